@@ -1,0 +1,26 @@
+/** Limits of leases and attempts (reliability design, section 3). Durations in milliseconds. */
+export const LEASE_MS = 25_000;
+export const HEARTBEAT_MS = 5_000;
+export const EXPIRY_CHECK_MS = 1_000;
+export const ATTEMPTS_MAX = 3;
+const PAUSES_MS = [30_000, 240_000] as const;
+
+/** Why an attempt ended without a result. */
+export type AttemptLoss = "worker-lost" | "infra-fault" | "handed-back";
+
+export type NextAttempt =
+  | { readonly kind: "again"; readonly pauseMs: number; readonly counted: boolean }
+  | { readonly kind: "give-up" };
+
+/**
+ * Decides what follows an attempt that ended without a result. A worker that hands its job back
+ * (planned stop) costs no attempt; a lost worker costs one, without a pause; an infra fault costs
+ * one, with a pause that grows.
+ */
+export function nextAttempt(loss: AttemptLoss, countedAttempts: number): NextAttempt {
+  if (loss === "handed-back") return { kind: "again", pauseMs: 0, counted: false };
+  if (countedAttempts >= ATTEMPTS_MAX) return { kind: "give-up" };
+  if (loss === "worker-lost") return { kind: "again", pauseMs: 0, counted: true };
+  const pauseMs = PAUSES_MS[Math.min(countedAttempts, PAUSES_MS.length) - 1] ?? PAUSES_MS[0];
+  return { kind: "again", pauseMs, counted: true };
+}

@@ -1,0 +1,198 @@
+import { resolve } from "node:path";
+import type { LogLevel } from "./logger.ts";
+
+export type Env = Readonly<Record<string, string | undefined>>;
+
+/** All that is wrong with the settings, at once. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(`Settings cannot be used:\n${problems.map((problem) => `  ${problem}`).join("\n")}`);
+    this.problems = problems;
+  }
+}
+
+/** The process's environment: the only place that reads it. */
+export function processEnv(): Env {
+  // oxlint-disable-next-line node/no-process-env -- this is the door
+  return process.env;
+}
+
+export type ServerConfig = ReturnType<typeof readServerConfig>;
+export type BuildWorkerConfig = ReturnType<typeof readBuildWorkerConfig>;
+export type PublishWorkerConfig = ReturnType<typeof readPublishWorkerConfig>;
+export type ReportWorkerConfig = ReturnType<typeof readReportWorkerConfig>;
+export type SupervisorConfig = ReturnType<typeof readSupervisorConfig>;
+export type ClientConfig = ReturnType<typeof readClientConfig>;
+
+/** Reads every setting of the server and reports all that is wrong at once. */
+export function readServerConfig(env: Env) {
+  const read = settingReader(env);
+  const config = {
+    ...common(read),
+    host: read.text("TATARA_HOST", "127.0.0.1"),
+    port: read.integer("TATARA_PORT", 8_080, { min: 0, max: 65_535 }),
+    publicUrl: read.optionalUrl("TATARA_PUBLIC_URL"),
+    redisUrl: read.required("TATARA_REDIS_URL"),
+    databaseUrl: read.optional("TATARA_DATABASE_URL"),
+    adminToken: read.optionalSecret("TATARA_ADMIN_TOKEN"),
+    anonymousRead: read.flag("TATARA_ANONYMOUS_READ", false),
+    buildToken: read.secret("TATARA_BUILD_TOKEN"),
+    publishToken: read.secret("TATARA_PUBLISH_TOKEN"),
+    reportToken: read.secret("TATARA_REPORT_TOKEN"),
+    githubWebhookSecrets: read.list("TATARA_GITHUB_WEBHOOK_SECRET", []),
+    githubUrl: read.url("TATARA_GITHUB_URL", "https://github.com"),
+    githubReadToken: read.optionalSecret("TATARA_GITHUB_READ_TOKEN"),
+    repos: read.list("TATARA_REPOS", ["*"]),
+    defaultTarget: read.text("TATARA_DEFAULT_TARGET", "debian12.x86_64"),
+    waitingBuildsMax: read.integer("TATARA_WAITING_BUILDS_MAX", 1_000, { min: 1, max: 100_000 }),
+  };
+  return read.finish(config);
+}
+
+export function readBuildWorkerConfig(env: Env) {
+  const read = settingReader(env);
+  const config = {
+    ...common(read),
+    ...worker(read),
+    dockerHost: read.text("DOCKER_HOST", "unix:///var/run/docker.sock"),
+    slots: read.integer("TATARA_BUILD_SLOTS", 2, { min: 1, max: 64 }),
+    baseImage: read.text("TATARA_BASE_IMAGE", "tatara/base"),
+    stepTimeoutMs: read.seconds("TATARA_STEP_TIMEOUT_SECONDS", 3_600),
+    idleTimeoutMs: read.seconds("TATARA_IDLE_TIMEOUT_SECONDS", 1_800),
+    stepMemoryBytes: read.integer("TATARA_STEP_MEMORY_MIB", 4_096, { min: 16, max: 1 << 20 }) * 2 ** 20,
+    stepCpus: read.integer("TATARA_STEP_CPUS", 2, { min: 1, max: 256 }),
+    stepPids: read.integer("TATARA_STEP_PIDS", 512, { min: 16, max: 65_536 }),
+    /** Forges over plain http (tests, an internal forge); the own remote is always allowed. */
+    httpForges: read.list("TATARA_HTTP_FORGES", []),
+  };
+  return read.finish(config);
+}
+
+export function readPublishWorkerConfig(env: Env) {
+  const read = settingReader(env);
+  const config = { ...common(read), ...worker(read) };
+  return read.finish(config);
+}
+
+export function readReportWorkerConfig(env: Env) {
+  const read = settingReader(env);
+  const config = {
+    ...common(read),
+    ...worker(read),
+    githubApiUrl: read.url("TATARA_GITHUB_API_URL", "https://api.github.com"),
+    githubStatusToken: read.optionalSecret("TATARA_GITHUB_STATUS_TOKEN"),
+  };
+  return read.finish(config);
+}
+
+/** Only what the supervisor itself decides; it hands each child its own part. */
+export function readSupervisorConfig(env: Env) {
+  const read = settingReader(env);
+  const config = {
+    ...common(read),
+    host: read.text("TATARA_HOST", "127.0.0.1"),
+    port: read.integer("TATARA_PORT", 8_080, { min: 0, max: 65_535 }),
+    publicUrl: read.optionalUrl("TATARA_PUBLIC_URL"),
+    redisUrl: read.optional("TATARA_REDIS_URL"),
+  };
+  return read.finish(config);
+}
+
+/** The command line's: which server, and who asks. */
+export function readClientConfig(env: Env) {
+  const read = settingReader(env);
+  const config = {
+    url: read.url("TATARA_URL", "http://127.0.0.1:8080"),
+    token: read.optional("TATARA_TOKEN"),
+    dataDir: resolve(read.text("TATARA_DATA_DIR", "./data")),
+  };
+  return read.finish(config);
+}
+
+function common(read: SettingReader) {
+  return {
+    dataDir: resolve(read.text("TATARA_DATA_DIR", "./data")),
+    logLevel: read.choice<LogLevel>("TATARA_LOG_LEVEL", ["debug", "info", "warn", "error"], "info"),
+  };
+}
+
+function worker(read: SettingReader) {
+  return {
+    serverUrl: read.url("TATARA_SERVER_URL", "http://127.0.0.1:8080"),
+    workerToken: read.secret("TATARA_WORKER_TOKEN"),
+    redisUrl: read.required("TATARA_REDIS_URL"),
+    workerName: read.text("TATARA_WORKER_NAME", ""),
+  };
+}
+
+type SettingReader = ReturnType<typeof settingReader>;
+
+function settingReader(env: Env) {
+  const problems: string[] = [];
+  const value = (name: string): string | undefined => env[name]?.trim() || undefined;
+
+  const integer = (name: string, fallback: number, range: { min: number; max: number }): number => {
+    const text = value(name);
+    if (text === undefined) return fallback;
+    const number = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (number >= range.min && number <= range.max) return number;
+    problems.push(`${name}=${text}: a whole number from ${range.min} to ${range.max} is expected`);
+    return fallback;
+  };
+
+  const url = (name: string, fallback: string): string => {
+    const text = (value(name) ?? fallback).replace(/\/+$/, "");
+    if (/^https?:\/\//.test(text) && URL.canParse(text)) return text;
+    problems.push(`${name}=${text}: an address such as https://ci.example.com is expected`);
+    return fallback;
+  };
+
+  const secret = (name: string): string => {
+    const text = value(name);
+    if (text === undefined) problems.push(`${name} is not set; it has no default`);
+    else if (text.length < 16) problems.push(`${name} is shorter than 16 characters`);
+    return text ?? "";
+  };
+
+  return {
+    integer,
+    url,
+    secret,
+    text: (name: string, fallback: string) => value(name) ?? fallback,
+    optional: (name: string) => value(name),
+    optionalUrl: (name: string) => (value(name) === undefined ? undefined : url(name, "http://x")),
+    optionalSecret: (name: string) => (value(name) === undefined ? undefined : secret(name)),
+    required: (name: string): string => {
+      const text = value(name);
+      if (text === undefined) problems.push(`${name} is not set`);
+      return text ?? "";
+    },
+    list: (name: string, fallback: readonly string[]): readonly string[] => {
+      const items = value(name)?.split(",").map((item) => item.trim());
+      return items?.filter((item) => item !== "") ?? fallback;
+    },
+    seconds: (name: string, fallback: number) =>
+      integer(name, fallback, { min: 1, max: 86_400 }) * 1_000,
+    flag: (name: string, fallback: boolean): boolean => {
+      const text = value(name);
+      if (text === undefined) return fallback;
+      if (text === "true" || text === "false") return text === "true";
+      problems.push(`${name}=${text}: true or false is expected`);
+      return fallback;
+    },
+    choice: <T extends string>(name: string, choices: readonly T[], fallback: T): T => {
+      const text = value(name);
+      if (text === undefined) return fallback;
+      const found = choices.find((choice) => choice === text);
+      if (found === undefined) problems.push(`${name}=${text}: one of ${choices.join(", ")} is expected`);
+      return found ?? fallback;
+    },
+    finish: <T extends object>(config: T): Readonly<T> => {
+      if (problems.length > 0) throw new ConfigError(problems);
+      return Object.freeze(config);
+    },
+  };
+}

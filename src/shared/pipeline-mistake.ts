@@ -1,0 +1,63 @@
+import type { PipelineProblem, PipelineProblemCode } from "../domain/pipeline.ts";
+
+/** Where something stands in the file: line and column from 1, and how much to underline there. */
+export interface Place {
+  readonly line: number;
+  readonly column: number;
+  readonly length: number;
+}
+
+/** A mistake in the text, from where to where as offsets. */
+export interface TextMistake {
+  readonly code: PipelineProblemCode;
+  readonly start: number;
+  readonly end: number;
+  readonly message: string;
+  readonly hint: string;
+}
+
+export type PlaceOf = (start: number, end: number) => Place;
+
+/** Turns offsets into places. What is underlined ends with its first line. */
+export function placesIn(text: string): PlaceOf {
+  const lineStarts = [0];
+  for (let at = text.indexOf("\n"); at !== -1; at = text.indexOf("\n", at + 1)) {
+    lineStarts.push(at + 1);
+  }
+  return (start, end) => {
+    const line = countUpTo(lineStarts, start);
+    const lineStart = lineStarts[line - 1] ?? 0;
+    const lineEnd = (lineStarts[line] ?? text.length + 1) - 1;
+    const underlined = text.slice(start, Math.min(end, lineEnd)).trimEnd();
+    return { line, column: start - lineStart + 1, length: Math.max(1, underlined.length) };
+  };
+}
+
+export function problemAt(
+  place: Place,
+  mistake: Omit<TextMistake, "start" | "end">,
+): PipelineProblem {
+  const { line, column, length } = place;
+  return { code: mistake.code, line, column, length, message: mistake.message, hint: mistake.hint };
+}
+
+/** A name from the file as a message quotes it: on one line, and not longer than it helps. */
+export function quoted(text: string): string {
+  const characters = [...text.slice(0, NAME_SHOWN_MAX * 2)];
+  const cut = characters.length > NAME_SHOWN_MAX;
+  return JSON.stringify(cut ? `${characters.slice(0, NAME_SHOWN_MAX).join("")}…` : text);
+}
+
+const NAME_SHOWN_MAX = 100;
+
+/** How many of the sorted numbers are at most `limit`. */
+function countUpTo(sorted: readonly number[], limit: number): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    if ((sorted[middle] ?? Infinity) <= limit) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

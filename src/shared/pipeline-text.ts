@@ -1,0 +1,296 @@
+import { Composer, CST, isMap, isScalar, isSeq, Lexer, Parser } from "yaml";
+import type { Node, Pair } from "yaml";
+import {
+  PIPELINE_LEVELS_MAX,
+  PIPELINE_NODES_MAX,
+  PIPELINE_TOKENS_MAX,
+} from "../domain/pipeline-keys.ts";
+import type { PipelineProblem } from "../domain/pipeline.ts";
+import { decodePipeline } from "./pipeline-encoding.ts";
+import { placesIn, problemAt, quoted } from "./pipeline-mistake.ts";
+import type { Place, PlaceOf, TextMistake } from "./pipeline-mistake.ts";
+import { explainYamlError } from "./pipeline-yaml-errors.ts";
+
+/** The file's content in plain words; nothing of the YAML package leaves this file. */
+export type TextNode =
+  | { readonly kind: "text"; readonly at: Place; readonly value: string }
+  | {
+      readonly kind: "number" | "switch";
+      readonly at: Place;
+      readonly written: string;
+      /** What YAML makes of it: 3.1 of `3.10`. */
+      readonly becomes: string;
+    }
+  | { readonly kind: "empty"; readonly at: Place }
+  | { readonly kind: "list"; readonly at: Place; readonly items: readonly TextNode[] }
+  | { readonly kind: "map"; readonly at: Place; readonly entries: readonly MapEntry[] };
+
+export interface MapEntry {
+  /** The key as it is written: `1.10` stays "1.10". */
+  readonly key: string;
+  readonly keyAt: Place;
+  readonly value: TextNode;
+}
+
+export type TextReading =
+  | { readonly kind: "read"; readonly root: TextNode }
+  | { readonly kind: "refused"; readonly problem: PipelineProblem };
+
+/**
+ * Layer 1: bytes → nodes with their places. Ends at the first mistake, since a single open bracket
+ * makes everything after it look wrong.
+ */
+export function readPipelineText(bytes: Uint8Array): TextReading {
+  const { text, mistake } = decodePipeline(bytes);
+  if (mistake !== undefined) return refused(text, mistake);
+
+  const read = readTokens(text);
+  if (read.isPartial) return refused(text, read.mistake);
+  const { contents, mistake: yamlMistake } = compose(text, read);
+  const earlier = firstOf(yamlMistake, read.mistake);
+  if (earlier !== undefined) return refused(text, earlier);
+
+  const walk: Walk = { placeOf: placesIn(text), mistakes: [] };
+  const root = plainNode(contents, walk);
+  const [first] = walk.mistakes;
+  return first === undefined ? { kind: "read", root } : refused(text, first);
+}
+
+function refused(text: string, mistake: TextMistake): TextReading {
+  const place = placesIn(text)(mistake.start, mistake.end);
+  return { kind: "refused", problem: problemAt(place, mistake) };
+}
+
+function firstOf(a: TextMistake | undefined, b: TextMistake | undefined): TextMistake | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return a.start <= b.start ? a : b;
+}
+
+type Tokens =
+  | { readonly isPartial: true; readonly mistake: TextMistake }
+  | {
+      readonly isPartial: false;
+      readonly tokens: readonly CST.Token[];
+      readonly mistake: TextMistake | undefined;
+      /** Offsets of brackets that are never closed. */
+      readonly openBrackets: readonly number[];
+    };
+
+/**
+ * Splits the text into the YAML package's tokens, and finds in them what the package lets pass.
+ * Limits are counted here, because what comes after this calls itself for every level.
+ */
+function readTokens(text: string): Tokens {
+  const parser = new Parser();
+  const tokens: CST.Token[] = [];
+  const seen = { tokens: 0, nodes: 0, levels: 0 };
+  let mistake: TextMistake | undefined;
+  let document: DocumentPart = "before";
+  const openBrackets: number[] = [];
+  for (const lexeme of new Lexer().lex(text)) {
+    const start = parser.offset;
+    const end = start + lexeme.length;
+    for (const token of parser.next(lexeme)) tokens.push(token);
+
+    const type = CST.tokenType(lexeme);
+    seen.tokens += 1;
+    if (type !== null && NODE_TOKENS.has(type)) seen.nodes += 1;
+    // The stack holds the document as well and, at its top, the token itself.
+    seen.levels = parser.stack.length - 2;
+    const limit = overLimit(seen);
+    if (limit !== undefined) return { isPartial: true, mistake: limitMistake(limit, start) };
+
+    const part = partAfter(document, type);
+    if (part === "second")
+      return { isPartial: true, mistake: mistake ?? secondDocument(start, end) };
+    document = part;
+    mistake ??= forbiddenToken(type, text, start, end);
+
+    if (lexeme === "[" || lexeme === "{") openBrackets.push(start);
+    if (text[openBrackets.at(-1) ?? -1] === OPENS[lexeme]) openBrackets.pop();
+  }
+  for (const token of parser.end()) tokens.push(token);
+  return { isPartial: false, tokens, mistake, openBrackets };
+}
+
+const OPENS: Readonly<Record<string, string>> = { "]": "[", "}": "{" };
+
+const NODE_TOKENS: ReadonlySet<CST.TokenType> = new Set<CST.TokenType>([
+  "scalar",
+  "single-quoted-scalar",
+  "double-quoted-scalar",
+  "block-scalar-header",
+  "seq-item-ind",
+  "flow-map-start",
+  "flow-seq-start",
+]);
+
+function overLimit(seen: { tokens: number; nodes: number; levels: number }): string | undefined {
+  if (seen.levels > PIPELINE_LEVELS_MAX)
+    return `more levels than the limit, ${PIPELINE_LEVELS_MAX}`;
+  if (seen.nodes > PIPELINE_NODES_MAX)
+    return `more values than the limit, ${inWords(PIPELINE_NODES_MAX)}`;
+  if (seen.tokens <= PIPELINE_TOKENS_MAX) return undefined;
+  return `more lines, values and marks than the limit, ${inWords(PIPELINE_TOKENS_MAX)}`;
+}
+
+function inWords(count: number): string {
+  return count.toLocaleString("en");
+}
+
+function limitMistake(message: string, start: number): TextMistake {
+  const hint = "move what is long into scripts of the repository";
+  return { code: "LIMIT_EXCEEDED", start, end: start + 1, message, hint };
+}
+
+type DocumentPart = "before" | "inside" | "after" | "second";
+
+function partAfter(part: DocumentPart, type: CST.TokenType | null): DocumentPart {
+  if (type === null || QUIET_TOKENS.has(type)) return part;
+  if (type === "doc-end") return part === "before" ? "before" : "after";
+  if (part === "before") return "inside";
+  return part === "after" || type === "doc-start" ? "second" : "inside";
+}
+
+/** What may stand outside a document. */
+const QUIET_TOKENS: ReadonlySet<CST.TokenType> = new Set<CST.TokenType>([
+  "byte-order-mark",
+  "doc-mode",
+  "space",
+  "comment",
+  "newline",
+  "directive-line",
+]);
+
+function secondDocument(start: number, end: number): TextMistake {
+  const message = "a second document starts here";
+  return { code: "YAML_DOCUMENTS", start, end, message, hint: "one file is one pipeline" };
+}
+
+function forbiddenToken(
+  type: CST.TokenType | null,
+  text: string,
+  start: number,
+  end: number,
+): TextMistake | undefined {
+  if (type === "alias" || type === "anchor") return aliasMistake(start, end);
+  if (type === "tag") return tagMistake(text, start, end);
+  if (type !== "directive-line") return undefined;
+  const message = "lines that start with `%` are not read";
+  return { code: "YAML_SYNTAX", start, end, message, hint: "remove this line" };
+}
+
+function aliasMistake(start: number, end: number): TextMistake {
+  const message = "anchors, aliases and `<<` are not read";
+  const hint = "write it out; text that starts with `*` or `&` needs quotes";
+  return { code: "YAML_ALIAS", start, end, message, hint };
+}
+
+function tagMistake(text: string, start: number, end: number): TextMistake {
+  const tag = text.slice(start, Math.min(end, start + 60));
+  const value = /^[^,\]}\n#]+/.exec(text.slice(start, start + 60))?.[0].trim() ?? tag;
+  const message = `\`${tag}\` without quotes is a YAML tag`;
+  const hint = tag.startsWith("!!") ? "remove it, and quote the value" : `write ${quoted(value)}`;
+  return { code: "YAML_TAG", start, end, message, hint };
+}
+
+function compose(
+  text: string,
+  { tokens, openBrackets }: Tokens & { isPartial: false },
+): { contents: Node | null; mistake: TextMistake | undefined } {
+  // Keys are compared by us: the package compares each with each, and says less about it.
+  const composer = new Composer({ schema: "core", uniqueKeys: false, logLevel: "silent" });
+  const [document] = composer.compose(tokens, true, text.length);
+  if (document === undefined) return { contents: null, mistake: undefined };
+  const [error] = document.errors.toSorted((a, b) => a.pos[0] - b.pos[0]);
+  const mistake = error && explainYamlError(error, { all: document.errors, text, openBrackets });
+  return { contents: document.contents as Node | null, mistake };
+}
+
+/** Collects what is still wrong while the nodes are made plain, in the order of the file. */
+interface Walk {
+  readonly placeOf: PlaceOf;
+  readonly mistakes: TextMistake[];
+}
+
+type YamlPair = Pair<Node, Node | null>;
+
+function plainNode(node: Node | null, walk: Walk): TextNode {
+  const [start, end] = rangeOf(node);
+  const at = walk.placeOf(start, end);
+  if (isMap<Node, Node | null>(node))
+    return { kind: "map", at, entries: entriesOf(node.items, walk) };
+  if (isSeq<Node | YamlPair>(node)) {
+    return { kind: "list", at, items: node.items.map((item) => plainItem(item, walk)) };
+  }
+  const value = isScalar(node) ? node.value : null;
+  if (typeof value === "string") {
+    refuseUnwritable(value, start, end, walk);
+    return { kind: "text", at, value };
+  }
+  if (typeof value !== "number" && typeof value !== "boolean") return { kind: "empty", at };
+  const becomes = String(value);
+  const written = isScalar(node) ? (node.source ?? becomes) : becomes;
+  return { kind: typeof value === "number" ? "number" : "switch", at, written, becomes };
+}
+
+/** An entry of a list. In `[a: b]` it is a pair that stands for a map of one. */
+function plainItem(item: Node | YamlPair, walk: Walk): TextNode {
+  if (!("key" in item)) return plainNode(item, walk);
+  const [start, end] = rangeOf(item.key);
+  return { kind: "map", at: walk.placeOf(start, end), entries: entriesOf([item], walk) };
+}
+
+function entriesOf(pairs: readonly YamlPair[], walk: Walk): readonly MapEntry[] {
+  const lineOfKey = new Map<string, number>();
+  return pairs.map((pair) => {
+    const [start, end] = rangeOf(pair.key);
+    const keyAt = walk.placeOf(start, end);
+    const key = keyText(pair.key, walk);
+    const firstLine = lineOfKey.get(key);
+    if (firstLine !== undefined) walk.mistakes.push(duplicateKey(key, firstLine, start, end));
+    lineOfKey.set(key, keyAt.line);
+    return { key, keyAt, value: plainNode(pair.value, walk) };
+  });
+}
+
+function keyText(node: Node, walk: Walk): string {
+  const [start, end] = rangeOf(node);
+  const key = isScalar(node) ? scalarKey(node.value, node.source) : undefined;
+  if (key === undefined || key === "") {
+    const what = isMap(node) ? "a map" : "a list";
+    const message = key === "" ? "there is no key before the colon" : `a key is text, not ${what}`;
+    const hint = "write `key: value`";
+    walk.mistakes.push({ code: "YAML_SYNTAX", start, end, message, hint });
+    return "";
+  }
+  if (key === "<<" && isScalar(node) && node.type === "PLAIN") {
+    walk.mistakes.push(aliasMistake(start, end));
+  }
+  refuseUnwritable(key, start, end, walk);
+  return key;
+}
+
+function scalarKey(value: unknown, source: string | undefined): string {
+  return typeof value === "string" ? value : (source ?? "");
+}
+
+function duplicateKey(key: string, firstLine: number, start: number, end: number): TextMistake {
+  const message = `key ${quoted(key)} is already set on line ${firstLine}`;
+  const isTest = key === "test";
+  const hint = isTest ? "make it a map of named steps, or remove one" : "rename one, or remove it";
+  return { code: "YAML_DUPLICATE_KEY", start, end, message, hint };
+}
+
+/** Escapes in double quotes can write what no process can be given: NUL, and half a character. */
+function refuseUnwritable(value: string, start: number, end: number, walk: Walk): void {
+  if (value.isWellFormed() && !value.includes("\0")) return;
+  const what = value.includes("\0") ? "`\\0`" : "half of a `\\u` pair";
+  const message = `${what} is no text that a command could be given`;
+  walk.mistakes.push({ code: "FILE_ENCODING", start, end, message, hint: "remove the escape" });
+}
+
+function rangeOf(node: Node | null): readonly [number, number] {
+  const [start, end] = node?.range ?? [0, 0];
+  return [start, end];
+}

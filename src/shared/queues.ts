@@ -1,0 +1,97 @@
+import { Queue, Worker } from "bullmq";
+import { consumerConnection, producerConnection } from "./redis.ts";
+import type { Logger } from "./logger.ts";
+
+/** The three queues. A ticket in one of them only says "there is work"; the server decides who gets it. */
+export const QUEUE_NAMES = ["build", "publish", "report"] as const;
+export type QueueName = (typeof QUEUE_NAMES)[number];
+
+/** At most this many tickets wait in Redis per queue; what is beyond waits in the database. */
+export const TICKETS_MAX = 20_000;
+const LOCK_MS = 30_000;
+const STALLED_CHECK_MS = 15_000;
+const PREFIX = "tatara";
+
+export interface Tickets {
+  /** Announces work. Fails fast while Redis is away: whoever calls leaves it to the reconciler. */
+  add(queue: QueueName, id: string): Promise<void>;
+  /** Announces many; those whose ticket still exists are left as they are. */
+  addAll(queue: QueueName, ids: readonly string[]): Promise<void>;
+  depth(queue: QueueName): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** The producers' side, for the server. Tickets carry an id and no truth. */
+export function openTickets(redisUrl: string, logger: Logger): Tickets {
+  const connection = producerConnection(redisUrl);
+  // Each failed command is told to its caller; without a listener the connection's own errors would end us.
+  connection.on("error", (err) => logger.debug({ err }, "Redis connection error"));
+  const queues = new Map(
+    QUEUE_NAMES.map((name) => {
+      const queue = new Queue(name, { connection, prefix: PREFIX, skipWaitingForReady: true });
+      queue.on("error", (err) => logger.debug({ err, queue: name }, "Queue error"));
+      return [name, queue] as const;
+    }),
+  );
+  const queueOf = (name: QueueName): Queue => {
+    const queue = queues.get(name);
+    if (queue === undefined) throw new Error(`There is no queue ${name}.`);
+    return queue;
+  };
+  const ticket = (id: string) => ({
+    name: "ticket",
+    data: { v: 1, id },
+    opts: { jobId: id, removeOnComplete: true, removeOnFail: true },
+  });
+
+  return {
+    add: async (name, id) => {
+      await queueOf(name).addBulk([ticket(id)]);
+    },
+    addAll: async (name, ids) => {
+      if (ids.length > 0) await queueOf(name).addBulk(ids.map(ticket));
+    },
+    depth: (name) => queueOf(name).count(),
+    close: async () => {
+      await Promise.allSettled([...queues.values()].map((queue) => queue.close()));
+      connection.disconnect();
+    },
+  };
+}
+
+export interface Consumer {
+  /** Takes no more tickets; resolves when the current `onTicket` has ended. */
+  close(): Promise<void>;
+}
+
+/**
+ * Calls `onTicket` for each ticket, one after the other. It returns once the work was claimed, not
+ * when it is done, so a ticket lives for milliseconds and a slow job never stalls one.
+ */
+export function consumeTickets(options: {
+  readonly queue: QueueName;
+  readonly redisUrl: string;
+  readonly logger: Logger;
+  readonly onTicket: () => Promise<void>;
+}): Consumer {
+  const connection = consumerConnection(options.redisUrl);
+  connection.on("error", (err) => options.logger.debug({ err }, "Redis connection error"));
+  const consumer = new Worker(options.queue, () => options.onTicket(), {
+    connection,
+    prefix: PREFIX,
+    concurrency: 1,
+    lockDuration: LOCK_MS,
+    stalledInterval: STALLED_CHECK_MS,
+    drainDelay: 5,
+  });
+  consumer.on("error", (err) => options.logger.debug({ err }, "Consumer error"));
+  consumer.on("failed", (_ticket, err) => {
+    options.logger.warn({ err, queue: options.queue }, "Ticket could not be taken");
+  });
+  return {
+    close: async () => {
+      await consumer.close();
+      connection.disconnect();
+    },
+  };
+}

@@ -1,0 +1,123 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { z } from "zod";
+import { Stopped } from "../domain/stop.ts";
+import { UserFault } from "../domain/faults.ts";
+import { LEASE_HEADER, refusal } from "./protocol.ts";
+
+const CALL_TIMEOUT_MS = 30_000;
+const RETRY_FIRST_MS = 50;
+const RETRY_MAX_MS = 2_000;
+
+export interface ServerClient {
+  /** One try; undefined for "nothing to do" (204). Throws `ServerUnavailable`. */
+  ask<T>(call: Call<T>, signal: AbortSignal): Promise<T | undefined>;
+  /**
+   * Sends again until the server has answered, for a server restart must not end a build. It ends
+   * when `signal` is aborted (the lease is lost, or the job is cancelled). Throws
+   * `Stopped("lease-lost")` on 409 and a `UserFault` on 422.
+   */
+  send<T>(call: Call<T>, signal: AbortSignal): Promise<T>;
+  /** The raw answer, for bytes that are streamed. One try. */
+  open(path: string, leaseToken: string, signal: AbortSignal): Promise<Response>;
+}
+
+export interface Call<T> {
+  readonly path: string;
+  readonly method?: "GET" | "POST" | "PUT";
+  readonly query?: Readonly<Record<string, string | number>>;
+  readonly json?: unknown;
+  readonly bytes?: Uint8Array;
+  /** For bodies too large for memory: opened anew for each try. */
+  readonly openBody?: () => ReadableStream<Uint8Array>;
+  readonly leaseToken?: string;
+  /** Shape of the answer; without it the answer's body is not read. */
+  readonly answer?: z.ZodType<T>;
+  readonly timeoutMs?: number;
+}
+
+/** The server did not answer, or answered that it cannot now. Whoever asked may ask again. */
+export class ServerUnavailable extends Error {
+  override readonly name = "ServerUnavailable";
+}
+
+/** The workers' side of the protocol. */
+export function serverClient({ url, token }: { url: string; token: string }): ServerClient {
+  const request = async <T>(call: Call<T>, signal: AbortSignal): Promise<Response> => {
+    const address = new URL(url + call.path);
+    for (const [name, value] of Object.entries(call.query ?? {})) {
+      address.searchParams.set(name, String(value));
+    }
+    const limit = AbortSignal.timeout(call.timeoutMs ?? CALL_TIMEOUT_MS);
+    try {
+      return await fetch(address, {
+        method: call.method ?? "POST",
+        headers: headersOf(call, token),
+        signal: AbortSignal.any([signal, limit]),
+        ...bodyOf(call),
+      });
+    } catch (cause) {
+      signal.throwIfAborted();
+      throw new ServerUnavailable(`The server does not answer at ${url}.`, { cause });
+    }
+  };
+
+  const ask = async <T>(call: Call<T>, signal: AbortSignal): Promise<T | undefined> => {
+    const response = await request(call, signal);
+    return await readAnswer(call, response, signal);
+  };
+
+  const send = async <T>(call: Call<T>, signal: AbortSignal): Promise<T> => {
+    for (let pauseMs = RETRY_FIRST_MS; ; pauseMs = Math.min(pauseMs * 2, RETRY_MAX_MS)) {
+      try {
+        return (await ask(call, signal)) as T;
+      } catch (err) {
+        if (!(err instanceof ServerUnavailable)) throw err;
+        await delay(pauseMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+      }
+    }
+  };
+
+  return {
+    ask,
+    send,
+    open: (path, leaseToken, signal) => request({ path, method: "GET", leaseToken }, signal),
+  };
+}
+
+function headersOf<T>(call: Call<T>, token: string): Record<string, string> {
+  return {
+    authorization: `Bearer ${token}`,
+    ...(call.leaseToken === undefined ? {} : { [LEASE_HEADER]: call.leaseToken }),
+    ...(call.json === undefined ? {} : { "content-type": "application/json" }),
+    ...(call.bytes || call.openBody ? { "content-type": "application/octet-stream" } : {}),
+  };
+}
+
+function bodyOf<T>(call: Call<T>): RequestInit {
+  if (call.json !== undefined) return { body: JSON.stringify(call.json) };
+  if (call.bytes !== undefined) return { body: call.bytes as Uint8Array<ArrayBuffer> };
+  if (call.openBody !== undefined) return { body: call.openBody(), duplex: "half" } as RequestInit;
+  return {};
+}
+
+async function readAnswer<T>(
+  call: Call<T>,
+  response: Response,
+  signal: AbortSignal,
+): Promise<T | undefined> {
+  if (response.status === 204) return undefined;
+  const text = await response.text().catch((cause: unknown) => {
+    signal.throwIfAborted();
+    throw new ServerUnavailable("The server's answer broke off.", { cause });
+  });
+  if (response.ok) return call.answer?.parse(JSON.parse(text));
+  if (response.status === 409) throw new Stopped("lease-lost");
+  if (response.status === 422) {
+    const { code, message, hint } = refusal.parse(JSON.parse(text));
+    throw new UserFault(code, message, { hint });
+  }
+  if (response.status >= 500 || response.status === 429) {
+    throw new ServerUnavailable(`The server answered ${response.status} to ${call.path}.`);
+  }
+  throw new Error(`The server refused ${call.path} with ${response.status}: ${text.slice(0, 500)}`);
+}
