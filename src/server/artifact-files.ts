@@ -1,0 +1,71 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { Readable } from "node:stream";
+
+/** Largest file that a job may upload. */
+export const ARTIFACT_BYTES_MAX = 2 * 1024 ** 3;
+
+export type ArtifactFiles = ReturnType<typeof openArtifactFiles>;
+
+/** Files that jobs uploaded, named by their content. */
+export function openArtifactFiles(dir: string) {
+  const pathOf = (sha256: string): string => join(dir, sha256.slice(0, 2), sha256);
+  const find = async (sha256: string): Promise<{ path: string; sizeBytes: number } | undefined> => {
+    if (!/^[0-9a-f]{64}$/.test(sha256)) return undefined;
+    return await stat(pathOf(sha256)).then(
+      ({ size }) => ({ path: pathOf(sha256), sizeBytes: size }),
+      () => undefined,
+    );
+  };
+  return {
+    find,
+    read: (sha256: string): Readable => createReadStream(pathOf(sha256)),
+    /** Stores a stream under its digest; "mismatch" when it is not what it was said to be. */
+    store: async (
+      sha256: string,
+      body: Readable,
+      newId: (prefix: string) => string,
+    ): Promise<"stored" | "mismatch" | "too-large"> => {
+      if ((await find(sha256)) !== undefined) {
+        body.resume();
+        return "stored";
+      }
+      const path = pathOf(sha256);
+      await mkdir(dirname(path), { recursive: true });
+      const partPath = `${path}.${newId("part")}`;
+      try {
+        const verdict = await writeBody(partPath, sha256, body);
+        // The bytes are on disk before the name is.
+        if (verdict === "stored") await rename(partPath, path);
+        return verdict;
+      } finally {
+        await rm(partPath, { force: true });
+      }
+    },
+  };
+}
+
+async function writeBody(
+  path: string,
+  sha256: string,
+  body: Readable,
+): Promise<"stored" | "mismatch" | "too-large"> {
+  const file = await open(path, "wx");
+  try {
+    const hash = createHash("sha256");
+    let sizeBytes = 0;
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      sizeBytes += chunk.length;
+      if (sizeBytes > ARTIFACT_BYTES_MAX) return "too-large";
+      hash.update(chunk);
+      await file.write(chunk);
+    }
+    if (hash.digest("hex") !== sha256) return "mismatch";
+    await file.sync();
+    return "stored";
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,270 @@
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import type { Duplex, Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { Router, type Request, type Response } from "express";
+import { branchOf, isRefName, isRepoName, isSha, type Push } from "../domain/push.ts";
+import { decidePush } from "../domain/push.ts";
+import { repoMatcher } from "../domain/repo-patterns.ts";
+import type { Logger } from "../shared/logger.ts";
+import type { Announcer } from "./announcer.ts";
+import { readCgiHead } from "./cgi.ts";
+import type { GitRepos } from "./git-repos.ts";
+import type { IntakeDoor, IntakeResult } from "./intake-types.ts";
+import { makeReady, skipBuild, unreadyBuilds } from "./store/builds.ts";
+import type { BuildRow } from "./store/schema.ts";
+import type { Store } from "./store/store.ts";
+
+const REFS_MAX = 1_000;
+const PUSH_MS = 15 * 60_000;
+
+export interface GitRemoteDeps {
+  readonly repos: GitRepos;
+  readonly intake: IntakeDoor;
+  readonly store: Store;
+  readonly announcer: Announcer;
+  readonly logger: Logger;
+  /** `TATARA_REPOS`. */
+  readonly patterns: readonly string[];
+  readonly newId: (prefix: string) => string;
+  /** Who asks, by HTTP Basic; undefined: nobody we know. */
+  readonly identify: (request: Request, repo: string) => Promise<GitCaller | undefined>;
+  readonly buildUrl: (request: Request, repo: string, number: number) => string;
+}
+
+export interface GitCaller {
+  readonly name: string;
+  readonly mayPush: boolean;
+}
+
+interface RefUpdate {
+  readonly before: string;
+  readonly after: string;
+  readonly ref: string;
+}
+
+/**
+ * Smart HTTP through git's own backend. The pre-receive hook hands us the refs while their objects
+ * are still in quarantine; we record the push, and let a build be claimed only once the backend has
+ * ended and the ref has really moved.
+ */
+export function gitRemote(deps: GitRemoteDeps): Router {
+  const router = Router();
+  const isOurs = repoMatcher(deps.patterns);
+
+  const serve = async (request: Request, response: Response): Promise<void> => {
+    const repo = `${String(request.params["owner"])}/${String(request.params["name"])}`;
+    if (!isRepoName(repo)) return refuse(response, 404, `${repo} is no name for a repo`);
+    const caller = await deps.identify(request, repo);
+    if (caller === undefined) return askForToken(response);
+    const isPush = wantsPush(request);
+    if (isPush && !caller.mayPush) return refuse(response, 403, "This token may not push.");
+    if (isPush && !isOurs(repo)) return refuse(response, 403, `${repo} is outside TATARA_REPOS`);
+    if (isPush) await deps.repos.create(repo);
+    else if (!(await deps.repos.exists(repo))) return refuse(response, 404, `There is no ${repo} here.`);
+    await runBackend(deps, { repo, caller, request, response });
+  };
+
+  const path = "/git/:owner/:name.git";
+  const route = (request: Request, response: Response): void => {
+    serve(request, response).catch((err: unknown) => {
+      deps.logger.warn({ err, path: request.path }, "git request failed");
+      if (!response.headersSent) refuse(response, 500, "The git remote failed; try again.");
+      else response.destroy();
+    });
+  };
+  router.get(`${path}/info/refs`, route);
+  router.post([`${path}/git-upload-pack`, `${path}/git-receive-pack`], route);
+  return router;
+}
+
+/** Builds whose push was cut off between record and ref: at start they become ready or end. */
+export async function settleUnreadyBuilds(deps: GitRemoteDeps): Promise<void> {
+  for (const build of await unreadyBuilds(deps.store)) await settlePush(deps, build);
+}
+
+function wantsPush(request: Request): boolean {
+  return request.path.endsWith("/git-receive-pack") || request.query["service"] === "git-receive-pack";
+}
+
+function refuse(response: Response, status: number, message: string): void {
+  response.status(status).type("text/plain").send(`${message}\n`);
+}
+
+function askForToken(response: Response): void {
+  response.set("www-authenticate", 'Basic realm="Tatara: any user name, the token as password"');
+  refuse(response, 401, "A token is needed: any user name, the token as password.");
+}
+
+interface Exchange {
+  readonly repo: string;
+  readonly caller: GitCaller;
+  readonly request: Request;
+  readonly response: Response;
+}
+
+async function runBackend(deps: GitRemoteDeps, exchange: Exchange): Promise<void> {
+  const { repo, caller, request, response } = exchange;
+  const service = request.path.slice(request.path.indexOf(".git/") + ".git".length);
+  const child = spawn("git", ["http-backend"], {
+    env: { ...deps.repos.env, ...cgiEnv(deps, request, `/${repo}.git${service}`, caller) },
+    // Descriptor 3 is inherited through git down to our hook.
+    stdio: ["pipe", "pipe", "pipe", "pipe"],
+    timeout: PUSH_MS,
+  });
+  const accepted: IntakeResult[] = [];
+  const hook = child.stdio[3] as Duplex;
+  const answered = answerHook(deps, exchange, hook, accepted);
+  let problem = "";
+  child.stderr.on("data", (chunk: Buffer) => {
+    if (problem.length < 4_000) problem += chunk.toString();
+  });
+  const ended = new Promise<number | null>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", resolve);
+  });
+  response.once("close", () => child.kill());
+
+  // A pusher that goes away leaves a broken pipe; the backend's end tells what became of it.
+  const fed = pipeline(request, child.stdin).catch(() => undefined);
+  await sendCgi(child.stdout, response);
+  const code = await ended;
+  await fed;
+  hook.destroy();
+  await answered;
+  if (code !== 0 && problem !== "") deps.logger.info({ repo, problem }, "git backend complained");
+  await settleAccepted(deps, accepted);
+}
+
+function cgiEnv(
+  deps: GitRemoteDeps,
+  request: Request,
+  pathInfo: string,
+  caller: GitCaller,
+): Record<string, string> {
+  const header = (name: string): string => request.get(name) ?? "";
+  return {
+    GIT_PROJECT_ROOT: deps.repos.dir,
+    GIT_HTTP_EXPORT_ALL: "1",
+    PATH_INFO: pathInfo,
+    REQUEST_METHOD: request.method,
+    QUERY_STRING: request.url.split("?")[1] ?? "",
+    CONTENT_TYPE: header("content-type"),
+    HTTP_CONTENT_ENCODING: header("content-encoding"),
+    HTTP_GIT_PROTOCOL: header("git-protocol"),
+    REMOTE_USER: caller.name,
+    ...(header("content-length") === "" ? {} : { CONTENT_LENGTH: header("content-length") }),
+  };
+}
+
+async function sendCgi(output: Readable, response: Response): Promise<void> {
+  const { status, headers, rest } = await readCgiHead(output);
+  response.status(status);
+  for (const [name, value] of headers) response.set(name, value);
+  response.write(rest);
+  await pipeline(output, response).catch(() => undefined);
+}
+
+/** Reads the hook's list of refs, records the pushes, and answers what the pusher shall see. */
+async function answerHook(
+  deps: GitRemoteDeps,
+  exchange: Exchange,
+  hook: Duplex,
+  accepted: IntakeResult[],
+): Promise<void> {
+  hook.on("error", () => undefined);
+  const updates: RefUpdate[] = [];
+  try {
+    for await (const line of createInterface({ input: hook })) {
+      if (line === "") break;
+      const [before, after, ref] = line.split(" ");
+      if (before && after && ref) updates.push({ before, after, ref });
+      if (updates.length > REFS_MAX) break;
+    }
+    if (updates.length === 0) return;
+    const refusal = refuseUpdates(updates);
+    const lines = refusal === undefined ? await recordAll(deps, exchange, updates, accepted) : [refusal];
+    hook.end(`${refusal === undefined ? "ok" : "refused"}\n${lines.join("\n")}\n`);
+  } catch (err) {
+    deps.logger.error({ err, repo: exchange.repo }, "Push could not be recorded");
+    hook.end("refused\nTatara could not record this push, so nothing was accepted. Push again.\n");
+  }
+}
+
+function refuseUpdates(updates: readonly RefUpdate[]): string | undefined {
+  if (updates.length > REFS_MAX) return `At most ${REFS_MAX} refs are taken in one push.`;
+  const odd = updates.find(({ ref, before, after }) => !isRefName(ref) || !isSha(before) || !isSha(after));
+  return odd && `${odd.ref}: only branches and tags with plain names are taken.`;
+}
+
+async function recordAll(
+  deps: GitRemoteDeps,
+  { repo, caller, request }: Exchange,
+  updates: readonly RefUpdate[],
+  accepted: IntakeResult[],
+): Promise<string[]> {
+  const results = await Promise.all(
+    updates.map((update) => {
+      const push: Push = {
+        forge: "own",
+        repo,
+        ...update,
+        sha: undefined,
+        pusher: caller.name,
+        trust: "trusted",
+        defaultBranch: undefined,
+        message: "",
+        authorName: "",
+      };
+      const deliveryId = deps.newId("push");
+      return deps.intake.accept({ forge: "own", deliveryId, bodyDigest: null, event: "push", push });
+    }),
+  );
+  accepted.push(...results);
+  return results.map((result, index) => {
+    const ref = updates[index]?.ref ?? "";
+    if (result.kind !== "accepted") return `Tatara  ${ref}: ${result.reason}`;
+    return `Tatara  ${ref} is build #${result.number}  ${deps.buildUrl(request, repo, result.number)}`;
+  });
+}
+
+async function settleAccepted(deps: GitRemoteDeps, accepted: readonly IntakeResult[]): Promise<void> {
+  const ids = new Set(accepted.map((result) => result.buildId));
+  const builds = accepted.length === 0 ? [] : await unreadyBuilds(deps.store);
+  for (const build of builds.filter(({ id }) => ids.has(id))) await settlePush(deps, build);
+}
+
+/** Lets the build be claimed if its ref has moved; else says that it never did. */
+async function settlePush(deps: GitRemoteDeps, build: BuildRow): Promise<void> {
+  const { repos, store, announcer } = deps;
+  const { repo, ref, after } = build;
+  const commit = (await repos.hasMoved(repo, ref, after)) ? await repos.commitOf(repo, after) : undefined;
+  if (commit === undefined) {
+    announcer.announce(await store.write((tx) => skipBuild(tx, build, "the ref was never updated")));
+    return;
+  }
+  const branch = branchOf(ref);
+  if (branch !== undefined && branch === build.defaultBranch) await repos.setHead(repo, branch);
+  const skip = skipReason(build, commit.message);
+  announcer.announce(
+    await store.write((tx) => makeReady(tx, build.id, { ...commit, skip })),
+  );
+}
+
+function skipReason(build: BuildRow, message: string): string | null {
+  const push: Push = {
+    forge: "own",
+    repo: build.repo,
+    ref: build.ref,
+    before: build.before,
+    after: build.after,
+    sha: build.sha ?? undefined,
+    pusher: build.pusher,
+    trust: "trusted",
+    defaultBranch: undefined,
+    message,
+    authorName: "",
+  };
+  const decision = decidePush(push);
+  return decision.kind === "skip" ? decision.reason : null;
+}

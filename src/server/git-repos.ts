@@ -1,0 +1,108 @@
+import { execFile } from "node:child_process";
+import { mkdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { fileURLToPath } from "node:url";
+import { isRepoName } from "../domain/push.ts";
+
+const run = promisify(execFile);
+const HOOKS = fileURLToPath(new URL("git-hooks", import.meta.url));
+const COMMAND_MS = 30_000;
+const OUTPUT_BYTES_MAX = 4 * 1024 * 1024;
+/** Largest push; git ends it by itself beyond that. */
+const PUSH_BYTES_MAX = 2 * 1024 ** 3;
+
+/** Settings that no file on this machine and nothing in a repo can change. */
+const SETTINGS: Readonly<Record<string, string>> = {
+  "core.hooksPath": HOOKS,
+  "http.receivepack": "true",
+  "receive.fsckObjects": "true",
+  "receive.maxInputSize": String(PUSH_BYTES_MAX),
+  "receive.denyDeleteCurrent": "ignore",
+  "uploadpack.allowReachableSHA1InWant": "true",
+  "safe.directory": "*",
+  "gc.auto": "0",
+};
+
+/** git's environment: ours alone, nothing of the machine's or the user's configuration. */
+export function gitEnv(path: string | undefined): Record<string, string> {
+  const entries = Object.entries(SETTINGS).flatMap(([key, value], index) => [
+    [`GIT_CONFIG_KEY_${index}`, key],
+    [`GIT_CONFIG_VALUE_${index}`, value],
+  ]);
+  return {
+    ...(path === undefined ? {} : { PATH: path }),
+    GIT_CONFIG_NOSYSTEM: "1",
+    GIT_CONFIG_GLOBAL: "/dev/null",
+    GIT_TERMINAL_PROMPT: "0",
+    LC_ALL: "C.UTF-8",
+    GIT_CONFIG_COUNT: String(Object.keys(SETTINGS).length),
+    ...(Object.fromEntries(entries) as Record<string, string>),
+  };
+}
+
+export interface CommitFacts {
+  readonly sha: string;
+  readonly authorName: string;
+  readonly message: string;
+}
+
+export type GitRepos = ReturnType<typeof openGitRepos>;
+
+/** The bare repositories behind the own remote. */
+export function openGitRepos({ dir, path }: { readonly dir: string; readonly path: string }) {
+  const env = gitEnv(path);
+  const dirOf = (repo: string): string => {
+    if (!isRepoName(repo)) throw new Error("A repo's name was not checked before it became a path.");
+    return join(dir, `${repo}.git`);
+  };
+  const git = async (repo: string, args: readonly string[]): Promise<string> => {
+    const options = { env, timeout: COMMAND_MS, maxBuffer: OUTPUT_BYTES_MAX };
+    const { stdout } = await run("git", ["--git-dir", dirOf(repo), ...args], options);
+    return stdout;
+  };
+  const exists = (repo: string): Promise<boolean> =>
+    stat(join(dirOf(repo), "HEAD")).then(
+      () => true,
+      () => false,
+    );
+
+  return {
+    dir,
+    env,
+    exists,
+    /** Creates an empty repo; harmless when it exists. */
+    create: async (repo: string): Promise<void> => {
+      if (await exists(repo)) return;
+      await mkdir(dirOf(repo), { recursive: true });
+      const args = ["init", "--quiet", "--bare", "--template=", dirOf(repo)];
+      await run("git", args, { env, timeout: COMMAND_MS });
+    },
+    /** The commit behind `object` (tags peeled); undefined when it is not in the repo. */
+    commitOf: async (repo: string, object: string): Promise<CommitFacts | undefined> => {
+      const format = "--format=%H%x00%an%x00%B";
+      const args = ["log", "-1", "--no-show-signature", format, "--end-of-options", object];
+      const text = await git(repo, args).catch(() => "");
+      const [sha, authorName, message] = text.split("\0");
+      if (sha === undefined || authorName === undefined || message === undefined) return undefined;
+      return { sha, authorName, message: message.trim() };
+    },
+    /** Did the ref come to name `after`, now or on its way to a newer commit? */
+    hasMoved: async (repo: string, ref: string, after: string): Promise<boolean> => {
+      const now = await git(repo, ["rev-parse", "--verify", "--quiet", "--end-of-options", ref]).catch(
+        () => "",
+      );
+      if (now.trim() === after) return true;
+      if (now === "") return false;
+      const args = ["merge-base", "--is-ancestor", "--end-of-options", after, ref];
+      return await git(repo, args).then(
+        () => true,
+        () => false,
+      );
+    },
+    /** HEAD is the first branch that was pushed. */
+    setHead: async (repo: string, branch: string): Promise<void> => {
+      await git(repo, ["symbolic-ref", "HEAD", `refs/heads/${branch}`]);
+    },
+  };
+}

@@ -1,0 +1,56 @@
+import { randomBytes } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import { createServer } from "node:http";
+import { join } from "node:path";
+import type { AddressInfo } from "node:net";
+import { ConfigError, processEnv, readServerConfig } from "../shared/config.ts";
+import { createLogger } from "../shared/logger.ts";
+import { installShutdown } from "../shared/shutdown.ts";
+import { startServer } from "./server.ts";
+
+const STOP_MS = 10_000;
+const now = () => Date.now();
+const newToken = () => randomBytes(32).toString("base64url");
+/** 60 random bits in lower-case letters and digits: short in addresses, safe as a name anywhere. */
+const newId = (prefix: string) => {
+  const alphabet = "0123456789abcdefghjkmnpqrstvwxyz";
+  return `${prefix}-${[...randomBytes(12)].map((byte) => alphabet[byte % 32]).join("")}`;
+};
+
+const logger = createLogger({ process: "server", level: "info", now });
+
+async function main(): Promise<void> {
+  const config = readServerConfig(processEnv());
+  const shutdown = installShutdown({ logger, deadlineMs: STOP_MS });
+  await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
+
+  // The port is taken first, so that addresses are known; nothing is answered before all is ready.
+  const http = createServer();
+  await new Promise<void>((resolve, reject) => {
+    http.once("error", reject);
+    http.listen(config.port, config.host, () => resolve());
+  });
+  const { port } = http.address() as AddressInfo;
+  const host = config.host === "0.0.0.0" || config.host === "::" ? "127.0.0.1" : config.host;
+  const url = `http://${host}:${port}`;
+
+  const server = await startServer({
+    config,
+    logger,
+    http,
+    localUrl: url,
+    databasePath: join(config.dataDir, "tatara.db"),
+    now,
+    newId,
+    newToken,
+  });
+  shutdown.onClose("server", () => server.close());
+  const { loginUrl, adminTokenFile } = server;
+  process.stdout.write(`${JSON.stringify({ ready: true, url, loginUrl, adminTokenFile })}\n`);
+}
+
+main().catch((err: unknown) => {
+  if (err instanceof ConfigError) process.stderr.write(`${err.message}\n`);
+  else logger.error({ err }, "The server could not start");
+  process.exit(2);
+});

@@ -1,0 +1,88 @@
+import { EXPIRY_CHECK_MS } from "../domain/attempt.ts";
+import type { Logger } from "../shared/logger.ts";
+import { TICKETS_MAX, type Tickets } from "../shared/queues.ts";
+import type { Announcer } from "./announcer.ts";
+import type { Changed } from "./store/builds.ts";
+import { claimableJobs, expireLeases, expireQueuedJobs } from "./store/jobs.ts";
+import { waitingStatusIds } from "./store/outbox.ts";
+import { claimablePublishes, expirePublishLeases } from "./store/publishes.ts";
+import type { Store } from "./store/store.ts";
+
+/** Any missed event is repaired within this time. */
+const RECONCILE_MS = 10_000;
+const QUEUED_MAX_MS = 24 * 3_600_000;
+
+export interface Reconciler {
+  /** Compares records and queues once; used at start and when Redis comes back. */
+  reconcile(): Promise<void>;
+  close(): void;
+}
+
+/**
+ * The promise behind every hint: what the records say is due gets its ticket again, and leases that
+ * ran out are taken back. Events may be lost, doubled or late; this makes the difference good.
+ */
+export function startReconciler({
+  store,
+  tickets,
+  announcer,
+  logger,
+}: {
+  readonly store: Store;
+  readonly tickets: Tickets;
+  readonly announcer: Announcer;
+  readonly logger: Logger;
+}): Reconciler {
+  const tell = (changes: readonly Changed[]): void => changes.forEach(announcer.announce);
+
+  const expire = async (): Promise<void> => {
+    tell(await store.write(expireLeases));
+    tell(await store.write(expirePublishLeases));
+  };
+
+  const reconcile = async (): Promise<void> => {
+    tell(await store.write((tx) => expireQueuedJobs(tx, QUEUED_MAX_MS)));
+    const named = (rows: readonly { readonly id: string; readonly attempt: number }[]) =>
+      rows.map(({ id, attempt }) => `${id}-${attempt}`);
+    await tickets.addAll("build", named(await claimableJobs(store, TICKETS_MAX)));
+    await tickets.addAll("publish", named(await claimablePublishes(store, TICKETS_MAX)));
+    await tickets.addAll("report", await waitingStatusIds(store, TICKETS_MAX));
+  };
+
+  const expiry = every(EXPIRY_CHECK_MS, expire, logger, "Leases could not be checked");
+  const repair = every(RECONCILE_MS, reconcile, logger, "Queues could not be reconciled");
+  return {
+    reconcile,
+    close: () => {
+      expiry.stop();
+      repair.stop();
+    },
+  };
+}
+
+/** Runs `work` again and again, never twice at once; a failure is told once until it has passed. */
+function every(
+  intervalMs: number,
+  work: () => Promise<void>,
+  logger: Logger,
+  failure: string,
+): { stop(): void } {
+  let isRunning = false;
+  let hasFailed = false;
+  const timer = setInterval(() => {
+    if (isRunning) return;
+    isRunning = true;
+    work()
+      .then(() => {
+        hasFailed = false;
+      })
+      .catch((err: unknown) => {
+        if (!hasFailed) logger.warn({ err }, failure);
+        hasFailed = true;
+      })
+      .finally(() => {
+        isRunning = false;
+      });
+  }, intervalMs);
+  return { stop: () => clearInterval(timer) };
+}

@@ -1,0 +1,130 @@
+import { json, Router, type Request } from "express";
+import { LEASE_MS } from "../../domain/attempt.ts";
+import type { Logger } from "../../shared/logger.ts";
+import {
+  claimRequest,
+  faultMessage,
+  PATHS,
+  publishCheckRequest,
+  publishFailMessage,
+  switchRequest,
+  type PublishGrant,
+} from "../../shared/protocol.ts";
+import type { Announcer } from "../announcer.ts";
+import type { ArtifactFiles } from "../artifact-files.ts";
+import type { Changed } from "../store/builds.ts";
+import {
+  checkPackages,
+  claimPublish,
+  failPublish,
+  faultPublish,
+  handBackPublish,
+  leasedPublish,
+  renewPublishLease,
+  switchChannels,
+} from "../store/publishes.ts";
+import type { Store, Tx } from "../store/store.ts";
+import { answerOrStale, leaseTokenOf, onlyWorkers } from "./worker-auth.ts";
+
+const MESSAGE_MAX = "8mb";
+
+export interface PublishRoutesDeps {
+  readonly store: Store;
+  readonly announcer: Announcer;
+  readonly artifacts: ArtifactFiles;
+  readonly logger: Logger;
+  readonly token: string;
+  readonly newToken: () => string;
+}
+
+/** The publish workers' half of the protocol. */
+export function publishRoutes(deps: PublishRoutesDeps): Router {
+  const { store, announcer } = deps;
+  const router = Router();
+  const base = "/worker/v1/publish";
+  router.use(base, onlyWorkers(deps.token));
+
+  router.post(PATHS.publishClaim(), json(), async (request, response) => {
+    const { worker } = claimRequest.parse(request.body);
+    const token = deps.newToken();
+    const granted = await store.write((tx) => claimPublish(tx, worker, token));
+    if (granted === undefined) return void response.status(204).end();
+    const { publish, build, channels, packages } = granted;
+    announcer.announce({ buildId: build.id });
+    const grant: PublishGrant = {
+      publishId: publish.id,
+      lease: { token, attempt: publish.attempt, leaseMs: LEASE_MS },
+      build: {
+        id: build.id,
+        repo: build.repo,
+        number: build.number,
+        sha: build.sha ?? build.after,
+        ref: build.ref,
+        defaultBranch: build.defaultBranch,
+        url: store.buildUrl(build.repo, build.number),
+      },
+      channels: [...channels],
+      packages: [...packages],
+    };
+    response.json(grant);
+  });
+
+  const one = `${base}/:id`;
+  const settle = async (
+    request: Request<{ id: string }>,
+    work: (tx: Tx, id: string, token: string) => Promise<Changed | undefined>,
+  ): Promise<object | undefined> => {
+    const changed = await store.write((tx) => work(tx, request.params.id, leaseTokenOf(request)));
+    if (changed !== undefined) announcer.announce(changed);
+    return changed && {};
+  };
+
+  router.post(`${one}/heartbeat`, async (request, response) => {
+    const { id } = request.params;
+    const answer = await store.write((tx) => renewPublishLease(tx, id, leaseTokenOf(request)));
+    answerOrStale(response, answer && { leaseMs: LEASE_MS, cancel: answer.cancel });
+  });
+
+  router.get(`${one}/packages/:sha256`, async (request, response) => {
+    const { id, sha256 } = request.params;
+    const publish = await leasedPublish(store, id, leaseTokenOf(request));
+    if (publish === undefined) return answerOrStale(response, undefined);
+    const file = await deps.artifacts.find(sha256);
+    if (file === undefined) return void response.status(404).json({ error: "no such file" });
+    response.set("content-type", "application/x-rpm");
+    response.sendFile(file.path, { dotfiles: "allow" });
+  });
+
+  router.post(`${one}/check`, json({ limit: MESSAGE_MAX }), async (request, response) => {
+    const question = publishCheckRequest.parse(request.body);
+    const publish = await leasedPublish(store, request.params.id, leaseTokenOf(request));
+    answerOrStale(response, publish && (await checkPackages(store, question)));
+  });
+
+  router.post(`${one}/switch`, json({ limit: MESSAGE_MAX }), async (request, response) => {
+    const wish = switchRequest.parse(request.body);
+    const { id } = request.params;
+    const token = leaseTokenOf(request);
+    const switched = await store.write((tx) => switchChannels(tx, id, token, wish));
+    if (switched !== undefined) announcer.announce(switched.changed);
+    answerOrStale(response, switched?.answer);
+  });
+
+  router.post(`${one}/fail`, json({ limit: MESSAGE_MAX }), async (request, response) => {
+    const { failure } = publishFailMessage.parse(request.body);
+    const answer = await settle(request, (tx, id, token) => failPublish(tx, id, token, failure));
+    answerOrStale(response, answer);
+  });
+
+  router.post(`${one}/fault`, json(), async (request, response) => {
+    const fault = faultMessage.parse(request.body);
+    deps.logger.warn({ publishId: request.params.id, ...fault }, "Publish ended with a fault of ours");
+    const answer = await settle(request, (tx, id, token) => faultPublish(tx, id, token, fault));
+    answerOrStale(response, answer);
+  });
+
+  router.post(`${one}/hand-back`, async (request, response) => {
+    answerOrStale(response, await settle(request, handBackPublish));
+  });
+  return router;
+}

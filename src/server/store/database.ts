@@ -1,0 +1,42 @@
+import { Kysely, type Transaction } from "kysely";
+import { Migrator } from "kysely/migration";
+import * as first from "./migrations/0001-first.ts";
+import type { Tables } from "./schema.ts";
+import { sqliteDialect } from "./sqlite.ts";
+
+/** The database, or a transaction of it: every function of the store takes either. */
+export type Db = Kysely<Tables> | Transaction<Tables>;
+
+const MIGRATIONS = { "0001-first": first };
+
+/**
+ * Opens the embedded database and brings it to this version. Throws `DatabaseUnusable`, also for a
+ * database of a newer version: the migrator misses the migration that made it.
+ */
+export async function openDatabase(path: string): Promise<Kysely<Tables>> {
+  const db = new Kysely<Tables>({ dialect: sqliteDialect(path) });
+  const migrator = new Migrator({
+    db,
+    provider: { getMigrations: () => Promise.resolve(MIGRATIONS) },
+  });
+  const { error } = await migrator.migrateToLatest();
+  if (error !== undefined) {
+    throw new DatabaseUnusable("The database could not be brought to this version.", error);
+  }
+  return db;
+}
+
+/** The server must not start on this database; nothing was written. */
+export class DatabaseUnusable extends Error {
+  override readonly name = "DatabaseUnusable";
+
+  constructor(message: string, cause?: unknown) {
+    super(message, { cause });
+  }
+}
+
+/** A unique key was already taken. */
+export function isUniqueViolation(err: unknown): boolean {
+  const { errcode, code } = (err ?? {}) as { errcode?: unknown; code?: unknown };
+  return errcode === 2067 || errcode === 1555 || code === "23505";
+}

@@ -1,0 +1,220 @@
+import { branchOf, decidePush, type Push } from "../../domain/push.ts";
+import type { IgnoredDelivery, Intake, IntakeResult } from "../intake-types.ts";
+import { insertBuild, type InsertedBuild } from "./new-builds.ts";
+import type { DeliveryRow } from "./schema.ts";
+import type { Tx } from "./store.ts";
+
+export interface Recorded {
+  readonly result: IntakeResult;
+  /** Set when a build was made, for those who are told after the commit. */
+  readonly made?: InsertedBuild;
+}
+
+/**
+ * Records a push and, if it asks for one, its build. The same delivery, body or push again leads to
+ * the build that exists, so that a redelivery in any number and order makes one build (F4).
+ */
+export async function recordPush(
+  tx: Tx,
+  intake: Intake,
+  limits: { readonly waitingBuildsMax: number },
+): Promise<Recorded> {
+  const seen = await findDelivery(tx, intake);
+  if (seen !== undefined) return { result: await duplicateOf(tx, seen, "this delivery is known") };
+
+  const { push } = intake;
+  const pushKey = pushKeyOf(intake);
+  const owner = pushKey === null ? undefined : await findOwner(tx, pushKey);
+  if (owner !== undefined && !mayBuildAgain(owner.state)) {
+    const reason = "the same push is known under another delivery";
+    const known = { disposition: "duplicate", reason, buildId: owner.buildId } as const;
+    const row = await insertDelivery(tx, intake, { ...known, pushKey: null });
+    return { result: await duplicateOf(tx, row, reason) };
+  }
+  if (owner !== undefined) await releasePushKey(tx, owner.deliveryRowId);
+
+  const defaultBranch = await rememberRepo(tx, push);
+  const decision = decidePush({ ...push, defaultBranch: defaultBranch ?? undefined });
+  const end = decision.kind === "skip" ? { state: "skipped" as const, reason: decision.reason } : null;
+  const quota = end === null ? await overQuota(tx, push.repo, limits.waitingBuildsMax) : null;
+  const isDeleted = decision.kind === "skip" && !decision.hasCommit;
+  const made = await insertBuild(tx, {
+    repo: push.repo,
+    forge: push.forge,
+    event: "push",
+    sha: isDeleted ? null : (push.sha ?? push.after),
+    ref: push.ref,
+    before: push.before,
+    after: push.after,
+    message: push.message,
+    authorName: push.authorName,
+    pusher: push.pusher,
+    trust: push.trust,
+    defaultBranch,
+    isReady: push.sha !== undefined || isDeleted,
+    rerunOf: null,
+    end: end ?? quota,
+  });
+  await insertDelivery(tx, intake, {
+    disposition: "accepted",
+    reason: made.build.reason,
+    buildId: made.build.id,
+    pushKey,
+  });
+  return { result: acceptedAs(made), made };
+}
+
+/** A delivery that asks for nothing leaves a row too, so that nobody wonders where it went. */
+export async function recordIgnored(
+  tx: Tx,
+  facts: IgnoredDelivery,
+): Promise<{ readonly kind: "ignored" | "duplicate"; readonly reason: string }> {
+  const seen = await findDelivery(tx, facts);
+  if (seen !== undefined) return { kind: "duplicate", reason: "this delivery is known" };
+  await tx.db
+    .insertInto("deliveries")
+    .values({
+      id: tx.newId("d"),
+      forge: facts.forge,
+      deliveryId: facts.deliveryId,
+      bodyDigest: facts.bodyDigest,
+      event: facts.event,
+      repo: facts.repo,
+      ref: null,
+      before: null,
+      after: null,
+      receivedAt: tx.now(),
+      disposition: "ignored",
+      reason: facts.reason,
+      buildId: null,
+      pushKey: null,
+    })
+    .execute();
+  return { kind: "ignored", reason: facts.reason };
+}
+
+/**
+ * What makes two deliveries the same push. The own remote hands over each push exactly once, so there
+ * the same move of a ref, made again, is a push of its own.
+ */
+function pushKeyOf({ push, event }: Intake): string | null {
+  if (push.forge === "own") return null;
+  return [push.repo, push.ref, push.before, push.after, event].join(" ");
+}
+
+type Named = Pick<Intake, "forge" | "deliveryId" | "bodyDigest">;
+
+/** The forge's signature does not cover the delivery id, so the body's digest names it as well. */
+async function findDelivery(tx: Tx, named: Named): Promise<DeliveryRow | undefined> {
+  const rows = tx.db.selectFrom("deliveries").selectAll().where("forge", "=", named.forge);
+  const byId = await rows.where("deliveryId", "=", named.deliveryId).executeTakeFirst();
+  if (byId !== undefined || named.bodyDigest === null) return byId;
+  return await rows.where("bodyDigest", "=", named.bodyDigest).executeTakeFirst();
+}
+
+async function findOwner(tx: Tx, pushKey: string) {
+  return await tx.db
+    .selectFrom("deliveries")
+    .innerJoin("builds", "builds.id", "deliveries.buildId")
+    .select(["deliveries.id as deliveryRowId", "builds.id as buildId", "builds.state as state"])
+    .where("pushKey", "=", pushKey)
+    .executeTakeFirst();
+}
+
+function mayBuildAgain(state: string): boolean {
+  return state === "errored" || state === "cancelled";
+}
+
+async function releasePushKey(tx: Tx, deliveryRowId: string): Promise<void> {
+  await tx.db
+    .updateTable("deliveries")
+    .set({ pushKey: null })
+    .where("id", "=", deliveryRowId)
+    .execute();
+}
+
+/** Makes the repo known and returns its default branch: the forge's word, or the first branch pushed. */
+async function rememberRepo(tx: Tx, push: Push): Promise<string | null> {
+  const known = await tx.db
+    .selectFrom("repos")
+    .select("defaultBranch")
+    .where("name", "=", push.repo)
+    .executeTakeFirst();
+  const defaultBranch =
+    push.defaultBranch ?? known?.defaultBranch ?? branchOf(push.ref) ?? null;
+  if (known === undefined) {
+    const { repo: name, forge } = push;
+    const row = { name, forge, defaultBranch, nextNumber: 1, createdAt: tx.now() };
+    await tx.db.insertInto("repos").values(row).execute();
+  } else if (known.defaultBranch !== defaultBranch) {
+    await tx.db
+      .updateTable("repos")
+      .set({ defaultBranch })
+      .where("name", "=", push.repo)
+      .execute();
+  }
+  return defaultBranch;
+}
+
+async function overQuota(tx: Tx, repo: string, waitingBuildsMax: number) {
+  const { waiting } = await tx.db
+    .selectFrom("builds")
+    .select(({ fn }) => fn.countAll<number>().as("waiting"))
+    .where("repo", "=", repo)
+    .where("state", "=", "queued")
+    .executeTakeFirstOrThrow();
+  if (waiting < waitingBuildsMax) return null;
+  const reason = `over quota: ${waiting} builds of ${repo} wait already; rerun it when they are done`;
+  return { state: "cancelled" as const, reason };
+}
+
+async function insertDelivery(
+  tx: Tx,
+  intake: Intake,
+  became: Pick<DeliveryRow, "disposition" | "reason" | "buildId" | "pushKey">,
+): Promise<DeliveryRow> {
+  const { repo, ref, before, after } = intake.push;
+  const { forge, deliveryId, bodyDigest, event } = intake;
+  const row: DeliveryRow = {
+    id: tx.newId("d"),
+    forge,
+    deliveryId,
+    bodyDigest,
+    event,
+    repo,
+    ref,
+    before,
+    after,
+    receivedAt: tx.now(),
+    ...became,
+  };
+  await tx.db.insertInto("deliveries").values(row).execute();
+  return row;
+}
+
+function acceptedAs({ build, queuedJobs }: InsertedBuild): IntakeResult {
+  const isQueued = queuedJobs.length > 0;
+  const { id: buildId, repo, number } = build;
+  if (build.state === "skipped") {
+    return { kind: "ignored", reason: build.reason ?? "nothing to build", buildId };
+  }
+  return { kind: "accepted", buildId, repo, number, queued: isQueued };
+}
+
+async function duplicateOf(tx: Tx, delivery: DeliveryRow, reason: string): Promise<IntakeResult> {
+  const build =
+    delivery.buildId === null
+      ? undefined
+      : await tx.db
+          .selectFrom("builds")
+          .select(["id", "repo", "number"])
+          .where("id", "=", delivery.buildId)
+          .executeTakeFirst();
+  return {
+    kind: "duplicate",
+    buildId: build?.id ?? null,
+    repo: build?.repo ?? null,
+    number: build?.number ?? null,
+    reason,
+  };
+}

@@ -1,0 +1,251 @@
+import type { FinalState, State } from "../../domain/states.ts";
+import type { CommitState } from "../../domain/commit-status.ts";
+import type { ForgeName } from "../../domain/push.ts";
+import type { StepKind } from "../../domain/step.ts";
+
+/**
+ * The tables, one interface each. Columns that end in `At` are epoch milliseconds; those that end in
+ * `Json` hold JSON text. Ids are opaque strings. Booleans are 0 and 1, since SQLite has no others.
+ */
+export interface Tables {
+  repos: RepoRow;
+  deliveries: DeliveryRow;
+  builds: BuildRow;
+  jobs: JobRow;
+  steps: StepRow;
+  artifacts: ArtifactRow;
+  publishes: PublishRow;
+  channels: ChannelRow;
+  generations: GenerationRow;
+  packages: PackageRow;
+  listings: ListingRow;
+  outbox: OutboxRow;
+  credentials: CredentialRow;
+  statuses: StatusRow;
+  sessions: SessionRow;
+}
+
+export interface RepoRow {
+  /** `owner/name`, unique on this server. */
+  name: string;
+  forge: ForgeName;
+  defaultBranch: string | null;
+  /** Number that the next build gets. */
+  nextNumber: number;
+  createdAt: number;
+}
+
+/** One HTTP request from a forge that asked for something, and what became of it. */
+export interface DeliveryRow {
+  id: string;
+  forge: ForgeName;
+  deliveryId: string;
+  /** sha256 of the signed body; null for the own remote. */
+  bodyDigest: string | null;
+  event: string;
+  repo: string | null;
+  ref: string | null;
+  before: string | null;
+  after: string | null;
+  receivedAt: number;
+  disposition: "accepted" | "duplicate" | "ignored";
+  reason: string | null;
+  buildId: string | null;
+  /** `repo ref before after event` while this delivery owns the tuple; unique. */
+  pushKey: string | null;
+}
+
+export interface BuildRow {
+  id: string;
+  repo: string;
+  number: number;
+  forge: ForgeName;
+  event: "push" | "rerun";
+  /** The commit; null for a deleted ref. */
+  sha: string | null;
+  ref: string;
+  before: string;
+  after: string;
+  message: string;
+  authorName: string;
+  pusher: string;
+  trust: string;
+  defaultBranch: string | null;
+  state: State;
+  reason: string | null;
+  /** 0 until the own remote's ref has moved; only then a job may be claimed. */
+  isReady: 0 | 1;
+  rerunOf: string | null;
+  createdAt: number;
+  startedAt: number | null;
+  endedAt: number | null;
+  cancelRequestedAt: number | null;
+  /** The plan's pipeline, once recorded. */
+  pipelineJson: string | null;
+  /** One line about a guess, or a cancel that came too late. */
+  note: string | null;
+  failureJson: string | null;
+}
+
+export interface JobRow {
+  id: string;
+  buildId: string;
+  position: number;
+  target: string | null;
+  state: State;
+  reason: string | null;
+  /** Attempts granted so far; the current one while the job runs. */
+  attempt: number;
+  /** Attempts that count against the limit. */
+  countedAttempts: number;
+  notBeforeAt: number;
+  queuedAt: number;
+  startedAt: number | null;
+  endedAt: number | null;
+  worker: string | null;
+  leaseTokenHash: string | null;
+  leaseExpiresAt: number | null;
+}
+
+export interface StepRow {
+  jobId: string;
+  attempt: number;
+  name: string;
+  kind: StepKind;
+  position: number;
+  state: State;
+  note: string | null;
+  startedAt: number | null;
+  endedAt: number | null;
+  failureJson: string | null;
+}
+
+/** A file that a job's attempt uploaded: for now always an RPM as it was built, unsigned. */
+export interface ArtifactRow {
+  jobId: string;
+  attempt: number;
+  sha256: string;
+  fileName: string;
+  sizeBytes: number;
+  target: string;
+}
+
+export interface PublishRow {
+  id: string;
+  buildId: string;
+  state: "queued" | "running" | "live" | "failed" | "errored" | "cancelled";
+  /** Names of the channels, as JSON. */
+  channelsJson: string;
+  attempt: number;
+  countedAttempts: number;
+  notBeforeAt: number;
+  worker: string | null;
+  leaseTokenHash: string | null;
+  leaseExpiresAt: number | null;
+  queuedAt: number;
+  startedAt: number | null;
+  endedAt: number | null;
+  /** What the publish worker measured, claim to announcement. */
+  durationMs: number | null;
+  keyFingerprint: string | null;
+  /** `[{channel, number}]` once live. */
+  generationsJson: string | null;
+}
+
+/** A channel and the generation that it points at; 0 before its first publish. */
+export interface ChannelRow {
+  name: string;
+  head: number;
+  updatedAt: number;
+}
+
+export interface GenerationRow {
+  channel: string;
+  number: number;
+  base: number;
+  buildId: string;
+  createdAt: number;
+  /** target → the newest generation that changed it, as JSON. */
+  targetsJson: string;
+}
+
+/** A published package; its NEVRA is unique on this server for ever. */
+export interface PackageRow {
+  nevra: string;
+  name: string;
+  epoch: number;
+  version: string;
+  release: string;
+  arch: string;
+  summary: string;
+  license: string;
+  unsignedSha256: string;
+  signedSha256: string;
+  sizeBytes: number;
+  fileName: string;
+  repo: string;
+  buildId: string;
+  publishedAt: number;
+}
+
+/** A package listed in a channel's target since a generation. */
+export interface ListingRow {
+  channel: string;
+  target: string;
+  nevra: string;
+  sinceGeneration: number;
+}
+
+/** Per commit and context the newest state that the forge should show. */
+export interface OutboxRow {
+  id: string;
+  forge: ForgeName;
+  repo: string;
+  sha: string;
+  context: string;
+  buildId: string;
+  buildNumber: number;
+  state: CommitState;
+  description: string;
+  targetUrl: string;
+  /** Grows with each new wish. */
+  version: number;
+  sentVersion: number;
+  tries: number;
+  nextTryAt: number;
+  leaseToken: string | null;
+  leaseUntilAt: number;
+  lastProblem: string | null;
+  /** Set when the forge will never take it. */
+  terminalReason: string | null;
+  createdAt: number;
+  updatedAt: number;
+}
+
+/** A forge whose credential must wait or is refused. */
+export interface CredentialRow {
+  forge: ForgeName;
+  pausedUntilAt: number;
+  parkedReason: string | null;
+}
+
+/** The own remote's commit statuses, in GitHub's shape. */
+export interface StatusRow {
+  id: string;
+  repo: string;
+  sha: string;
+  context: string;
+  state: CommitState;
+  description: string;
+  targetUrl: string;
+  createdAt: number;
+}
+
+/** A one-time sign-in link or a signed-in browser; only hashes are kept. */
+export interface SessionRow {
+  tokenHash: string;
+  kind: "link" | "browser";
+  expiresAt: number;
+}
+
+export type { FinalState };

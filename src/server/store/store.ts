@@ -1,0 +1,90 @@
+import type { Kysely, Transaction } from "kysely";
+import { openDatabase, type Db } from "./database.ts";
+import type { Tables } from "./schema.ts";
+
+/** What the store needs from the world beside the database. */
+export interface StoreEnv {
+  readonly now: () => number;
+  /** A new opaque id such as `b-3k9q…`; safe in URLs, paths and tickets. */
+  readonly newId: (prefix: string) => string;
+  /** Absolute address of a build's page. */
+  readonly buildUrl: (repo: string, number: number) => string;
+}
+
+/** The database for reading, inside a transaction or not. */
+export interface Reader {
+  readonly db: Db;
+  readonly now: () => number;
+}
+
+export interface Tx extends StoreEnv {
+  readonly db: Transaction<Tables>;
+}
+
+export interface Store extends StoreEnv {
+  /** For reading. */
+  readonly db: Db;
+  /**
+   * Runs `work` in a transaction that is on disk when the promise resolves. Works that wait at the
+   * same time share one commit, so under load a push costs a fraction of an fsync. Expected answers
+   * are returned, not thrown: a throw rolls the shared transaction back, and each work runs again
+   * alone, so that one broken work fails nobody else.
+   */
+  write<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+const GROUP_MAX = 256;
+
+export async function openStore(path: string, env: StoreEnv): Promise<Store> {
+  const db = await openDatabase(path);
+  const write = groupCommit(db, env);
+  return { ...env, db, write, close: () => db.destroy() };
+}
+
+interface Waiting {
+  readonly work: (tx: Tx) => Promise<unknown>;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (err: unknown) => void;
+}
+
+function groupCommit(db: Kysely<Tables>, env: StoreEnv): Store["write"] {
+  const waiting: Waiting[] = [];
+  let isFlushing = false;
+
+  const alone = (work: Waiting["work"]): Promise<unknown> =>
+    db.transaction().execute((transaction) => work({ ...env, db: transaction }));
+
+  const together = (group: readonly Waiting[]): Promise<unknown[]> =>
+    db.transaction().execute(async (transaction) => {
+      const tx = { ...env, db: transaction };
+      const results: unknown[] = [];
+      // One after the other: they share the connection, and a later one must see the earlier.
+      for (const { work } of group) results.push(await work(tx));
+      return results;
+    });
+
+  const flush = async (): Promise<void> => {
+    while (waiting.length > 0) {
+      const group = waiting.splice(0, GROUP_MAX);
+      try {
+        const results = await together(group);
+        group.forEach(({ resolve }, index) => resolve(results[index]));
+      } catch (err) {
+        const [only] = group;
+        if (group.length === 1) only?.reject(err);
+        else for (const { work, resolve, reject } of group) await alone(work).then(resolve, reject);
+      }
+    }
+    isFlushing = false;
+  };
+
+  return <T>(work: (tx: Tx) => Promise<T>) =>
+    new Promise<T>((resolve, reject) => {
+      waiting.push({ work, resolve: resolve as (value: unknown) => void, reject });
+      if (isFlushing) return;
+      isFlushing = true;
+      // One turn of the event loop lets everybody who has arrived by now share the commit.
+      setImmediate(() => void flush());
+    });
+}
