@@ -187,13 +187,11 @@ export async function recordStep(
     .insertInto("steps")
     // Only `checkout` comes before the plan; it is always the first.
     .values({ ...key, kind: "checkout", position: 0, startedAt: null, ...set })
-    .onConflict((conflict) =>
-      conflict
-        .columns(["jobId", "attempt", "name"])
-        .doUpdateSet(set)
-        // A late "running" never reopens a step that has ended.
-        .where((where) => where.or([where("steps.endedAt", "is", null), where.val(isEnd)])),
-    )
+    .onConflict((conflict) => {
+      const update = conflict.columns(["jobId", "attempt", "name"]).doUpdateSet(set);
+      // A late "running" never reopens a step that has ended.
+      return isEnd ? update : update.where("steps.endedAt", "is", null);
+    })
     .execute();
   return { buildId: job.buildId };
 }

@@ -1,0 +1,426 @@
+import { expect, test } from "vitest";
+import { LEASE_MS } from "../../src/domain/attempt.ts";
+import type { PlanMessage } from "../../src/shared/protocol.ts";
+import { cancelBuild, findBuild, makeReady, rerunBuild } from "../../src/server/store/builds.ts";
+import { recordPush } from "../../src/server/store/deliveries.ts";
+import {
+  claimJob,
+  endJob,
+  expireLeases,
+  handBackJob,
+  recordPlan,
+  recordStep,
+  renewLease,
+  reportFault,
+} from "../../src/server/store/jobs.ts";
+import { answerStatus, claimStatuses } from "../../src/server/store/outbox.ts";
+import {
+  checkPackages,
+  claimPublish,
+  expirePublishLeases,
+  switchChannels,
+} from "../../src/server/store/publishes.ts";
+import { readStore } from "../../src/server/store/read.ts";
+import type { Store } from "../../src/server/store/store.ts";
+import { openDatabase } from "../../src/server/store/database.ts";
+import { aPush, anIntake, aStore } from "../support/a-store.ts";
+
+const LIMITS = { waitingBuildsMax: 1_000 };
+const PLAN: PlanMessage = {
+  pipeline: { image: { kind: "base" }, tests: [{ name: "test", run: "true" }], spec: "a.spec", publish: "dev" },
+  steps: [
+    { name: "checkout", kind: "checkout" },
+    { name: "image", kind: "image" },
+    { name: "test", kind: "test" },
+    { name: "package", kind: "package" },
+  ],
+  commit: { subject: "a change", authorName: "Dev One", committedAt: 1 },
+  note: null,
+  nothingToDo: null,
+};
+const RPM = { fileName: "a-1-1.noarch.rpm", sha256: "1".repeat(64), sizeBytes: 10, target: "debian12.x86_64" };
+
+const accept = (store: Store, push = aPush(), named = {}) =>
+  store.write((tx) => recordPush(tx, anIntake(push, named), LIMITS));
+
+/** A push whose first job is claimed under `token`, planned or not. */
+async function aRunningJob(store: Store, { token = "token-1", isPlanned = true } = {}) {
+  const { made } = await accept(store);
+  const granted = await store.write((tx) => claimJob(tx, "w1", token));
+  if (made === undefined || granted === undefined) throw new Error("Nothing was granted.");
+  const jobId = granted.job.id;
+  if (isPlanned) {
+    await store.write((tx) => recordPlan(tx, { jobId, token }, PLAN, "debian12.x86_64"));
+  }
+  return { buildId: made.build.id, jobId, token };
+}
+
+const passed = { state: "passed", reason: null, failure: null, packages: [RPM] } as const;
+
+async function aRunningPublish(store: Store, token = "p-token") {
+  const job = await aRunningJob(store);
+  await store.write((tx) => endJob(tx, job.jobId, job.token, { ...passed, packages: [RPM] }));
+  const granted = await store.write((tx) => claimPublish(tx, "p1", token));
+  if (granted === undefined) throw new Error("No publish was granted.");
+  return { ...job, publishId: granted.publish.id, granted };
+}
+
+const wish = (base: number, number: number) => ({
+  generations: [{ channel: "dev", base, number, targets: { "debian12.x86_64": number } }],
+  packages: [
+    {
+      nevra: { name: "a", epoch: 0, version: "1", release: "1", arch: "noarch" },
+      summary: "A",
+      license: "MIT",
+      unsignedSha256: RPM.sha256,
+      signedSha256: "2".repeat(64),
+      sizeBytes: 12,
+      fileName: RPM.fileName,
+      target: "debian12.x86_64",
+    },
+  ],
+  durationMs: 80,
+  keyFingerprint: "AA",
+});
+
+test("a delivery that comes a hundred times at once makes one build", async () => {
+  await using held = await aStore();
+  const push = aPush();
+  const named = { deliveryId: "d-1", bodyDigest: "x" };
+
+  const answers = await Promise.all(
+    Array.from({ length: 100 }, () => accept(held.store, push, named)),
+  );
+
+  expect(answers.filter(({ result }) => result.kind === "accepted")).toHaveLength(1);
+  expect(answers.filter(({ result }) => result.kind === "duplicate")).toHaveLength(99);
+  const { count } = await held.store.db
+    .selectFrom("builds")
+    .select(({ fn }) => fn.countAll<number>().as("count"))
+    .executeTakeFirstOrThrow();
+  expect(count).toBe(1);
+});
+
+test("the same body under a new delivery id is known, since the signature does not cover the id", async () => {
+  await using held = await aStore();
+  const push = aPush();
+  await accept(held.store, push, { deliveryId: "d-1", bodyDigest: "same" });
+
+  const { result } = await accept(held.store, push, { deliveryId: "d-2", bodyDigest: "same" });
+
+  expect(result).toMatchObject({ kind: "duplicate", number: 1 });
+});
+
+test("the same push under another delivery leaves a row and no second build, unless the first one errored", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const push = aPush();
+  const first = await accept(store, push);
+
+  const again = await accept(store, push);
+  await store.db.updateTable("builds").set({ state: "errored" }).execute();
+  const afterError = await accept(store, push);
+
+  expect(again.result).toMatchObject({ kind: "duplicate", buildId: first.made?.build.id });
+  expect(afterError.result).toMatchObject({ kind: "accepted", number: 2 });
+  const rows = await store.db.selectFrom("deliveries").select("disposition").execute();
+  expect(rows.map(({ disposition }) => disposition)).toEqual(["accepted", "duplicate", "accepted"]);
+});
+
+test("one broken work of a group fails alone", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const broken = store.write(() => Promise.reject(new Error("broken")));
+  const sound = accept(store);
+
+  await expect(broken).rejects.toThrow("broken");
+  expect((await sound).result.kind).toBe("accepted");
+});
+
+test("a deleted branch is a skipped row without a status", async () => {
+  await using held = await aStore();
+  const { made } = await accept(
+    held.store,
+    aPush({ after: "0".repeat(40), sha: undefined }),
+  );
+
+  expect(made?.build).toMatchObject({ state: "skipped", reason: "branch deleted", sha: null });
+  expect(await held.store.write(claimStatuses)).toEqual([]);
+});
+
+test("what is over quota is a cancelled row with an error status, never a success", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const record = () =>
+    store.write((tx) => recordPush(tx, anIntake(aPush()), { waitingBuildsMax: 2 }));
+  await record();
+  await record();
+
+  const third = await record();
+
+  expect(third.made?.build).toMatchObject({ state: "cancelled" });
+  expect(third.made?.build.reason).toMatch(/over quota/);
+  const statuses = await store.write(claimStatuses);
+  expect(statuses.find(({ sha }) => sha === third.made?.build.sha)?.state).toBe("error");
+});
+
+test("a build of the own remote can be claimed only once its ref has moved", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const { made } = await accept(store, aPush({ forge: "own", sha: undefined }), { bodyDigest: null });
+  const early = await store.write((tx) => claimJob(tx, "w1", "t"));
+  const facts = { sha: "c".repeat(40), message: "hello", authorName: "A", skip: null };
+
+  await store.write((tx) => makeReady(tx, made?.build.id ?? "", facts));
+
+  expect(early).toBeUndefined();
+  const granted = await store.write((tx) => claimJob(tx, "w1", "t"));
+  expect(granted?.build).toMatchObject({ sha: facts.sha, message: "hello" });
+});
+
+test("a job is granted once, and an old token writes nothing", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const { buildId, jobId, token } = await aRunningJob(store);
+
+  expect(await store.write((tx) => claimJob(tx, "w2", "token-2"))).toBeUndefined();
+  held.advance(LEASE_MS + 1);
+  await store.write(expireLeases);
+  await store.write((tx) => claimJob(tx, "w2", "token-2"));
+
+  expect(await store.write((tx) => renewLease(tx, jobId, token))).toBeUndefined();
+  expect(
+    await store.write((tx) =>
+      recordStep(tx, { jobId, token }, "test", { state: "running", startedAt: 1 }),
+    ),
+  ).toBeUndefined();
+  expect(await store.write((tx) => endJob(tx, jobId, token, passed_()))).toBeUndefined();
+  expect((await findBuild(store, buildId))?.state).toBe("running");
+});
+
+function passed_() {
+  return { ...passed, packages: [...passed.packages] };
+}
+
+test("a worker that is lost three times ends the build as ours, never a fourth time", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const { buildId } = await aRunningJob(store);
+  for (let attempt = 1; attempt <= 3; attempt += 1) {
+    held.advance(LEASE_MS + 1);
+    await store.write(expireLeases);
+    if (attempt < 3) await store.write((tx) => claimJob(tx, "w", `t-${attempt}`));
+  }
+
+  expect(await store.write((tx) => claimJob(tx, "w", "t-4"))).toBeUndefined();
+  const build = await findBuild(store, buildId);
+  expect(build).toMatchObject({ state: "errored", reason: "worker lost 3 times" });
+  const statuses = await store.write(claimStatuses);
+  expect(statuses).toMatchObject([{ state: "error" }]);
+});
+
+test("an infra fault waits before the next attempt; handing back costs no attempt", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const { jobId, token } = await aRunningJob(store);
+  const fault = { code: "CANNOT_FETCH", message: "no answer", step: "checkout" } as const;
+
+  await store.write((tx) => reportFault(tx, jobId, token, fault));
+
+  expect(await store.write((tx) => claimJob(tx, "w", "t-2"))).toBeUndefined();
+  held.advance(30_000);
+  const second = await store.write((tx) => claimJob(tx, "w", "t-2"));
+  expect(second?.job).toMatchObject({ attempt: 2, countedAttempts: 2 });
+  await store.write((tx) => handBackJob(tx, jobId, "t-2"));
+  const third = await store.write((tx) => claimJob(tx, "w", "t-3"));
+  expect(third?.job).toMatchObject({ attempt: 3, countedAttempts: 2 });
+});
+
+test("a plan is recorded once; saying it again is fine, another plan is stale", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const { jobId, token } = await aRunningJob(store);
+  const say = (plan: PlanMessage) =>
+    store.write((tx) => recordPlan(tx, { jobId, token }, plan, "debian12.x86_64"));
+  const other = { ...PLAN, pipeline: { ...PLAN.pipeline, publish: null } };
+
+  expect(await say(PLAN)).toBeDefined();
+  expect(await say(other)).toBeUndefined();
+});
+
+test("nothing to do ends the build skipped, with success on the commit", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const { buildId, jobId, token } = await aRunningJob(store, { isPlanned: false });
+  const plan = { ...PLAN, nothingToDo: "nothing to build" };
+
+  await store.write((tx) => recordPlan(tx, { jobId, token }, plan, "debian12.x86_64"));
+
+  expect(await findBuild(store, buildId)).toMatchObject({ state: "skipped" });
+  expect(await store.write(claimStatuses)).toMatchObject([{ state: "success" }]);
+});
+
+test("a late running message never reopens a step", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const { buildId, jobId, token } = await aRunningJob(store);
+  const say = (message: Parameters<typeof recordStep>[3]) =>
+    store.write((tx) => recordStep(tx, { jobId, token }, "test", message));
+  await say({ state: "passed", startedAt: 1, endedAt: 2, failure: null, note: null });
+
+  await say({ state: "running", startedAt: 1 });
+
+  const build = await readStore(store, { liveSince: () => 0 }).buildById(buildId);
+  expect(build?.jobs[0]?.steps.find(({ name }) => name === "test")?.state).toBe("passed");
+});
+
+test("passed jobs with packages on the default branch ask for a publish; the build passes when it is live", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const { buildId, publishId, granted } = await aRunningPublish(store);
+
+  expect(granted.channels).toEqual([{ name: "dev", head: 0 }]);
+  expect((await findBuild(store, buildId))?.state).toBe("running");
+  const first = await store.write((tx) => switchChannels(tx, publishId, "p-token", wish(0, 1)));
+  const again = await store.write((tx) => switchChannels(tx, publishId, "p-token", wish(0, 1)));
+
+  expect(first?.answer).toEqual({ kind: "live" });
+  expect(again?.answer).toEqual({ kind: "live" });
+  expect((await findBuild(store, buildId))?.state).toBe("passed");
+  const statuses = await store.write(claimStatuses);
+  expect(statuses).toMatchObject([
+    { state: "success", description: "passed; published to dev" },
+  ]);
+});
+
+test("a switch that was built on an older generation is told to assemble again", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const { publishId } = await aRunningPublish(store);
+  await store.db.updateTable("channels").set({ head: 7 }).where("name", "=", "dev").execute();
+
+  const switched = await store.write((tx) => switchChannels(tx, publishId, "p-token", wish(0, 1)));
+
+  expect(switched?.answer).toEqual({ kind: "moved", channels: [{ name: "dev", head: 7 }] });
+  expect(await store.db.selectFrom("packages").selectAll().execute()).toEqual([]);
+});
+
+test("a NEVRA is the same with the same content, taken with another", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const { publishId } = await aRunningPublish(store);
+  await store.write((tx) => switchChannels(tx, publishId, "p-token", wish(0, 1)));
+  const { nevra } = wish(0, 1).packages[0] ?? {};
+  if (nevra === undefined) throw new Error("The wish has no package.");
+
+  const answer = await checkPackages(store, {
+    packages: [
+      { nevra, unsignedSha256: RPM.sha256 },
+      { nevra, unsignedSha256: "9".repeat(64) },
+      { nevra: { ...nevra, version: "2" }, unsignedSha256: "9".repeat(64) },
+    ],
+  });
+
+  expect(answer.packages.map(({ verdict }) => verdict)).toEqual(["same", "taken", "new"]);
+  expect(answer.packages[1]?.takenBy).toBe("acme/hello #1");
+});
+
+test("a cancel before the switch wins, a cancel after it is too late", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const { buildId, publishId } = await aRunningPublish(store);
+
+  const cancel = await store.write((tx) => cancelBuild(tx, buildId, "ops"));
+  const switched = await store.write((tx) => switchChannels(tx, publishId, "p-token", wish(0, 1)));
+  const late = await store.write((tx) => cancelBuild(tx, buildId, "ops"));
+
+  expect(cancel.result).toBe("cancelling");
+  expect(switched?.answer).toEqual({ kind: "cancelled" });
+  expect((await findBuild(store, buildId))?.state).toBe("cancelled");
+  expect(late.result).toBe("already-final");
+});
+
+test("a queued build is cancelled at once, a running one when its worker says so", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const { made } = await accept(store);
+  const queued = await store.write((tx) => cancelBuild(tx, made?.build.id ?? "", "ops"));
+  const { buildId, jobId, token } = await aRunningJob(store);
+
+  const running = await store.write((tx) => cancelBuild(tx, buildId, "ops"));
+
+  expect(queued.result).toBe("cancelled");
+  expect(running).toMatchObject({ result: "cancelling", running: [jobId] });
+  expect(await store.write((tx) => renewLease(tx, jobId, token))).toEqual({ cancel: true });
+  await store.write((tx) => endJob(tx, jobId, token, passed_()));
+  expect((await findBuild(store, buildId))?.state).toBe("cancelled");
+});
+
+test("a publish worker that is lost leaves its request to the next one", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const { publishId } = await aRunningPublish(store);
+
+  held.advance(LEASE_MS + 1);
+  const changes = await store.write(expirePublishLeases);
+
+  expect(changes).toMatchObject([{ publishId }]);
+  const again = await store.write((tx) => claimPublish(tx, "p2", "p-token-2"));
+  expect(again?.publish.attempt).toBe(2);
+});
+
+test("a rerun is a build of its own that may be pending again; the old build speaks no more", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const { buildId, jobId, token } = await aRunningJob(store);
+  await store.write((tx) => endJob(tx, jobId, token, { ...passed_(), packages: [] }));
+
+  const rerun = await store.write((tx) => rerunBuild(tx, buildId, "ops"));
+
+  expect(rerun).toMatchObject({ kind: "queued", number: 2 });
+  expect(await store.write(claimStatuses)).toMatchObject([{ state: "pending" }]);
+});
+
+test("a status answered for an older wish does not end the newer one", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const { jobId, token } = await aRunningJob(store);
+  const [row] = await store.write(claimStatuses);
+  if (row === undefined) throw new Error("Nothing to say.");
+  await store.write((tx) => endJob(tx, jobId, token, { ...passed_(), packages: [] }));
+
+  const answer = { lease: row.lease, version: row.version, result: { kind: "sent" } } as const;
+  await store.write((tx) => answerStatus(tx, row.id, answer));
+
+  expect(await store.write(claimStatuses)).toMatchObject([{ id: row.id, state: "success" }]);
+});
+
+test("a refused credential parks its forge and tries a single row later", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  await accept(store);
+  await accept(store);
+  const rows = await store.write(claimStatuses);
+  for (const { id, lease, version } of rows) {
+    const result = { kind: "parked", reason: "401" } as const;
+    await store.write((tx) => answerStatus(tx, id, { lease, version, result }));
+  }
+
+  expect(await store.write(claimStatuses)).toEqual([]);
+  held.advance(60_000);
+  const probe = await store.write(claimStatuses);
+  expect(probe).toHaveLength(1);
+  const { parkedForges } = await readStore(store, { liveSince: () => 0 }).counts();
+  expect(parkedForges).toEqual([{ forge: "github", reason: "401" }]);
+});
+
+test("a database of a newer version is refused", async () => {
+  await using held = await aStore();
+  await held.store.db
+    .withTables<{ kysely_migration: { name: string; timestamp: string } }>()
+    .insertInto("kysely_migration")
+    .values({ name: "9999-later", timestamp: new Date(0).toISOString() })
+    .execute();
+
+  await expect(openDatabase(held.path)).rejects.toThrow("could not be brought to this version");
+});
