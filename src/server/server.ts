@@ -7,6 +7,7 @@ import { processEnv, type ServerConfig } from "../shared/config.ts";
 import type { Logger } from "../shared/logger.ts";
 import { openTickets } from "../shared/queues.ts";
 import { loadAdminToken } from "./admin-token.ts";
+import { identify, requireVisitor, type AuthDeps } from "./auth.ts";
 import { createAnnouncer } from "./announcer.ts";
 import { createApp } from "./app.ts";
 import { openArtifactFiles } from "./artifact-files.ts";
@@ -16,7 +17,7 @@ import { openGitRepos } from "./git-repos.ts";
 import { openIntake } from "./intake.ts";
 import { createLive } from "./live.ts";
 import { openLogFiles } from "./logs.ts";
-import { startReconciler } from "./reconciler.ts";
+import { startReconciler, type Reconciler } from "./reconciler.ts";
 import { buildRoutes } from "./routes/build-routes.ts";
 import { hasRoom, opsRoutes } from "./routes/ops-routes.ts";
 import { publishRoutes } from "./routes/publish-routes.ts";
@@ -26,7 +27,7 @@ import { onlyWorkers } from "./routes/worker-auth.ts";
 import { ensureChannels } from "./store/channels.ts";
 import { restartLeaseClocks } from "./store/jobs.ts";
 import { readStore } from "./store/read.ts";
-import { addSignInLink } from "./store/sessions.ts";
+import { addSignInLink, isSignedIn, redeemLink } from "./store/sessions.ts";
 import { openStore } from "./store/store.ts";
 import { receiveGithub } from "./webhook/receive.ts";
 import { createWorkerRoll } from "./worker-roll.ts";
@@ -57,11 +58,16 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const publicUrl = config.publicUrl ?? options.localUrl;
   const buildUrl = (repo: string, number: number): string => `${publicUrl}/repos/${repo}/${number}`;
 
+  let reconciler: Reconciler | undefined;
   const admin = await loadAdminToken(config.dataDir, config.adminToken, newToken);
   const store = await openStore(options.databasePath, { now, newId, buildUrl });
   await store.write(ensureChannels);
   await store.write(restartLeaseClocks);
-  const tickets = openTickets(config.redisUrl, logger);
+  const tickets = openTickets({
+    redisUrl: config.redisUrl,
+    logger,
+    onConnect: () => void reconciler?.reconcile().catch(() => undefined),
+  });
   const live = createLive();
   const announcer = createAnnouncer({ tickets, live, logger });
   const logs = openLogFiles(join(config.dataDir, "logs"));
@@ -86,7 +92,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     logger,
     newId,
     patterns: config.repos,
-    identify: (request, repo) => identify(request, repo, admin.token, (token) => isCloneToken(store, token, repo)),
+    identify: (request, repo) =>
+      identifyGitCaller(request, repo, admin.token, (token) => isCloneToken(store, token, repo)),
     buildUrl: (request, repo, number) => `${publicUrlOf(request)}/repos/${repo}/${number}`,
   };
   const webhooks = Router();
@@ -100,6 +107,23 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       logger,
     }),
   );
+
+  const auth: AuthDeps = {
+    adminToken: admin.token,
+    anonymousRead: config.anonymousRead,
+    now,
+    publicUrlOf,
+    sessions: {
+      redeemLink: async (link) => {
+        const browserToken = newToken();
+        const isGood = await store.write((tx) => redeemLink(tx, link, browserToken));
+        return isGood ? browserToken : undefined;
+      },
+      isValid: (token) => isSignedIn(store, token),
+    },
+  };
+  const readers = Router();
+  readers.use(identify(auth), requireVisitor);
 
   const app = createApp({
     logger,
@@ -129,14 +153,22 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       }),
       publishRoutes({ store, announcer, artifacts, logger, newToken, token: config.publishToken }),
       reportRoutes({ store, token: config.reportToken }),
+      statusRoutes({ store, readers, reporters: onlyWorkers(config.reportToken) }),
+      opsRoutes({
+        read,
+        tickets,
+        now,
+        readers,
+        dataDir: config.dataDir,
+        startedAt: now(),
+        githubWebhookOn: config.githubWebhookSecrets.length > 0,
+      }),
     ],
   });
 
   await settleUnreadyBuilds(git);
-  const reconciler = startReconciler({ store, tickets, announcer, logger });
-  void reconciler.reconcile().catch((err: unknown) => {
-    logger.warn({ err }, "Queues could not be filled at start; the reconciler goes on trying");
-  });
+  reconciler = startReconciler({ store, tickets, announcer, logger });
+  void reconciler.reconcile().catch(() => undefined);
   http.on("request", app);
 
   const link = newToken();
@@ -145,7 +177,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     loginUrl: `${publicUrl}/login?t=${link}`,
     adminTokenFile: admin.file,
     close: async () => {
-      reconciler.close();
+      reconciler?.close();
       http.close();
       http.closeAllConnections();
       await tickets.close();
@@ -156,7 +188,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 }
 
 /** The own remote's callers, by HTTP Basic: the admin may push, a job's clone credential may read. */
-async function identify(
+async function identifyGitCaller(
   request: Request,
   repo: string,
   adminToken: string,

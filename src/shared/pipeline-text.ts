@@ -95,8 +95,7 @@ function readTokens(text: string): Tokens {
     const type = CST.tokenType(lexeme);
     seen.tokens += 1;
     if (type !== null && NODE_TOKENS.has(type)) seen.nodes += 1;
-    // The stack holds the document as well and, at its top, the token itself.
-    seen.levels = parser.stack.length - 2;
+    seen.levels = levelsOf(parser.stack);
     const limit = overLimit(seen);
     if (limit !== undefined) return { isPartial: true, mistake: limitMistake(limit, start) };
 
@@ -132,6 +131,12 @@ function overLimit(seen: { tokens: number; nodes: number; levels: number }): str
     return `more values than the limit, ${inWords(PIPELINE_NODES_MAX)}`;
   if (seen.tokens <= PIPELINE_TOKENS_MAX) return undefined;
   return `more lines, values and marks than the limit, ${inWords(PIPELINE_TOKENS_MAX)}`;
+}
+
+/** The stack holds the document, maps and lists, and perhaps a scalar at its top. */
+function levelsOf(stack: readonly CST.Token[]): number {
+  const top = stack.at(-1);
+  return stack.length - (top !== undefined && "items" in top ? 1 : 2);
 }
 
 function inWords(count: number): string {

@@ -69,7 +69,9 @@ function explain({ code, pos, message }: YamlErrorFacts, context: YamlErrorConte
         hint: "use single quotes, in which a backslash is only a backslash",
       };
     case "MISSING_CHAR":
-      return explainMissing(message, text, start);
+      return message.startsWith("Flow")
+        ? explainIndent(message, text, openBrackets)
+        : explainMissing(message, text, start);
     case "BAD_INDENT":
       return explainIndent(message, text, openBrackets);
     case "UNEXPECTED_TOKEN":
@@ -172,5 +174,5 @@ function lineEnd(text: string, start: number): number {
 }
 
 function firstLine(message: string): string {
-  return message.split("\n", 1)[0]?.slice(0, 120) ?? "";
+  return message.replace(/(?:: "|\n)[^]*$/, "").slice(0, 120);
 }

@@ -21,22 +21,35 @@ export interface Tickets {
   close(): Promise<void>;
 }
 
-/** The producers' side, for the server. Tickets carry an id and no truth. */
-export function openTickets(redisUrl: string, logger: Logger): Tickets {
-  const connection = producerConnection(redisUrl);
-  // Each failed command is told to its caller; without a listener the connection's own errors would end us.
+/**
+ * The producers' side, for the server. Tickets carry an id and no truth. `onConnect` is called each
+ * time Redis can be reached again, which is when tickets may be missing.
+ */
+export function openTickets(options: {
+  readonly redisUrl: string;
+  readonly logger: Logger;
+  readonly onConnect: () => void;
+}): Tickets {
+  const { logger } = options;
+  const connection = producerConnection(options.redisUrl);
+  // Each failed command is told to its caller; without a listener the connection's errors would end us.
   connection.on("error", (err) => logger.debug({ err }, "Redis connection error"));
-  const queues = new Map(
-    QUEUE_NAMES.map((name) => {
-      const queue = new Queue(name, { connection, prefix: PREFIX, skipWaitingForReady: true });
-      queue.on("error", (err) => logger.debug({ err, queue: name }, "Queue error"));
-      return [name, queue] as const;
-    }),
-  );
-  const queueOf = (name: QueueName): Queue => {
-    const queue = queues.get(name);
-    if (queue === undefined) throw new Error(`There is no queue ${name}.`);
+  connection.on("ready", () => options.onConnect());
+  const queues = new Map<QueueName, Promise<Queue>>();
+
+  // A queue that is made while Redis is away never recovers, so it is made when first used with success.
+  const openQueue = async (name: QueueName): Promise<Queue> => {
+    const queue = new Queue(name, { connection, prefix: PREFIX });
+    queue.on("error", (err) => logger.debug({ err, queue: name }, "Queue error"));
+    await queue.waitUntilReady();
     return queue;
+  };
+  const queueOf = async (name: QueueName): Promise<Queue> => {
+    if (connection.status !== "ready") throw new Error("Redis cannot be reached now.");
+    const queue = queues.get(name) ?? openQueue(name);
+    queues.set(name, queue);
+    queue.catch(() => queues.delete(name));
+    return await queue;
   };
   const ticket = (id: string) => ({
     name: "ticket",
@@ -46,14 +59,15 @@ export function openTickets(redisUrl: string, logger: Logger): Tickets {
 
   return {
     add: async (name, id) => {
-      await queueOf(name).addBulk([ticket(id)]);
+      await (await queueOf(name)).addBulk([ticket(id)]);
     },
     addAll: async (name, ids) => {
-      if (ids.length > 0) await queueOf(name).addBulk(ids.map(ticket));
+      if (ids.length > 0) await (await queueOf(name)).addBulk(ids.map(ticket));
     },
-    depth: (name) => queueOf(name).count(),
+    depth: async (name) => (await queueOf(name)).count(),
     close: async () => {
-      await Promise.allSettled([...queues.values()].map((queue) => queue.close()));
+      const closing = [...queues.values()].map(async (queue) => (await queue).close());
+      await Promise.allSettled(closing);
       connection.disconnect();
     },
   };

@@ -18,15 +18,17 @@ export function githubForge({
   apiUrl,
   token,
   now,
+  timeoutMs = CALL_TIMEOUT_MS,
 }: {
   readonly apiUrl: string;
   readonly token: string;
   readonly now: () => number;
+  readonly timeoutMs?: number;
 }): Forge {
   const octokit = new Octokit({ baseUrl: apiUrl, auth: token, userAgent: "tatara", log: SILENT });
 
   const send = async (method: "GET" | "POST", url: string, fields: object, signal: AbortSignal) => {
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(CALL_TIMEOUT_MS)]);
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
     // Redirects are ours to judge: the token must reach no other host.
     const request = { signal: limit, redirect: "manual" as const, log: SILENT };
     try {

@@ -1,0 +1,33 @@
+import { parseArgs } from "node:util";
+
+/** `npm run bench -- <suite>`: performance figures, each beside its peer in the same run. */
+const SUITES: Readonly<Record<string, () => Promise<{ run: (options: BenchOptions) => Promise<object> }>>> = {
+  intake: () => import("./intake.ts"),
+  line: () => import("./line.ts"),
+};
+
+export interface BenchOptions {
+  /** Length of the measured part, where a suite is measured by time. */
+  readonly seconds: number;
+  /** Rounds, where a suite is measured by repetition. */
+  readonly rounds: number;
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    seconds: { type: "string", default: "10" },
+    rounds: { type: "string", default: "12" },
+  },
+});
+const [name = ""] = positionals;
+const load = SUITES[name];
+if (load === undefined) {
+  process.stderr.write(`Which suite? One of: ${Object.keys(SUITES).join(", ")}\n`);
+  process.exit(2);
+}
+const suite = await load();
+const figures = await suite.run({ seconds: Number(values.seconds), rounds: Number(values.rounds) });
+// The last line is for programs; what stands above it is for people.
+process.stdout.write(`${JSON.stringify({ suite: name, ...figures })}\n`);
+process.exit(0);

@@ -1,0 +1,214 @@
+import { shortRef } from "../../domain/push.ts";
+import { isFinal } from "../../domain/states.ts";
+import type { RowsAnswer } from "../log-lines.ts";
+import type { ArtifactView, BuildView, PackageView } from "../views.ts";
+import { failureCard } from "./failure-card.ts";
+import { bytes, duration, elapsed, exact, timeAgo } from "./format.ts";
+import { html, said, saidBlock, type Html } from "./html.ts";
+import { STATE_MARKS, stateWord } from "./icons.ts";
+import { curlLine, keyLine } from "./install.ts";
+import { logPanel } from "./log-panel.ts";
+import type { Page, PageContext } from "./page.ts";
+import { buildPath, channelPath, commandLine, refChip, repoTrail, shaChip, subjectOf, who } from "./parts.ts";
+import { stepPath, stepToShow, findStep } from "./step-path.ts";
+import { jobsSection } from "./steps.ts";
+
+export interface BuildData {
+  readonly build: BuildView;
+  /** The build that this one repeats. */
+  readonly original: { readonly number: number; readonly repo: string } | undefined;
+  readonly logTail: RowsAnswer | undefined;
+}
+
+/** A build: what became of it, why, and what to do next; then its steps and the log. */
+export function buildPage({ build, original, logTail }: BuildData, context: PageContext): Page {
+  const { now } = context;
+  const chosen = stepToShow(build);
+  return {
+    title: titleOf(build),
+    icon: build.state,
+    trail: [...repoTrail(build.repo), { text: shortRef(build.ref) }, { text: `#${build.number}` }],
+    main: html`<article class="build" data-build="${build.id}">
+      ${buildHead(build, original, context)}
+      ${verdict(build, context)}
+      ${jobsSection(build, now, chosen)}
+      ${packagesSection(build, context)}
+      ${chosen === undefined ? null : logPanel({ build, ...chosen, tail: logTail, now })}
+    </article>`,
+  };
+}
+
+/** `✗ #123 hello: failed` */
+export function titleOf(build: BuildView): string {
+  const name = build.repo.split("/")[1] ?? build.repo;
+  return `${STATE_MARKS[build.state]} #${build.number} ${name}: ${stateText(build)}`;
+}
+
+function stateText(build: BuildView): string {
+  return isCancelling(build) ? "cancelling" : build.state;
+}
+
+function isCancelling(build: BuildView): boolean {
+  return build.cancelRequestedAt !== null && !isFinal(build.state);
+}
+
+export function buildHead(
+  build: BuildView,
+  original: BuildData["original"],
+  { now }: PageContext,
+): Html {
+  const [, ...rest] = build.message.split("\n");
+  const body = rest.join("\n").trim();
+  return html`<header class="build-head">
+    <div class="headline">
+      ${stateWord(build.state, stateText(build))}
+      <h1>${subjectOf(build.message)}</h1>
+    </div>
+    <p class="facts">
+      <span class="id">#${build.number}</span>
+      ${refChip(build.ref)}${shaChip(build.sha)}${who(build)}
+      <span>${timeAgo(build.createdAt, now)}</span>
+      ${timing(build, now)}
+      ${original === undefined ? null : html`<span>rerun of <a href="${buildPath(original)}">#${original.number}</a></span>`}
+    </p>
+    ${body === "" ? null : html`<details class="message"><summary>Whole message</summary><pre>${saidBlock(body)}</pre></details>`}
+    ${actions(build)}
+  </header>`;
+}
+
+function timing(build: BuildView, now: number): Html {
+  const { startedAt, endedAt, createdAt } = build;
+  if (startedAt === null) return html``;
+  const waitedMs = startedAt - createdAt;
+  const waited = waitedMs < 1_000 ? null : html`<span>waited ${duration(waitedMs)}</span>`;
+  const end = isFinal(build.state) ? (endedAt ?? startedAt) : null;
+  return html`${waited}<span title="${exact(startedAt)}">${end === null ? "for" : "took"} ${elapsed(startedAt, end, now)}</span>`;
+}
+
+function actions(build: BuildView): Html {
+  const act = (what: string, label: string, isOff = false): Html =>
+    html`<form method="post" action="/builds/${encodeURIComponent(build.id)}/${what}">
+      <button class="button"${isOff ? html` disabled` : null}>${label}</button>
+    </form>`;
+  if (!isFinal(build.state)) {
+    const isOff = isCancelling(build);
+    return html`<div class="acts">${act("cancel", isOff ? "Cancelling" : "Cancel", isOff)}</div>`;
+  }
+  return build.sha === null ? html`` : html`<div class="acts">${act("rerun", "Rerun")}</div>`;
+}
+
+/** What stands first: the failure, the packages, or the reason. */
+function verdict(build: BuildView, context: PageContext): Html {
+  const note = build.note === null ? null : html`<p class="note-line">${said(build.note)}</p>`;
+  if (build.failure !== null) return html`${failureOf(build)}${note}`;
+  if (build.publish?.state === "live") return html`${publishedCard(build, context)}${note}`;
+  return html`${reasonLine(build, context)}${note}`;
+}
+
+function failureOf(build: BuildView): Html {
+  const { failure } = build;
+  if (failure === null) return html``;
+  const skipped = build.jobs.flatMap(({ steps }) => steps.filter(({ state }) => state === "skipped"));
+  const chosen = failure.step === null ? undefined : findStep(build, failure.step, blamedJob(build));
+  return failureCard(failure, {
+    logHref: chosen === undefined ? null : stepPath(build, chosen.job, chosen.step),
+    consequences: [...new Set(skipped.map(({ name }) => name))],
+  });
+}
+
+function blamedJob(build: BuildView): string | undefined {
+  return build.jobs.find(({ state }) => state === "failed" || state === "errored")?.id;
+}
+
+function reasonLine(build: BuildView, { counts }: PageContext): Html {
+  if (isCancelling(build)) {
+    return html`<p class="reason">Stopping: each step gets a signal, and 10 seconds to end.</p>`;
+  }
+  if (build.reason !== null) return html`<p class="reason">${said(build.reason)}</p>`;
+  if (build.state === "queued") {
+    const isAlone = counts?.liveWorkers === 0;
+    return html`<p class="reason">${isAlone ? "No build worker is connected. The build starts when one is; nothing is lost." : "Waiting for a free slot on a build worker."}</p>`;
+  }
+  return html``;
+}
+
+/** Packages that people install, not what debuggers and rebuilders want. */
+function mainPackages(packages: readonly PackageView[]): readonly PackageView[] {
+  const main = packages.filter(({ name, arch }) => arch !== "src" && !/-debug(?:info|source)$/.test(name));
+  return main.length > 0 ? main : packages;
+}
+
+function publishedCard(build: BuildView, { publicUrl }: PageContext): Html {
+  const { publish } = build;
+  const main = mainPackages(build.packages);
+  const first = main[0];
+  if (publish === null || first === undefined) return html``;
+  const channel = publish.channels[0] ?? "dev";
+  const target = first.listings.find((listing) => listing.channel === channel)?.target;
+  const names = main.map(({ name, version, release }) => `${name}-${version}-${release}`);
+  return html`<section class="card card-live" id="published" aria-labelledby="published-title">
+    <p class="card-label"><span>Published</span></p>
+    <h2 id="published-title">
+      ${main.length === 1 ? said(first.nevra) : `${main.length} packages`} to ${publish.channels.map((name, index) => html`${index === 0 ? null : ", "}<a href="${channelPath(name)}">${said(name)}</a>`)}
+    </h2>
+    <p class="facts">
+      ${publish.generations.map(({ number }) => html`<span>generation ${number}</span>`)}
+      ${publish.durationMs === null ? null : html`<span>in ${duration(publish.durationMs)}</span>`}
+      <span class="signed">packages and metadata signed</span>
+    </p>
+    ${commandLine(`sudo dnf install ${[...new Set(names)].join(" ")}`)}
+    <details class="first-time">
+      <summary>First time on this host</summary>
+      ${commandLine(curlLine({ publicUrl, channel, target }))}
+      ${keyLine(publish.keyFingerprint ?? undefined)}
+    </details>
+  </section>`;
+}
+
+function packagesSection(build: BuildView, context: PageContext): Html {
+  if (build.packages.length > 0) return publishedTable(build.packages);
+  return build.artifacts.length > 0 ? artifactsTable(build, context) : html``;
+}
+
+function publishedTable(packages: readonly PackageView[]): Html {
+  return html`<section class="packages" aria-labelledby="packages-title">
+    <h2 id="packages-title">Packages</h2>
+    <table class="data">
+      <thead>
+        <tr><th scope="col">Package</th><th scope="col">In</th><th scope="col" class="right">Size</th><th scope="col" class="wide-only">SHA-256</th></tr>
+      </thead>
+      <tbody>
+        ${packages.map(
+          (one) => html`<tr>
+            <td><span class="nevra">${said(one.nevra)}</span> <span class="faint block">${said(one.summary)}</span></td>
+            <td>${[...new Set(one.listings.map(({ channel }) => channel))].map((name) => html`<a href="${channelPath(name)}">${said(name)}</a> `)}</td>
+            <td class="right num">${bytes(one.sizeBytes)}</td>
+            <td class="wide-only"><code class="digest" title="${one.signedSha256}">${one.signedSha256.slice(0, 12)}</code></td>
+          </tr>`,
+        )}
+      </tbody>
+    </table>
+  </section>`;
+}
+
+function artifactsTable(build: BuildView, _context: PageContext): Html {
+  const href = ({ fileName, target }: ArtifactView): string =>
+    `/api/builds/${encodeURIComponent(build.id)}/artifacts/${encodeURIComponent(fileName)}?target=${encodeURIComponent(target)}`;
+  return html`<section class="packages" aria-labelledby="packages-title">
+    <h2 id="packages-title">Packages <span class="faint">as they were built: not signed, not published</span></h2>
+    <table class="data">
+      <thead>
+        <tr><th scope="col">File</th><th scope="col">Target</th><th scope="col" class="right">Size</th></tr>
+      </thead>
+      <tbody>
+        ${build.artifacts.map(
+          (one) => html`<tr>
+            <td><a href="${href(one)}" download class="nevra">${said(one.fileName)}</a></td>
+            <td>${said(one.target)}</td>
+            <td class="right num">${bytes(one.sizeBytes)}</td>
+          </tr>`,
+        )}
+      </tbody>
+    </table>
+  </section>`;
+}

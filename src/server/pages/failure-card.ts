@@ -1,0 +1,62 @@
+import type { FailureCard } from "../../shared/protocol.ts";
+import { html, said, saidBlock, type Html } from "./html.ts";
+import { count } from "./format.ts";
+import { copyButton } from "./parts.ts";
+
+/** Whose fault it is, in words. */
+const WHOSE = {
+  code: "your code or its tests",
+  file: "a file of the repo",
+  network: "the network or a registry, not your code",
+  ours: "us, not your code",
+} as const satisfies Record<FailureCard["kind"], string>;
+
+const EVIDENCE = {
+  fault: "",
+  log: "found in the log",
+  "last-lines": "the last lines of the log",
+} as const satisfies Record<FailureCard["evidence"], string>;
+
+export interface CardPlace {
+  /** Address of the failed step's log; null when no step is to blame. */
+  readonly logHref: string | null;
+  /** What did not run because of this. */
+  readonly consequences: readonly string[];
+}
+
+/** The failure card: why, where, and what to do, before anything else on the page. */
+export function failureCard(card: FailureCard, { logHref, consequences }: CardPlace): Html {
+  const isOurs = card.kind === "network" || card.kind === "ours";
+  const place = card.file === null ? null : `${card.file}${card.line === null ? "" : `:${card.line}`}`;
+  return html`<section class="card ${isOurs ? "card-ours" : "card-theirs"}" id="failure" data-failure tabindex="-1" aria-labelledby="failure-title">
+    <p class="card-label">
+      <span>${isOurs ? "Not your fault" : "First failure"}</span>
+      ${card.step === null ? null : html`<span class="card-step">${said(card.step)}</span>`}
+      <span class="faint">${WHOSE[card.kind]}</span>
+      <code class="code">${card.code}</code>
+    </p>
+    <h2 id="failure-title">${said(card.title)}</h2>
+    ${card.excerpt === "" ? null : html`<pre class="excerpt">${saidBlock(card.excerpt)}</pre>`}
+    ${card.problems === null || card.problems === card.excerpt ? null : html`<pre class="excerpt">${saidBlock(card.problems)}</pre>`}
+    ${card.hint === null ? null : html`<p class="hint"><b>To do:</b> ${said(card.hint)}</p>`}
+    <p class="card-places">
+      ${place === null ? null : html`<span class="place"><code>${said(place)}</code>${copyButton(place, "the place")}</span>`}
+      ${logLink(card, logHref)} ${doubt(card)}
+    </p>
+    ${consequences.length === 0 ? null : html`<p class="faint">Because of this, not run: ${consequences.map((name, index) => html`${index === 0 ? null : ", "}${said(name)}`)}.</p>`}
+  </section>`;
+}
+
+function logLink(card: FailureCard, logHref: string | null): Html {
+  if (logHref === null) return html``;
+  const line = card.logLine;
+  if (line === null) return html`<a class="button" href="${logHref}">Open the log</a>`;
+  return html`<a class="button" href="${logHref}#L${line}">Log line ${count(line)}</a>`;
+}
+
+/** A guess is called one. */
+function doubt({ confidence, evidence }: FailureCard): Html {
+  if (confidence === "high") return html``;
+  const how = EVIDENCE[evidence];
+  return html`<span class="faint">${confidence} confidence${how === "" ? "" : `: ${how}`}</span>`;
+}

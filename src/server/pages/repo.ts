@@ -1,0 +1,86 @@
+import type { State } from "../../domain/states.ts";
+import type { BuildSummary, RepoView } from "../views.ts";
+import { duration } from "./format.ts";
+import { html, said, type Html } from "./html.ts";
+import { noneSuch, notices, olderLink, stateFilter } from "./home.ts";
+import { stateWord } from "./icons.ts";
+import type { Page, PageContext } from "./page.ts";
+import { buildList, buildPath, forgeWord, pushLines, repoPath, subjectText } from "./parts.ts";
+
+export interface RepoData {
+  readonly repo: RepoView;
+  readonly builds: readonly BuildSummary[];
+  readonly state: State | undefined;
+  readonly hasMore: boolean;
+}
+
+/** One repo: how its newest build is, its last builds as bars, and the list of them. */
+export function repoPage(data: RepoData, context: PageContext): Page {
+  const { repo, builds } = data;
+  const newest = data.state === undefined ? builds[0] : undefined;
+  return {
+    title: repo.name,
+    icon: newest?.state ?? "none",
+    trail: [{ text: repo.name }],
+    main: html`<div class="section-head">
+        <h1>${said(repo.name)}</h1>
+        ${newest === undefined ? null : stateWord(newest.state)}
+        <p class="facts">
+          <span>${forgeWord(repo.forge)}</span>
+          ${repo.defaultBranch === null ? null : html`<span>default branch <span class="ref">${said(repo.defaultBranch)}</span></span>`}
+        </p>
+      </div>
+      ${notices(context)}${data.state === undefined ? bars(builds) : null}
+      ${stateFilter(repoPath(repo.name), data.state)}
+      ${builds.length === 0 ? empty(data, context) : buildList(builds, { now: context.now, showsRepo: false })}
+      ${olderLink(repoPath(repo.name), data)}`,
+  };
+}
+
+function empty({ repo, state }: RepoData, { publicUrl }: PageContext): Html {
+  if (state !== undefined) return noneSuch(state);
+  return html`<div class="empty">
+    <p>No build yet.</p>
+    ${repo.forge === "own" ? pushLines(publicUrl, repo.name, repo.defaultBranch ?? "main") : html`<p>The next push to its default branch makes one.</p>`}
+  </div>`;
+}
+
+const BAR_WIDTH = 14;
+const BAR_GAP = 4;
+const CHART_HEIGHT = 56;
+/** A build of no time at all is still there. */
+const BAR_MIN = 4;
+
+/** The last builds, oldest on the left: height is duration, colour and mark are the state. */
+function bars(builds: readonly BuildSummary[]): Html {
+  const shown = [...builds].reverse();
+  if (shown.length < 3) return html``;
+  const longest = Math.max(1, ...shown.map(tookMs));
+  const width = shown.length * (BAR_WIDTH + BAR_GAP) - BAR_GAP;
+  return html`<figure class="history">
+    <svg viewBox="0 0 ${width} ${CHART_HEIGHT}" width="${width}" height="${CHART_HEIGHT}" role="img" aria-label="Duration of the last ${shown.length} builds">
+      ${shown.map((build, index) => bar(build, index, longest))}
+    </svg>
+    <figcaption class="faint">last ${shown.length} builds, the longest ${duration(longest)}</figcaption>
+  </figure>`;
+}
+
+function bar(build: BuildSummary, index: number, longest: number): Html {
+  const took = tookMs(build);
+  const height = Math.max(BAR_MIN, Math.round((took / longest) * (CHART_HEIGHT - 14)));
+  const x = index * (BAR_WIDTH + BAR_GAP);
+  const y = CHART_HEIGHT - height;
+  const isBad = build.state === "failed" || build.state === "errored";
+  return html`<a href="${buildPath(build)}" aria-label="#${build.number} ${build.state}">
+    <g class="s-${build.state}">
+      <title>#${build.number} ${build.state}, ${duration(took)}: ${subjectText(build.message)}</title>
+      <rect x="${x}" y="0" width="${BAR_WIDTH}" height="${CHART_HEIGHT}" fill="transparent"/>
+      <rect class="bar" x="${x}" y="${y}" width="${BAR_WIDTH}" height="${height}" rx="2"/>
+      ${isBad ? html`<path class="bad" transform="translate(${x + 3} ${y - 11})" d="M0 0l8 8M8 0l-8 8"/>` : null}
+    </g>
+  </a>`;
+}
+
+function tookMs({ startedAt, endedAt }: BuildSummary): number {
+  return startedAt === null || endedAt === null ? 0 : endedAt - startedAt;
+}

@@ -1,0 +1,137 @@
+import { isFinal } from "../../domain/states.ts";
+import type { BuildView, JobView, PublishView, StepView } from "../views.ts";
+import { duration, elapsed } from "./format.ts";
+import { html, said, type Html } from "./html.ts";
+import { stateWord } from "./icons.ts";
+import { channelPath } from "./parts.ts";
+import { stepPath, type ChosenStep } from "./step-path.ts";
+
+/** The time that all bars share, so that their order can be seen. */
+interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Every job with its steps, times and bars, and the publish line under them. */
+export function jobsSection(build: BuildView, now: number, chosen: ChosenStep | undefined): Html {
+  const span = spanOf(build, now);
+  const showsTarget = build.jobs.length > 1;
+  return html`<section class="jobs" aria-label="Steps">
+    ${build.jobs.map((job) => jobTable(build, job, { span, now, showsTarget, chosen }))}
+    ${build.publish === null ? null : publishTable(build.publish, span, now)}
+  </section>`;
+}
+
+function jobTable(
+  build: BuildView,
+  job: JobView,
+  show: { span: Span; now: number; showsTarget: boolean; chosen: ChosenStep | undefined },
+): Html {
+  const target = job.target ?? "not planned yet";
+  const caption = show.showsTarget
+    ? html`<caption>
+        <span class="target">${target}</span> ${stateWord(job.state)} ${attemptOf(job)}
+        ${job.reason === null ? null : html`<span class="faint">${said(job.reason)}</span>`}
+      </caption>`
+    : html`<caption class="unseen">Steps of ${target}</caption>`;
+  return html`<table class="steps" id="job-${job.id}">
+    ${caption}
+    <thead class="unseen">
+      <tr><th scope="col">Step</th><th scope="col">State</th><th scope="col">Time</th><th scope="col">When</th></tr>
+    </thead>
+    <tbody>
+      ${job.steps.length === 0 ? waitingRow(job) : job.steps.map((step) => stepRow(build, job, step, show))}
+    </tbody>
+  </table>`;
+}
+
+function attemptOf(job: JobView): Html {
+  if (job.attempt < 2) return html``;
+  const where = job.worker === null ? null : html` on ${said(job.worker)}`;
+  return html`<span class="faint">attempt ${job.attempt}${where}</span>`;
+}
+
+function waitingRow(job: JobView): Html {
+  const text = job.state === "queued" ? "Waits for a worker; the steps are known once it has read the commit." : "No steps.";
+  return html`<tr><td colspan="4" class="faint">${job.reason === null ? text : said(job.reason)}</td></tr>`;
+}
+
+function stepRow(
+  build: BuildView,
+  job: JobView,
+  step: StepView,
+  { span, now, chosen }: { span: Span; now: number; chosen: ChosenStep | undefined },
+): Html {
+  const isChosen = chosen !== undefined && chosen.job.id === job.id && chosen.step.name === step.name;
+  const hasLog = step.startedAt !== null;
+  const isBad = step.state === "failed" || step.state === "errored";
+  const note = step.failure?.message ?? step.note;
+  return html`<tr id="s-${job.id}-${step.name}" data-row data-state="${step.state}"${isBad ? html` data-failure` : null}${isChosen ? html` class="chosen"` : null}>
+    <th scope="row">${hasLog ? html`<a href="${stepPath(build, job, step)}" data-open>${said(step.name)}</a>` : said(step.name)}</th>
+    <td>${stateWord(step.state)}</td>
+    <td class="took">${elapsed(step.startedAt, endOf(step), now)}</td>
+    <td class="bar-cell">
+      ${bar(step.startedAt, endOf(step), span, step.state)}${note === null ? null : html`<span class="note">${said(note)}</span>`}
+    </td>
+  </tr>`;
+}
+
+function endOf(step: StepView): number | null {
+  return isFinal(step.state) ? (step.endedAt ?? step.startedAt) : step.endedAt;
+}
+
+const PUBLISH_STATES = {
+  queued: "queued",
+  running: "running",
+  live: "passed",
+  failed: "failed",
+  errored: "errored",
+  cancelled: "cancelled",
+} as const satisfies Record<PublishView["state"], string>;
+
+function publishTable(publish: PublishView, span: Span, now: number): Html {
+  const { startedAt, endedAt, channels, generations } = publish;
+  const state = PUBLISH_STATES[publish.state];
+  const end = endedAt ?? (publish.state === "running" || publish.state === "queued" ? null : startedAt);
+  const took = publish.durationMs === null ? elapsed(startedAt, end, now) : html`<span class="num">${duration(publish.durationMs)}</span>`;
+  return html`<table class="steps" id="publish">
+    <caption class="unseen">Publishing</caption>
+    <tbody>
+      <tr data-row data-state="${state}">
+        <th scope="row">publish</th>
+        <td>${stateWord(state, publish.state === "live" ? "live" : state)}</td>
+        <td class="took">${took}</td>
+        <td class="bar-cell">
+          ${bar(startedAt, end, span, state)}
+          <span class="note">${channels.map((name, index) => channelNote(name, index, generations))}</span>
+        </td>
+      </tr>
+    </tbody>
+  </table>`;
+}
+
+function channelNote(name: string, index: number, generations: PublishView["generations"]): Html {
+  const number = generations.find(({ channel }) => channel === name)?.number;
+  return html`${index === 0 ? "to " : ", "}<a href="${channelPath(name)}">${said(name)}</a>${number === undefined ? "" : `, generation ${number}`}`;
+}
+
+function spanOf(build: BuildView, now: number): Span {
+  const steps = build.jobs.flatMap(({ steps: all }) => all);
+  const begun = [...steps, ...(build.publish === null ? [] : [build.publish])];
+  const starts = begun.flatMap(({ startedAt }) => startedAt ?? []);
+  const ends = begun.flatMap(({ endedAt }) => endedAt ?? []);
+  const from = Math.min(...starts, build.startedAt ?? build.createdAt);
+  return { from, to: Math.max(from + 1, ...ends, ...(isFinal(build.state) ? [] : [now])) };
+}
+
+/** Width in thousandths: an attribute of the drawing, since style attributes are forbidden. */
+function bar(startedAt: number | null, endedAt: number | null, span: Span, state: string): Html {
+  if (startedAt === null) return html``;
+  const scale = 1_000 / (span.to - span.from);
+  const x = Math.max(0, (startedAt - span.from) * scale);
+  const width = Math.max(4, ((endedAt ?? span.to) - startedAt) * scale);
+  const open = endedAt === null ? html` data-open-bar` : null;
+  return html`<svg class="span s-${state}" viewBox="0 0 1000 8" preserveAspectRatio="none" aria-hidden="true" data-from="${span.from}" data-start="${startedAt}" data-end="${endedAt ?? ""}">
+    <rect class="bar" x="${Math.min(996, x).toFixed(1)}" y="0" width="${Math.min(1_000, width).toFixed(1)}" height="8"${open}/>
+  </svg>`;
+}

@@ -1,0 +1,124 @@
+import { pipeline } from "node:stream/promises";
+import type { Request, Response } from "express";
+import { ROWS_MAX, type RowsWanted } from "../log-lines.ts";
+import type { BuildView, JobView, LogKey, StepView } from "../views.ts";
+import { queryInteger, queryText, type RouteDeps } from "./web-deps.ts";
+
+const ANY = { min: 0, max: Number.MAX_SAFE_INTEGER };
+const ROWS_DEFAULT = 200;
+
+/**
+ * The bytes of a step's log as they came, from a byte offset (`from`) or its last bytes (`tail`).
+ * Without a step: all steps of the job, one after the other, each under a line with its name.
+ */
+export function logTextRoute(deps: RouteDeps) {
+  return async (build: BuildView, request: Request, response: Response): Promise<void> => {
+    const job = jobOf(build, request);
+    const from = queryInteger(request, "from", ANY);
+    const tail = queryInteger(request, "tail", ANY);
+    const name = queryText(request, "step");
+    if (job === undefined) return noSuchStep(build, response);
+    if (from === "bad" || tail === "bad") return refuse(response, "from and tail are numbers of bytes.");
+    if (name === undefined && (from !== undefined || tail !== undefined)) {
+      return refuse(response, "from and tail need a step: offsets are those of one log.");
+    }
+    const steps = name === undefined ? job.steps : job.steps.filter((step) => step.name === name);
+    if (name !== undefined && steps.length === 0) return noSuchStep(build, response);
+
+    response.type("text/plain; charset=utf-8");
+    if (queryText(request, "format") === "raw") {
+      const label = name === undefined ? "" : `-${name}`;
+      response.attachment(`${build.repo.replaceAll("/", "-")}-${build.number}${label}.log`);
+      response.type("text/plain; charset=utf-8");
+    }
+    const [only] = steps;
+    if (name !== undefined && only !== undefined) {
+      const log = keyOf(build, job, only);
+      const sizeBytes = await deps.logs.sizeOf(log);
+      const start = tail === undefined ? (from ?? 0) : Math.max(0, sizeBytes - tail);
+      response.set({ "Tatara-Log-From": String(start), "Tatara-Log-Size": String(sizeBytes) });
+      await copy(deps, log, start, response);
+    } else {
+      await copyAll(deps, build, job, response);
+    }
+    response.end();
+  };
+}
+
+async function copyAll(
+  deps: RouteDeps,
+  build: BuildView,
+  job: JobView,
+  response: Response,
+): Promise<void> {
+  for (const step of job.steps) {
+    if (step.startedAt === null) continue;
+    response.write(`==> ${step.name} <==\n`);
+    const log = keyOf(build, job, step);
+    await copy(deps, log, 0, response);
+    const sizeBytes = await deps.logs.sizeOf(log);
+    const last = sizeBytes === 0 ? undefined : await deps.logs.read(log, sizeBytes - 1, 1);
+    if (last?.[0] !== 0x0a && last !== undefined) response.write("\n");
+  }
+}
+
+async function copy(deps: RouteDeps, log: LogKey, from: number, response: Response): Promise<void> {
+  try {
+    await pipeline(deps.logs.stream(log, from), response, { end: false });
+  } catch (err) {
+    // The reader went away; there is nobody left to tell.
+    if (!response.destroyed) throw err;
+  }
+}
+
+/** Rows as the log view draws them: `from` and `count`, the last (`tail`), or those around a `line`. */
+export function logRowsRoute(deps: RouteDeps) {
+  return async (build: BuildView, request: Request, response: Response): Promise<void> => {
+    const job = jobOf(build, request);
+    const step = job?.steps.find(({ name }) => name === queryText(request, "step"));
+    if (job === undefined || step === undefined) return noSuchStep(build, response);
+    const wanted = wantedOf(request);
+    if (wanted === undefined) {
+      return refuse(response, `from, tail and line are numbers; count is at most ${ROWS_MAX}.`);
+    }
+    const answer = await deps.lines.read(keyOf(build, job, step), wanted);
+    response.json({
+      from: answer.from,
+      totalRows: answer.totalRows,
+      totalLines: answer.totalLines,
+      sizeBytes: answer.sizeBytes,
+      rows: answer.rows.map((row) => [row.isContinued ? 0 : row.line, row.html]),
+    });
+  };
+}
+
+function wantedOf(request: Request): RowsWanted | undefined {
+  const count = queryInteger(request, "count", { min: 1, max: ROWS_MAX }) ?? ROWS_DEFAULT;
+  const from = queryInteger(request, "from", ANY);
+  const tail = queryInteger(request, "tail", { min: 1, max: ROWS_MAX });
+  const line = queryInteger(request, "line", ANY);
+  if (count === "bad" || from === "bad" || tail === "bad" || line === "bad") return undefined;
+  if (from !== undefined) return { from, count };
+  return line === undefined ? { tail: tail ?? count } : { aroundLine: line, count };
+}
+
+function jobOf(build: BuildView, request: Request): JobView | undefined {
+  const id = queryText(request, "job");
+  return id === undefined ? build.jobs[0] : build.jobs.find((job) => job.id === id);
+}
+
+function keyOf(build: BuildView, job: JobView, step: StepView): LogKey {
+  return { buildId: build.id, jobId: job.id, attempt: job.attempt, step: step.name };
+}
+
+function noSuchStep(build: BuildView, response: Response): void {
+  const names = new Set(build.jobs.flatMap(({ steps }) => steps.map(({ name }) => name)));
+  response.status(404).json({
+    error: "The build has no such job or step.",
+    hint: names.size === 0 ? "Its steps are not known yet." : `Its steps: ${[...names].join(", ")}.`,
+  });
+}
+
+function refuse(response: Response, error: string): void {
+  response.status(400).json({ error });
+}
