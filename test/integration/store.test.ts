@@ -27,7 +27,12 @@ import { aPush, anIntake, aStore } from "../support/a-store.ts";
 
 const LIMITS = { waitingBuildsMax: 1_000 };
 const PLAN: PlanMessage = {
-  pipeline: { image: { kind: "base" }, tests: [{ name: "test", run: "true" }], spec: "a.spec", publish: "dev" },
+  pipeline: {
+    image: { kind: "base" },
+    tests: [{ name: "test", run: "true" }],
+    spec: "a.spec",
+    publish: "dev",
+  },
   steps: [
     { name: "checkout", kind: "checkout" },
     { name: "image", kind: "image" },
@@ -38,7 +43,12 @@ const PLAN: PlanMessage = {
   note: null,
   nothingToDo: null,
 };
-const RPM = { fileName: "a-1-1.noarch.rpm", sha256: "1".repeat(64), sizeBytes: 10, target: "debian12.x86_64" };
+const RPM = {
+  fileName: "a-1-1.noarch.rpm",
+  sha256: "1".repeat(64),
+  sizeBytes: 10,
+  target: "debian12.x86_64",
+};
 
 const accept = (store: Store, push = aPush(), named = {}) =>
   store.write((tx) => recordPush(tx, anIntake(push, named), LIMITS));
@@ -139,10 +149,7 @@ test("one broken work of a group fails alone", async () => {
 
 test("a deleted branch is a skipped row without a status", async () => {
   await using held = await aStore();
-  const { made } = await accept(
-    held.store,
-    aPush({ after: "0".repeat(40), sha: undefined }),
-  );
+  const { made } = await accept(held.store, aPush({ after: "0".repeat(40), sha: undefined }));
 
   expect(made?.build).toMatchObject({ state: "skipped", reason: "branch deleted", sha: null });
   expect(await held.store.write(claimStatuses)).toEqual([]);
@@ -167,7 +174,9 @@ test("what is over quota is a cancelled row with an error status, never a succes
 test("a build of the own remote can be claimed only once its ref has moved", async () => {
   await using held = await aStore();
   const { store } = held;
-  const { made } = await accept(store, aPush({ forge: "own", sha: undefined }), { bodyDigest: null });
+  const { made } = await accept(store, aPush({ forge: "own", sha: undefined }), {
+    bodyDigest: null,
+  });
   const early = await store.write((tx) => claimJob(tx, "w1", "t"));
   const facts = { sha: "c".repeat(40), message: "hello", authorName: "A", skip: null };
 
@@ -288,9 +297,7 @@ test("passed jobs with packages on the default branch ask for a publish; the bui
   expect(again?.answer).toEqual({ kind: "live" });
   expect((await findBuild(store, buildId))?.state).toBe("passed");
   const statuses = await store.write(claimStatuses);
-  expect(statuses).toMatchObject([
-    { state: "success", description: "passed; published to dev" },
-  ]);
+  expect(statuses).toMatchObject([{ state: "success", description: "passed; published to dev" }]);
 });
 
 test("a switch that was built on an older generation is told to assemble again", async () => {

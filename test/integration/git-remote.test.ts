@@ -1,0 +1,156 @@
+import { DatabaseSync } from "node:sqlite";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { claimRequest, PATHS, type BuildGrant } from "../../src/shared/protocol.ts";
+import { aGitWorkTree } from "../support/git-work-tree.ts";
+import { aServer, type TestServer } from "../support/start-server.ts";
+import { until } from "../support/until.ts";
+
+interface BuildFacts {
+  readonly number: number;
+  readonly ref: string;
+  readonly sha: string | null;
+  readonly state: string;
+  readonly reason: string | null;
+  readonly message: string;
+  readonly isReady: number;
+}
+
+function buildsOf(server: TestServer): BuildFacts[] {
+  const db = new DatabaseSync(join(server.dataDir, "tatara.db"), { readOnly: true });
+  const rows = db
+    .prepare("SELECT number, ref, sha, state, reason, message, isReady FROM builds ORDER BY number")
+    .all() as unknown as BuildFacts[];
+  db.close();
+  return rows.map((row) => ({ ...row }));
+}
+
+async function claim(server: TestServer): Promise<BuildGrant | undefined> {
+  const response = await fetch(server.url + PATHS.buildClaim(), {
+    method: "POST",
+    headers: {
+      authorization: `Bearer ${server.buildToken}`,
+      "content-type": "application/json",
+    },
+    body: JSON.stringify(claimRequest.parse({ worker: "w1", protocol: { lowest: 1, highest: 1 } })),
+  });
+  return response.status === 204 ? undefined : ((await response.json()) as BuildGrant);
+}
+
+const remote = (server: TestServer, repo = "acme/hello") => `${server.url}/git/${repo}.git`;
+const settled = (server: TestServer, count: number) =>
+  until(
+    () =>
+      buildsOf(server).filter(({ isReady, state }) => isReady === 1 || state !== "queued").length,
+    count,
+    { deadlineMs: 10_000 },
+  );
+
+test("a push makes the repo and a build, and git prints the build's address", async () => {
+  await using server = await aServer();
+  await using tree = await aGitWorkTree({ token: server.adminToken });
+  const sha = await tree.commit({ "a.txt": "a" }, "first");
+
+  const push = await tree.git("push", remote(server), "main");
+
+  expect(push).toMatchObject({ code: 0 });
+  expect(push.output).toContain(`${server.url}/repos/acme/hello/1`);
+  await settled(server, 1);
+  expect(buildsOf(server)).toMatchObject([
+    { number: 1, ref: "refs/heads/main", sha, state: "queued", message: "first" },
+  ]);
+});
+
+test("without a token, or with a wrong one, nothing is taken and nothing is created", async () => {
+  await using server = await aServer();
+  await using stranger = await aGitWorkTree();
+  await using guesser = await aGitWorkTree({ token: "a-wrong-token" });
+  await stranger.commit({}, "first");
+  await guesser.commit({}, "first");
+
+  const pushes = [
+    await stranger.git("push", remote(server), "main"),
+    await guesser.git("push", remote(server), "main"),
+  ];
+
+  expect(pushes.map(({ code }) => code === 0)).toEqual([false, false]);
+  expect(buildsOf(server)).toEqual([]);
+});
+
+test("branches and tags are built, an annotated tag by its commit; skip markers and deletions leave rows", async () => {
+  await using server = await aServer();
+  await using tree = await aGitWorkTree({ token: server.adminToken });
+  const sha = await tree.commit({ "a.txt": "a" }, "first");
+  await tree.git("tag", "v1");
+  await tree.git("tag", "-a", "v2", "-m", "a release");
+  await tree.git("push", remote(server), "main", "v1", "v2", "main:topic");
+  await tree.commit({}, "no need [skip ci]");
+  await tree.git("push", remote(server), "main");
+  await tree.git("push", remote(server), ":topic");
+
+  await settled(server, 6);
+  const builds = buildsOf(server);
+  expect(builds.filter(({ state }) => state === "queued").map(({ sha: built }) => built)).toEqual([
+    sha,
+    sha,
+    sha,
+    sha,
+  ]);
+  expect(builds.slice(4)).toMatchObject([
+    { state: "skipped", reason: "skip marker in the commit message" },
+    { state: "skipped", reason: "branch deleted", sha: null },
+  ]);
+});
+
+test("refs that are no branches or tags are refused with the reason, and the push changes nothing", async () => {
+  await using server = await aServer();
+  await using tree = await aGitWorkTree({ token: server.adminToken });
+  await tree.commit({}, "first");
+
+  const push = await tree.git("push", remote(server), "main:refs/notes/x");
+
+  expect(push.code).not.toBe(0);
+  expect(push.output).toContain("only branches and tags");
+  expect(buildsOf(server)).toEqual([]);
+});
+
+test("a job's clone credential reads its own repo while the job runs, and nothing else", async () => {
+  await using server = await aServer();
+  await using tree = await aGitWorkTree({ token: server.adminToken });
+  await tree.commit({}, "first");
+  await tree.git("push", remote(server), "main");
+  await tree.git("push", remote(server, "acme/other"), "main");
+  await settled(server, 2);
+  const grant = await claim(server);
+  const basic = grant?.clone.authorization?.replace("Basic ", "") ?? "";
+  const [, token = ""] = Buffer.from(basic, "base64").toString().split(":");
+  await using worker = await aGitWorkTree({ token });
+
+  expect((await worker.git("ls-remote", remote(server))).code).toBe(0);
+  expect((await worker.git("ls-remote", remote(server, "acme/other"))).code).not.toBe(0);
+  await worker.commit({}, "mine");
+  expect((await worker.git("push", remote(server), "main:evil")).code).not.toBe(0);
+});
+
+test("repos outside the patterns and names that would leave the folder are refused", async () => {
+  await using server = await aServer({ TATARA_REPOS: "acme/*" });
+  await using tree = await aGitWorkTree({ token: server.adminToken });
+  await tree.commit({}, "first");
+
+  for (const repo of ["evil/hello", "acme/..", "acme/a%2Fb", ".acme/x", "acme/-x"]) {
+    expect((await tree.git("push", remote(server, repo), "main")).code, repo).not.toBe(0);
+  }
+  expect(buildsOf(server)).toEqual([]);
+});
+
+test("fifty branches in one push are fifty builds", async () => {
+  await using server = await aServer();
+  await using tree = await aGitWorkTree({ token: server.adminToken });
+  await tree.commit({}, "first");
+  const refs = Array.from({ length: 50 }, (_none, index) => `main:refs/heads/b${index}`);
+
+  expect((await tree.git("push", remote(server), ...refs)).code).toBe(0);
+
+  await settled(server, 50);
+  expect(buildsOf(server)).toHaveLength(50);
+});

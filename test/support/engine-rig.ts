@@ -1,0 +1,139 @@
+import { randomUUID } from "node:crypto";
+import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import { extract, pack } from "tar-stream";
+import type { Logger } from "../../src/shared/logger.ts";
+import { dockerEngine } from "../../workers/build/docker.ts";
+import type {
+  Container,
+  ContainerLimits,
+  ContainerSpec,
+  Engine,
+  Image,
+  Leftover,
+  Owner,
+} from "../../workers/build/engine.ts";
+
+export const BASE_IMAGE = "tatara/base:latest";
+export const SOCKET_PATH = "/var/run/docker.sock";
+
+export const MIB = 1024 * 1024;
+export const LIMITS: ContainerLimits = {
+  memoryBytes: 256 * MIB,
+  cpus: 2,
+  pids: 256,
+  timeoutMs: 60_000,
+  idleTimeoutMs: 60_000,
+};
+
+export const never = new AbortController().signal;
+
+const silent: Logger = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+  child: () => silent,
+};
+
+/** The engine on this machine's Docker. */
+export function realEngine({ socketPath = SOCKET_PATH, imageTtlMs = 0 } = {}): Engine {
+  return dockerEngine({
+    address: { socketPath },
+    logger: silent,
+    now: Date.now,
+    cgroupParent: "/tatara",
+    buildLimits: { memoryBytes: 256 * MIB, cpus: 2 },
+    imageTtlMs,
+  });
+}
+
+export interface TestJob {
+  readonly jobId: string;
+  owner(step: string): Owner;
+  /** A spec with everything a test does not care about. */
+  spec(step: string, command: readonly string[], changes?: Partial<ContainerSpec>): ContainerSpec;
+  leftovers(): Promise<readonly Leftover[]>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** A job of its own on the engine; its end fails the test if anything of it stays behind. */
+export function openJob(engine: Engine, image: Image, workerId = "engine-test"): TestJob {
+  const jobId = randomUUID().slice(0, 8);
+  const owner = (step: string): Owner => ({ workerId, jobId, attempt: 1, step });
+  const leftovers = async () =>
+    (await engine.listLeftovers(never)).filter((leftover) => leftover.jobId === jobId);
+
+  return {
+    jobId,
+    owner,
+    spec: (step, command, changes) => ({
+      owner: owner(step),
+      image,
+      command,
+      env: {},
+      workingDir: "/",
+      volumes: {},
+      network: "none",
+      privilege: "test",
+      limits: LIMITS,
+      gate: false,
+      ...changes,
+    }),
+    leftovers,
+    async [Symbol.asyncDispose]() {
+      await engine.removeAllOf({ jobId, attempt: 1 }, never);
+      const left = await leftovers();
+      if (left.length > 0) throw new Error(`Left behind: ${JSON.stringify(left)}`);
+    },
+  };
+}
+
+/** Runs a spec to its end and says what it printed. */
+export async function runToEnd(engine: Engine, spec: ContainerSpec, signal = never) {
+  const container = await engine.createContainer(spec, signal);
+  const output = collector();
+  await container.start(output.take, signal);
+  const end = await container.wait(signal);
+  return { container, end, output: output.text() };
+}
+
+export function collector() {
+  const chunks: Buffer[] = [];
+  return {
+    take: (chunk: Buffer) => void chunks.push(chunk),
+    bytes: () => Buffer.concat(chunks),
+    text: () => Buffer.concat(chunks).toString(),
+  };
+}
+
+/** A tar of these files, as a worker would send it. */
+export function tarOf(
+  files: Readonly<Record<string, string>>,
+  owner: { uid: number; gid: number } = { uid: 0, gid: 0 },
+): Readable {
+  const tar = pack();
+  for (const [name, content] of Object.entries(files)) tar.entry({ name, ...owner }, content);
+  tar.finalize();
+  return Readable.from(tar, { objectMode: false });
+}
+
+/** The regular files at a path of a container: name → content; undefined when there is no such path. */
+export async function filesAt(container: Container, path: string) {
+  const archive = await container.getArchive(path, never);
+  if (!archive) return undefined;
+  const files: Record<string, string> = {};
+  const entries = extract();
+  archive.on("error", (err) => entries.destroy(err)).pipe(entries);
+  for await (const entry of entries) {
+    const content = await buffer(entry);
+    if (entry.header.type === "file") files[entry.header.name] = content.toString();
+  }
+  return files;
+}
+
+/** Removes an image that a test built; its layers stay the cache of other tests only if they need them. */
+export async function removeImage(engine: Engine, { id }: Image): Promise<void> {
+  const nobody = { workerId: undefined, jobId: undefined, attempt: undefined, createdAt: 0 };
+  await engine.removeLeftover({ kind: "image", id, ...nobody }, never);
+}
