@@ -1,28 +1,81 @@
-import express, { type Express, type NextFunction, type Request, type Response } from "express";
+import express, {
+  Router,
+  type Express,
+  type NextFunction,
+  type Request,
+  type Response,
+} from "express";
 import { ZodError } from "zod";
-import type { Logger } from "../shared/logger.ts";
+import { identify, requireVisitor } from "./auth.ts";
+import { buildActions } from "./build-actions.ts";
+import { cloneOf } from "./credentials.ts";
+import { gitRemote } from "./git-remote.ts";
+import { addressOf, type Parts } from "./parts.ts";
+import { buildRoutes } from "./routes/build-routes.ts";
+import { hasRoom, opsRoutes } from "./routes/ops-routes.ts";
+import { publishRoutes } from "./routes/publish-routes.ts";
+import { reportRoutes } from "./routes/report-routes.ts";
+import { statusRoutes } from "./routes/status-routes.ts";
+import { webRoutes } from "./routes/web-routes.ts";
+import { onlyWorkers } from "./routes/worker-auth.ts";
+import { channelHead } from "./store/channels.ts";
+import { receiveGithub } from "./webhook/receive.ts";
+import { yumRoutes } from "./yum-routes.ts";
 
-export interface AppDeps {
-  readonly logger: Logger;
-  /** In the order in which they are asked. */
-  readonly routers: readonly express.Router[];
-  /** False while the disk is too full to accept anything. */
-  readonly hasRoom: () => Promise<boolean>;
-}
+/** Every route of the HTTP process, in the order in which they are asked. */
+export function createApp(parts: Parts): Express {
+  const { config, logger, store } = parts;
+  const readers = Router();
+  readers.use(identify(parts.auth), requireVisitor);
+  const yum = yumRoutes({ ...parts, heads: { channel: (name) => channelHead(store, name) } });
+  const webhooks = receiveGithub({
+    ...parts.intake,
+    logger,
+    secrets: config.githubWebhookSecrets,
+    repos: config.repos,
+    buildUrl: ({ repo, number }, request) =>
+      `${parts.publicUrlOf(request)}/repos/${repo}/${number}`,
+  });
 
-/** The HTTP process: what is common to all routes. */
-export function createApp({ logger, routers, hasRoom }: AppDeps): Express {
   const app = express();
   app.disable("x-powered-by");
   app.set("etag", false);
-  app.use("/webhooks", async (_request, response, next) => {
-    if (await hasRoom()) return next();
-    response.status(503).json({ error: "The disk is full; nothing is accepted now." });
-  });
-  for (const router of routers) app.use(router);
-  app.use((request: Request, response: Response) => {
-    response.status(404).json({ error: `There is nothing at ${request.path}.` });
-  });
+  app.use("/webhooks", refuseWhenFull(config.dataDir));
+  app.post("/webhooks/github", webhooks);
+  app.use(gitRemote(parts.git));
+  app.use(
+    buildRoutes({
+      ...parts,
+      token: config.buildToken,
+      defaultTarget: config.defaultTarget,
+      cloneOf: (granted, request) =>
+        // The worker reached us at this address, so it can clone from it too.
+        cloneOf(granted, { ...config, ownUrl: addressOf(request) }),
+    }),
+  );
+  app.use(publishRoutes({ ...parts, token: config.publishToken }));
+  app.use(reportRoutes({ store, token: config.reportToken }));
+  app.use(statusRoutes({ store, readers, reporters: onlyWorkers(config.reportToken) }));
+  app.use("/yum", yum);
+  app.use(
+    opsRoutes({
+      ...parts,
+      readers,
+      dataDir: config.dataDir,
+      startedAt: parts.now(),
+      githubWebhookOn: config.githubWebhookSecrets.length > 0,
+    }),
+  );
+  // Last of all: what nobody answers becomes a page that says so.
+  app.use(
+    webRoutes({
+      ...parts,
+      ...parts.auth,
+      act: buildActions(store, parts.announcer),
+      artifacts: { open: (sha256) => parts.artifacts.find(sha256) },
+      stopping: parts.stopping.signal,
+    }),
+  );
   app.use((err: unknown, request: Request, response: Response, next: NextFunction) => {
     if (response.headersSent) return next(err);
     const { status, message } = describe(err);
@@ -32,13 +85,22 @@ export function createApp({ logger, routers, hasRoom }: AppDeps): Express {
   return app;
 }
 
-function describe(err: unknown): { readonly status: number; readonly message: string } {
-  if (err instanceof ZodError) return { status: 400, message: err.issues[0]?.message ?? "bad request" };
-  const { status, expose, message } = (err ?? {}) as {
-    status?: unknown;
-    expose?: unknown;
-    message?: unknown;
+function refuseWhenFull(dataDir: string) {
+  return async (_request: Request, response: Response, next: NextFunction): Promise<void> => {
+    if (await hasRoom(dataDir)) next();
+    else response.status(503).json({ error: "The disk is full; nothing is accepted now." });
   };
+}
+
+function describe(err: unknown): { readonly status: number; readonly message: string } {
+  if (err instanceof ZodError) {
+    const [issue] = err.issues;
+    return {
+      status: 400,
+      message: `${issue?.path.join(".") ?? ""}: ${issue?.message ?? "bad request"}`,
+    };
+  }
+  const { status, expose, message } = (err ?? {}) as Record<string, unknown>;
   // Express' own parsers say what is wrong with a request; everything else stays ours.
   if (typeof status === "number" && status < 500 && expose === true) {
     return { status, message: String(message) };

@@ -68,13 +68,10 @@ export const requireVisitor: RequestHandler = (_request, response, next) => {
     });
     return;
   }
-  response
-    .status(401)
-    .set("WWW-Authenticate", 'Bearer realm="tatara"')
-    .json({
-      error: "This needs the admin token.",
-      hint: "Send the header `Authorization: Bearer <token>`; the token is in the file admin-token of the data folder.",
-    });
+  response.status(401).set("WWW-Authenticate", 'Bearer realm="tatara"').json({
+    error: "This needs the admin token.",
+    hint: "Send the header `Authorization: Bearer <token>`; the token is in the file admin-token of the data folder.",
+  });
 };
 
 /**

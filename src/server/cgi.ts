@@ -17,7 +17,8 @@ export async function readCgiHead(output: Readable): Promise<CgiHead> {
     const chunk = output.read() as Buffer | null;
     if (chunk !== null) seen = Buffer.concat([seen, chunk]);
     const end = seen.indexOf("\r\n\r\n");
-    if (end >= 0) return parseHead(seen.subarray(0, end).toString("latin1"), seen.subarray(end + 4));
+    if (end >= 0)
+      return parseHead(seen.subarray(0, end).toString("latin1"), seen.subarray(end + 4));
     if (seen.length > HEAD_BYTES_MAX) throw new Error("The CGI program's head is too long.");
     if (output.readableEnded || output.destroyed) {
       throw new Error("The CGI program ended before its head was whole.");

@@ -61,7 +61,8 @@ export function gitRemote(deps: GitRemoteDeps): Router {
     if (isPush && !caller.mayPush) return refuse(response, 403, "This token may not push.");
     if (isPush && !isOurs(repo)) return refuse(response, 403, `${repo} is outside TATARA_REPOS`);
     if (isPush) await deps.repos.create(repo);
-    else if (!(await deps.repos.exists(repo))) return refuse(response, 404, `There is no ${repo} here.`);
+    else if (!(await deps.repos.exists(repo)))
+      return refuse(response, 404, `There is no ${repo} here.`);
     await runBackend(deps, { repo, caller, request, response });
   };
 
@@ -84,7 +85,9 @@ export async function settleUnreadyBuilds(deps: GitRemoteDeps): Promise<void> {
 }
 
 function wantsPush(request: Request): boolean {
-  return request.path.endsWith("/git-receive-pack") || request.query["service"] === "git-receive-pack";
+  return (
+    request.path.endsWith("/git-receive-pack") || request.query["service"] === "git-receive-pack"
+  );
 }
 
 function refuse(response: Response, status: number, message: string): void {
@@ -183,7 +186,8 @@ async function answerHook(
     }
     if (updates.length === 0) return;
     const refusal = refuseUpdates(updates);
-    const lines = refusal === undefined ? await recordAll(deps, exchange, updates, accepted) : [refusal];
+    const lines =
+      refusal === undefined ? await recordAll(deps, exchange, updates, accepted) : [refusal];
     hook.end(`${refusal === undefined ? "ok" : "refused"}\n${lines.join("\n")}\n`);
   } catch (err) {
     deps.logger.error({ err, repo: exchange.repo }, "Push could not be recorded");
@@ -193,7 +197,9 @@ async function answerHook(
 
 function refuseUpdates(updates: readonly RefUpdate[]): string | undefined {
   if (updates.length > REFS_MAX) return `At most ${REFS_MAX} refs are taken in one push.`;
-  const odd = updates.find(({ ref, before, after }) => !isRefName(ref) || !isSha(before) || !isSha(after));
+  const odd = updates.find(
+    ({ ref, before, after }) => !isRefName(ref) || !isSha(before) || !isSha(after),
+  );
   return odd && `${odd.ref}: only branches and tags with plain names are taken.`;
 }
 
@@ -217,7 +223,13 @@ async function recordAll(
         authorName: "",
       };
       const deliveryId = deps.newId("push");
-      return deps.intake.accept({ forge: "own", deliveryId, bodyDigest: null, event: "push", push });
+      return deps.intake.accept({
+        forge: "own",
+        deliveryId,
+        bodyDigest: null,
+        event: "push",
+        push,
+      });
     }),
   );
   accepted.push(...results);
@@ -228,7 +240,10 @@ async function recordAll(
   });
 }
 
-async function settleAccepted(deps: GitRemoteDeps, accepted: readonly IntakeResult[]): Promise<void> {
+async function settleAccepted(
+  deps: GitRemoteDeps,
+  accepted: readonly IntakeResult[],
+): Promise<void> {
   const ids = new Set(accepted.map((result) => result.buildId));
   const builds = accepted.length === 0 ? [] : await unreadyBuilds(deps.store);
   for (const build of builds.filter(({ id }) => ids.has(id))) await settlePush(deps, build);
@@ -238,17 +253,19 @@ async function settleAccepted(deps: GitRemoteDeps, accepted: readonly IntakeResu
 async function settlePush(deps: GitRemoteDeps, build: BuildRow): Promise<void> {
   const { repos, store, announcer } = deps;
   const { repo, ref, after } = build;
-  const commit = (await repos.hasMoved(repo, ref, after)) ? await repos.commitOf(repo, after) : undefined;
+  const commit = (await repos.hasMoved(repo, ref, after))
+    ? await repos.commitOf(repo, after)
+    : undefined;
   if (commit === undefined) {
-    announcer.announce(await store.write((tx) => skipBuild(tx, build, "the ref was never updated")));
+    announcer.announce(
+      await store.write((tx) => skipBuild(tx, build, "the ref was never updated")),
+    );
     return;
   }
   const branch = branchOf(ref);
   if (branch !== undefined && branch === build.defaultBranch) await repos.setHead(repo, branch);
   const skip = skipReason(build, commit.message);
-  announcer.announce(
-    await store.write((tx) => makeReady(tx, build.id, { ...commit, skip })),
-  );
+  announcer.announce(await store.write((tx) => makeReady(tx, build.id, { ...commit, skip })));
 }
 
 function skipReason(build: BuildRow, message: string): string | null {

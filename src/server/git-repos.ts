@@ -53,7 +53,8 @@ export type GitRepos = ReturnType<typeof openGitRepos>;
 export function openGitRepos({ dir, path }: { readonly dir: string; readonly path: string }) {
   const env = gitEnv(path);
   const dirOf = (repo: string): string => {
-    if (!isRepoName(repo)) throw new Error("A repo's name was not checked before it became a path.");
+    if (!isRepoName(repo))
+      throw new Error("A repo's name was not checked before it became a path.");
     return join(dir, `${repo}.git`);
   };
   const git = async (repo: string, args: readonly string[]): Promise<string> => {
@@ -89,9 +90,13 @@ export function openGitRepos({ dir, path }: { readonly dir: string; readonly pat
     },
     /** Did the ref come to name `after`, now or on its way to a newer commit? */
     hasMoved: async (repo: string, ref: string, after: string): Promise<boolean> => {
-      const now = await git(repo, ["rev-parse", "--verify", "--quiet", "--end-of-options", ref]).catch(
-        () => "",
-      );
+      const now = await git(repo, [
+        "rev-parse",
+        "--verify",
+        "--quiet",
+        "--end-of-options",
+        ref,
+      ]).catch(() => "");
       if (now.trim() === after) return true;
       if (now === "") return false;
       const args = ["merge-base", "--is-ancestor", "--end-of-options", after, ref];

@@ -117,7 +117,11 @@ async function readRows(
   const rows: LogRow[] = [];
   let characters = 0;
   const until = Math.min(totalRows, from + count);
-  for await (const { row } of rowsFrom(index, logs, log, { from, until, sizeBytes: end.sizeBytes })) {
+  for await (const { row } of rowsFrom(index, logs, log, {
+    from,
+    until,
+    sizeBytes: end.sizeBytes,
+  })) {
     characters += row.html.length;
     if (rows.length > 0 && characters > HTML_CHARACTERS_MAX) break;
     rows.push(row);

@@ -101,7 +101,7 @@ async function readRange(path: string, fromBytes: number, maxBytes: number): Pro
 }
 
 async function* readAll(path: string, fromBytes: number): AsyncGenerator<Uint8Array> {
-  for (let at = fromBytes; ; ) {
+  for (let at = fromBytes; ;) {
     const bytes = await readRange(path, at, READ_BYTES);
     if (bytes.length === 0) return;
     yield bytes;

@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { createServer } from "node:http";
-import { join } from "node:path";
 import type { AddressInfo } from "node:net";
 import { ConfigError, processEnv, readServerConfig } from "../shared/config.ts";
 import { createLogger } from "../shared/logger.ts";
@@ -39,7 +38,6 @@ async function main(): Promise<void> {
     logger,
     http,
     localUrl: url,
-    databasePath: join(config.dataDir, "tatara.db"),
     now,
     newId,
     newToken,

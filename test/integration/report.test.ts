@@ -117,7 +117,7 @@ describe("what the outbox wants said", () => {
   test("for one commit and context is never under way twice, even if granted twice", async () => {
     await using line = await startLine();
     const { promise: until1, resolve: release } = Promise.withResolvers<void>();
-    line.forge.api.inject({ fault: { kind: "hold", until: until1 }, method: "POST" });
+    line.forge.api.inject({ fault: { kind: "hold", until: until1 }, path: SHA });
     line.server.want({ ...wish, state: "pending" });
     line.server.wantAtOnce({ ...wish, state: "success" });
     line.server.want({ ...wish, sha: OTHER_SHA, state: "success" });

@@ -3,16 +3,9 @@ import { LEASE_MS } from "../../src/domain/attempt.ts";
 import type { PlanMessage } from "../../src/shared/protocol.ts";
 import { cancelBuild, findBuild, makeReady, rerunBuild } from "../../src/server/store/builds.ts";
 import { recordPush } from "../../src/server/store/deliveries.ts";
-import {
-  claimJob,
-  endJob,
-  expireLeases,
-  handBackJob,
-  recordPlan,
-  recordStep,
-  renewLease,
-  reportFault,
-} from "../../src/server/store/jobs.ts";
+import { expireLeases, handBackJob, reportFault } from "../../src/server/store/attempts.ts";
+import { claimJob, endJob, recordPlan, recordStep } from "../../src/server/store/jobs.ts";
+import { renewLease } from "../../src/server/store/leases.ts";
 import { answerStatus, claimStatuses } from "../../src/server/store/outbox.ts";
 import {
   checkPackages,

@@ -34,6 +34,8 @@ export interface FaultPlan {
   /** How many requests it hits; 1 by default. */
   readonly times?: number;
   readonly method?: "GET" | "POST";
+  /** Only requests whose path contains it, such as a sha. */
+  readonly path?: string;
 }
 
 /** GitHub's API of commit statuses, as far as Tatara speaks to it. */
@@ -95,7 +97,7 @@ export function createGithubApi(options: GithubApiOptions): GithubApi {
 
   const handleCall = async (call: ApiCall): Promise<void> => {
     const { method = "", headers } = call.request;
-    const fault = faults.next(method);
+    const fault = faults.next(method, call.path);
     if (fault !== undefined && (await spoils(fault, call))) return;
     if (!isBearerOf(headers.authorization, statusToken)) {
       return answer(call, 401, { message: "Bad credentials" });
@@ -180,15 +182,16 @@ export function createGithubApi(options: GithubApiOptions): GithubApi {
 }
 
 function faultQueue() {
-  const plans: { fault: Fault; left: number; method: string | undefined }[] = [];
+  const plans: { plan: FaultPlan; left: number }[] = [];
   return {
-    add: ({ fault, times = 1, method }: FaultPlan) =>
-      void plans.push({ fault, left: times, method }),
+    add: (plan: FaultPlan) => void plans.push({ plan, left: plan.times ?? 1 }),
     clear: () => void plans.splice(0),
-    next: (method: string): Fault | undefined => {
-      const plan = plans.find(({ left, method: only }) => left > 0 && (only ?? method) === method);
-      if (plan !== undefined) plan.left -= 1;
-      return plan?.fault;
+    next: (method: string, path: string): Fault | undefined => {
+      const due = plans.find(({ plan, left }) => {
+        return left > 0 && (plan.method ?? method) === method && path.includes(plan.path ?? "");
+      });
+      if (due !== undefined) due.left -= 1;
+      return due?.plan.fault;
     },
   };
 }

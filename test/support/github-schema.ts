@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import type { ValidateFunction } from "ajv/dist/2020.js";
+import addFormats from "ajv-formats";
 
 /** GitHub's published operations on commit statuses; see test/fixtures/github/README.md. */
 const DOCUMENT = join(import.meta.dirname, "../fixtures/github/openapi-statuses.json");
@@ -38,8 +39,10 @@ export interface GithubSchema {
 
 export function readGithubSchema(): GithubSchema {
   const document = JSON.parse(readFileSync(DOCUMENT, "utf8")) as OpenApi;
-  // OpenAPI 3.0 has words of its own (`nullable` is known to ajv), so not strict about others.
-  const ajv = new Ajv2020({ strict: false, allErrors: true, coerceTypes: false });
+  // OpenAPI 3.0 has words and formats of its own, so not strict about those that ajv does not know.
+  const ajv = new Ajv2020({ strict: false, allErrors: true });
+  addFormats.default(ajv);
+  ajv.addFormat("int64", { type: "number", validate: Number.isInteger });
   ajv.addSchema(document as object, "github");
   return {
     createStatus: operation(ajv, document, "post", "/repos/{owner}/{repo}/statuses/{sha}"),

@@ -43,7 +43,6 @@ export async function aServer(settings: Record<string, string> = {}): Promise<Te
     config,
     http,
     localUrl: url,
-    databasePath: join(dataDir, "tatara.db"),
     logger: createLogger({ process: "server", level: "error", now: Date.now }),
     now: Date.now,
     newId: (prefix) => `${prefix}-${randomBytes(6).toString("hex")}`,

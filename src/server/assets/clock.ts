@@ -1,4 +1,4 @@
-import { ago, duration } from "../pages/format.ts";
+import { ago, duration } from "./times.ts";
 
 const TICK_MS = 1_000;
 
@@ -12,7 +12,8 @@ export function serverNow(): number {
 /** Keeps times, durations and bars of what runs up to date. */
 export function tick(): void {
   const at = Number(document.documentElement.dataset["now"]);
-  const loadedAt = performance.timeOrigin + performance.getEntriesByType("navigation").reduce(responseAt, 0);
+  const loadedAt =
+    performance.timeOrigin + performance.getEntriesByType("navigation").reduce(responseAt, 0);
   if (at > 0) skewMs = at - loadedAt;
   refresh();
   setInterval(() => {

@@ -61,7 +61,8 @@ function step(selector: string, by: 1 | -1): void {
 
 /** In a log, to the line that failed; elsewhere to what failed on the page. */
 function stepFailure(by: 1 | -1): void {
-  const selector = '[data-failure], [data-row][data-state="failed"], [data-row][data-state="errored"]';
+  const selector =
+    '[data-failure], [data-row][data-state="failed"], [data-row][data-state="errored"]';
   const all = [...document.querySelectorAll<HTMLElement>(selector)].map(
     (element) => element.querySelector<HTMLElement>("[data-open]") ?? element,
   );

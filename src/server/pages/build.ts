@@ -9,7 +9,16 @@ import { STATE_MARKS, stateWord } from "./icons.ts";
 import { curlLine, keyLine } from "./install.ts";
 import { logPanel } from "./log-panel.ts";
 import type { Page, PageContext } from "./page.ts";
-import { buildPath, channelPath, commandLine, refChip, repoTrail, shaChip, subjectOf, who } from "./parts.ts";
+import {
+  buildPath,
+  channelPath,
+  commandLine,
+  refChip,
+  repoTrail,
+  shaChip,
+  subjectOf,
+  who,
+} from "./parts.ts";
 import { stepPath, stepToShow, findStep } from "./step-path.ts";
 import { jobsSection } from "./steps.ts";
 
@@ -29,10 +38,8 @@ export function buildPage({ build, original, logTail }: BuildData, context: Page
     icon: build.state,
     trail: [...repoTrail(build.repo), { text: shortRef(build.ref) }, { text: `#${build.number}` }],
     main: html`<article class="build" data-build="${build.id}">
-      ${buildHead(build, original, context)}
-      ${verdict(build, context)}
-      ${jobsSection(build, now, chosen)}
-      ${packagesSection(build, context)}
+      ${buildHead(build, original, context)} ${verdict(build, context)}
+      ${jobsSection(build, now, chosen)} ${packagesSection(build, context)}
       ${chosen === undefined ? null : logPanel({ build, ...chosen, tail: logTail, now })}
     </article>`,
   };
@@ -71,7 +78,14 @@ export function buildHead(
       ${timing(build, now)}
       ${original === undefined ? null : html`<span>rerun of <a href="${buildPath(original)}">#${original.number}</a></span>`}
     </p>
-    ${body === "" ? null : html`<details class="message"><summary>Whole message</summary><pre>${saidBlock(body)}</pre></details>`}
+    ${
+      body === ""
+        ? null
+        : html`<details class="message">
+            <summary>Whole message</summary>
+            <pre>${saidBlock(body)}</pre>
+          </details>`
+    }
     ${actions(build)}
   </header>`;
 }
@@ -82,13 +96,15 @@ function timing(build: BuildView, now: number): Html {
   const waitedMs = startedAt - createdAt;
   const waited = waitedMs < 1_000 ? null : html`<span>waited ${duration(waitedMs)}</span>`;
   const end = isFinal(build.state) ? (endedAt ?? startedAt) : null;
-  return html`${waited}<span title="${exact(startedAt)}">${end === null ? "for" : "took"} ${elapsed(startedAt, end, now)}</span>`;
+  return html`${waited}<span title="${exact(startedAt)}"
+      >${end === null ? "for" : "took"} ${elapsed(startedAt, end, now)}</span
+    >`;
 }
 
 function actions(build: BuildView): Html {
   const act = (what: string, label: string, isOff = false): Html =>
     html`<form method="post" action="/builds/${encodeURIComponent(build.id)}/${what}">
-      <button class="button"${isOff ? html` disabled` : null}>${label}</button>
+      <button class="button" ${isOff ? html` disabled` : null}>${label}</button>
     </form>`;
   if (!isFinal(build.state)) {
     const isOff = isCancelling(build);
@@ -108,8 +124,11 @@ function verdict(build: BuildView, context: PageContext): Html {
 function failureOf(build: BuildView): Html {
   const { failure } = build;
   if (failure === null) return html``;
-  const skipped = build.jobs.flatMap(({ steps }) => steps.filter(({ state }) => state === "skipped"));
-  const chosen = failure.step === null ? undefined : findStep(build, failure.step, blamedJob(build));
+  const skipped = build.jobs.flatMap(({ steps }) =>
+    steps.filter(({ state }) => state === "skipped"),
+  );
+  const chosen =
+    failure.step === null ? undefined : findStep(build, failure.step, blamedJob(build));
   return failureCard(failure, {
     logHref: chosen === undefined ? null : stepPath(build, chosen.job, chosen.step),
     consequences: [...new Set(skipped.map(({ name }) => name))],
@@ -127,14 +146,18 @@ function reasonLine(build: BuildView, { counts }: PageContext): Html {
   if (build.reason !== null) return html`<p class="reason">${said(build.reason)}</p>`;
   if (build.state === "queued") {
     const isAlone = counts?.liveWorkers === 0;
-    return html`<p class="reason">${isAlone ? "No build worker is connected. The build starts when one is; nothing is lost." : "Waiting for a free slot on a build worker."}</p>`;
+    return html`<p class="reason">
+      ${isAlone ? "No build worker is connected. The build starts when one is; nothing is lost." : "Waiting for a free slot on a build worker."}
+    </p>`;
   }
   return html``;
 }
 
 /** Packages that people install, not what debuggers and rebuilders want. */
 function mainPackages(packages: readonly PackageView[]): readonly PackageView[] {
-  const main = packages.filter(({ name, arch }) => arch !== "src" && !/-debug(?:info|source)$/.test(name));
+  const main = packages.filter(
+    ({ name, arch }) => arch !== "src" && !/-debug(?:info|source)$/.test(name),
+  );
   return main.length > 0 ? main : packages;
 }
 
@@ -149,7 +172,8 @@ function publishedCard(build: BuildView, { publicUrl }: PageContext): Html {
   return html`<section class="card card-live" id="published" aria-labelledby="published-title">
     <p class="card-label"><span>Published</span></p>
     <h2 id="published-title">
-      ${main.length === 1 ? said(first.nevra) : `${main.length} packages`} to ${publish.channels.map((name, index) => html`${index === 0 ? null : ", "}<a href="${channelPath(name)}">${said(name)}</a>`)}
+      ${main.length === 1 ? said(first.nevra) : `${main.length} packages`} to
+      ${publish.channels.map((name, index) => html`${index === 0 ? null : ", "}<a href="${channelPath(name)}">${said(name)}</a>`)}
     </h2>
     <p class="facts">
       ${publish.generations.map(({ number }) => html`<span>generation ${number}</span>`)}
@@ -175,16 +199,31 @@ function publishedTable(packages: readonly PackageView[]): Html {
     <h2 id="packages-title">Packages</h2>
     <table class="data">
       <thead>
-        <tr><th scope="col">Package</th><th scope="col">In</th><th scope="col" class="right">Size</th><th scope="col" class="wide-only">SHA-256</th></tr>
+        <tr>
+          <th scope="col">Package</th>
+          <th scope="col">In</th>
+          <th scope="col" class="right">Size</th>
+          <th scope="col" class="wide-only">SHA-256</th>
+        </tr>
       </thead>
       <tbody>
         ${packages.map(
-          (one) => html`<tr>
-            <td><span class="nevra">${said(one.nevra)}</span> <span class="faint block">${said(one.summary)}</span></td>
-            <td>${[...new Set(one.listings.map(({ channel }) => channel))].map((name) => html`<a href="${channelPath(name)}">${said(name)}</a> `)}</td>
-            <td class="right num">${bytes(one.sizeBytes)}</td>
-            <td class="wide-only"><code class="digest" title="${one.signedSha256}">${one.signedSha256.slice(0, 12)}</code></td>
-          </tr>`,
+          (one) =>
+            html`<tr>
+              <td>
+                <span class="nevra">${said(one.nevra)}</span>
+                <span class="faint block">${said(one.summary)}</span>
+              </td>
+              <td>
+                ${[...new Set(one.listings.map(({ channel }) => channel))].map((name) => html`<a href="${channelPath(name)}">${said(name)}</a> `)}
+              </td>
+              <td class="right num">${bytes(one.sizeBytes)}</td>
+              <td class="wide-only">
+                <code class="digest" title="${one.signedSha256}"
+                  >${one.signedSha256.slice(0, 12)}</code
+                >
+              </td>
+            </tr>`,
         )}
       </tbody>
     </table>
@@ -195,18 +234,25 @@ function artifactsTable(build: BuildView, _context: PageContext): Html {
   const href = ({ fileName, target }: ArtifactView): string =>
     `/api/builds/${encodeURIComponent(build.id)}/artifacts/${encodeURIComponent(fileName)}?target=${encodeURIComponent(target)}`;
   return html`<section class="packages" aria-labelledby="packages-title">
-    <h2 id="packages-title">Packages <span class="faint">as they were built: not signed, not published</span></h2>
+    <h2 id="packages-title">
+      Packages <span class="faint">as they were built: not signed, not published</span>
+    </h2>
     <table class="data">
       <thead>
-        <tr><th scope="col">File</th><th scope="col">Target</th><th scope="col" class="right">Size</th></tr>
+        <tr>
+          <th scope="col">File</th>
+          <th scope="col">Target</th>
+          <th scope="col" class="right">Size</th>
+        </tr>
       </thead>
       <tbody>
         ${build.artifacts.map(
-          (one) => html`<tr>
-            <td><a href="${href(one)}" download class="nevra">${said(one.fileName)}</a></td>
-            <td>${said(one.target)}</td>
-            <td class="right num">${bytes(one.sizeBytes)}</td>
-          </tr>`,
+          (one) =>
+            html`<tr>
+              <td><a href="${href(one)}" download class="nevra">${said(one.fileName)}</a></td>
+              <td>${said(one.target)}</td>
+              <td class="right num">${bytes(one.sizeBytes)}</td>
+            </tr>`,
         )}
       </tbody>
     </table>

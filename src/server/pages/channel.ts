@@ -14,7 +14,10 @@ export interface ChannelData {
 }
 
 /** One channel: how to subscribe, what is in it, and how it came to be. */
-export function channelPage({ channel, keyFingerprint, target }: ChannelData, context: PageContext): Page {
+export function channelPage(
+  { channel, keyFingerprint, target }: ChannelData,
+  context: PageContext,
+): Page {
   return {
     title: `${channel.name} channel`,
     icon: "none",
@@ -33,7 +36,10 @@ export function channelPage({ channel, keyFingerprint, target }: ChannelData, co
 function filled({ channel, keyFingerprint, target }: ChannelData, context: PageContext): Html {
   const plain = channel.targets.filter((name) => !/-(?:source|debug)$/.test(name));
   const chosen = target ?? plain[0] ?? channel.targets[0];
-  const packages = chosen === undefined ? channel.packages : channel.packages.filter((one) => isIn(one, channel.name, chosen));
+  const packages =
+    chosen === undefined
+      ? channel.packages
+      : channel.packages.filter((one) => isIn(one, channel.name, chosen));
   const newest = newestOfEach(packages);
   const first = newest[0]?.[0];
   return html`<section aria-labelledby="install-title">
@@ -50,7 +56,12 @@ function filled({ channel, keyFingerprint, target }: ChannelData, context: PageC
       )}
     </section>
     <section aria-labelledby="packages-title">
-      <h2 id="packages-title">Packages <span class="faint">${plural(newest.length, "name")}${chosen === undefined ? null : html` for ${said(chosen)}`}</span></h2>
+      <h2 id="packages-title">
+        Packages
+        <span class="faint"
+          >${plural(newest.length, "name")}${chosen === undefined ? null : html` for ${said(chosen)}`}</span
+        >
+      </h2>
       ${newest.length === 0 ? html`<p class="empty">No package for this target.</p>` : packageTable(newest, context.now)}
     </section>
     ${generations(channel, context.now)}`;
@@ -62,7 +73,7 @@ function isIn({ listings }: PackageView, channel: string, target: string): boole
 
 function targetTabs({ name, targets }: ChannelView, chosen: string | undefined): Html {
   return html`<nav class="filter" aria-label="Target">
-    ${targets.map((target) => html`<a href="${channelPath(name)}?target=${encodeURIComponent(target)}"${target === chosen ? html` aria-current="true"` : null}>${said(target)}</a>`)}
+    ${targets.map((target) => html`<a href="${channelPath(name)}?target=${encodeURIComponent(target)}" ${target === chosen ? html` aria-current="true"` : null}>${said(target)}</a>`)}
   </nav>`;
 }
 
@@ -81,8 +92,11 @@ function packageTable(names: readonly (readonly PackageView[])[], now: number): 
   return html`<table class="data">
     <thead>
       <tr>
-        <th scope="col">Package</th><th scope="col">Version</th><th scope="col" class="right wide-only">Size</th>
-        <th scope="col">Built by</th><th scope="col" class="wide-only">Published</th>
+        <th scope="col">Package</th>
+        <th scope="col">Version</th>
+        <th scope="col" class="right wide-only">Size</th>
+        <th scope="col">Built by</th>
+        <th scope="col" class="wide-only">Published</th>
       </tr>
     </thead>
     <tbody>
@@ -94,13 +108,27 @@ function packageTable(names: readonly (readonly PackageView[])[], now: number): 
 function packageRow([newest, ...older]: readonly PackageView[], now: number): Html {
   if (newest === undefined) return html``;
   return html`<tr>
-    <td><b>${said(newest.name)}</b><span class="faint">.${newest.arch}</span> <span class="faint block">${said(newest.summary)}</span></td>
+    <td>
+      <b>${said(newest.name)}</b><span class="faint">.${newest.arch}</span>
+      <span class="faint block">${said(newest.summary)}</span>
+    </td>
     <td class="nevra">
       ${said(`${newest.version}-${newest.release}`)}
-      ${older.length === 0 ? null : html`<details class="older-versions"><summary>${older.length} older</summary>${older.slice(0, 20).map((one) => html`<span class="block">${said(`${one.version}-${one.release}`)}</span>`)}</details>`}
+      ${
+        older.length === 0
+          ? null
+          : html`<details class="older-versions">
+              <summary>${older.length} older</summary>
+              ${older.slice(0, 20).map((one) => html`<span class="block">${said(`${one.version}-${one.release}`)}</span>`)}
+            </details>`
+      }
     </td>
     <td class="right num wide-only">${bytes(newest.sizeBytes)}</td>
-    <td><a href="${buildPath({ repo: newest.repo, number: newest.buildNumber })}">${said(newest.repo)} #${newest.buildNumber}</a></td>
+    <td>
+      <a href="${buildPath({ repo: newest.repo, number: newest.buildNumber })}"
+        >${said(newest.repo)} #${newest.buildNumber}</a
+      >
+    </td>
     <td class="wide-only">${timeAgo(newest.publishedAt, now)}</td>
   </tr>`;
 }
@@ -114,7 +142,10 @@ function generations({ generations: all }: ChannelView, now: number): Html {
     <ol>
       ${all.slice(0, GENERATIONS_MAX).map(
         ({ number, buildId, createdAt }) =>
-          html`<li><span class="num">${number}</span> ${timeAgo(createdAt, now)} <a href="/builds/${encodeURIComponent(buildId)}">its build</a></li>`,
+          html`<li>
+            <span class="num">${number}</span> ${timeAgo(createdAt, now)}
+            <a href="/builds/${encodeURIComponent(buildId)}">its build</a>
+          </li>`,
       )}
     </ol>
   </details>`;

@@ -17,14 +17,19 @@ const WHAT_FOR: Readonly<Record<string, string>> = {
 };
 
 /** All channels that hosts can subscribe to. */
-export function channelsPage({ channels, keyFingerprint }: ChannelsData, context: PageContext): Page {
+export function channelsPage(
+  { channels, keyFingerprint }: ChannelsData,
+  context: PageContext,
+): Page {
   return {
     title: "Channels",
     icon: "none",
     trail: [{ text: "Channels" }],
     main: html`<div class="section-head">
         <h1>Channels</h1>
-        <p class="facts"><span>dnf repositories that hosts subscribe to</span>${signedLine(keyFingerprint)}</p>
+        <p class="facts">
+          <span>dnf repositories that hosts subscribe to</span>${signedLine(keyFingerprint)}
+        </p>
       </div>
       <ul class="channel-cards">
         ${channels.map((channel) => channelCard(channel, context))}
@@ -51,8 +56,12 @@ function channelCard(
 /** How anything gets into a channel at all. */
 export function firstPublish(channel = "dev"): Html {
   return html`<div class="empty">
-    <p>Nothing is published yet. Two lines in <code>.tatara.yml</code> publish every green build of the default branch:</p>
-    <pre class="snippet">package: hello.spec
+    <p>
+      Nothing is published yet. Two lines in <code>.tatara.yml</code> publish every green build of
+      the default branch:
+    </p>
+    <pre class="snippet">
+package: hello.spec
 publish: ${said(channel)}</pre>
     <p>Or see it done with a sample:</p>
     ${commandLine("npm run demo")}

@@ -26,7 +26,8 @@ export function notFound(what: string): Trouble {
   return {
     status: 404,
     what,
-    next: html`<a href="/">All builds</a>, <a href="/repos">all repos</a>, <a href="/channels">all channels</a>.`,
+    next: html`<a href="/">All builds</a>, <a href="/repos">all repos</a>,
+      <a href="/channels">all channels</a>.`,
   };
 }
 

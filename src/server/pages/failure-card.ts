@@ -27,8 +27,15 @@ export interface CardPlace {
 /** The failure card: why, where, and what to do, before anything else on the page. */
 export function failureCard(card: FailureCard, { logHref, consequences }: CardPlace): Html {
   const isOurs = card.kind === "network" || card.kind === "ours";
-  const place = card.file === null ? null : `${card.file}${card.line === null ? "" : `:${card.line}`}`;
-  return html`<section class="card ${isOurs ? "card-ours" : "card-theirs"}" id="failure" data-failure tabindex="-1" aria-labelledby="failure-title">
+  const place =
+    card.file === null ? null : `${card.file}${card.line === null ? "" : `:${card.line}`}`;
+  return html`<section
+    class="card ${isOurs ? "card-ours" : "card-theirs"}"
+    id="failure"
+    data-failure
+    tabindex="-1"
+    aria-labelledby="failure-title"
+  >
     <p class="card-label">
       <span>${isOurs ? "Not your fault" : "First failure"}</span>
       ${card.step === null ? null : html`<span class="card-step">${said(card.step)}</span>`}

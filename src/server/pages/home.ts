@@ -48,7 +48,7 @@ export function stateFilter(base: string, chosen: State | undefined): Html {
   const link = (state: State | undefined): Html => {
     const current = state === chosen ? html` aria-current="true"` : null;
     const href = state === undefined ? base : `${base}?state=${state}`;
-    return html`<a href="${href}"${current}>${state ?? "all"}</a>`;
+    return html`<a href="${href}" ${current}>${state ?? "all"}</a>`;
   };
   return html`<nav class="filter" aria-label="Filter by state">
     ${[undefined, ...STATES].map(link)}
@@ -57,7 +57,8 @@ export function stateFilter(base: string, chosen: State | undefined): Html {
 
 export function noneSuch(state: State | undefined): Html {
   return html`<p class="empty">
-    ${state === undefined ? "No older builds." : `No build is ${state}.`} <a href="?">Show all builds</a>
+    ${state === undefined ? "No older builds." : `No build is ${state}.`}
+    <a href="?">Show all builds</a>
   </p>`;
 }
 
@@ -79,9 +80,13 @@ export function notices({ counts, now }: PageContext): Html {
   const idle =
     liveWorkers === 0 && jobsQueued > 0
       ? html`<p class="notice">
-          <b>No build worker is connected.</b> ${plural(jobsQueued, "job")} waiting${
-            oldestQueuedAt === null ? null : html`, the oldest since ${timeAgo(oldestQueuedAt, now)}`
-          }. They start when a worker connects; nothing is lost.
+          <b>No build worker is connected.</b> ${plural(jobsQueued, "job")}
+          waiting${
+            oldestQueuedAt === null
+              ? null
+              : html`, the oldest since ${timeAgo(oldestQueuedAt, now)}`
+          }.
+          They start when a worker connects; nothing is lost.
         </p>`
       : null;
   const parked = parkedForges.map(
@@ -110,10 +115,11 @@ function sideChannels({ channels }: HomeData, now: number): Html {
     <h2 id="side-channels"><a href="/channels">Channels</a></h2>
     <ul>
       ${channels.slice(0, SIDE_MAX).map(
-        ({ name, head, updatedAt }) => html`<li>
-          <a href="${channelPath(name)}">${said(name)}</a>
-          <span class="faint">${head === 0 ? "empty" : timeAgo(updatedAt, now)}</span>
-        </li>`,
+        ({ name, head, updatedAt }) =>
+          html`<li>
+            <a href="${channelPath(name)}">${said(name)}</a>
+            <span class="faint">${head === 0 ? "empty" : timeAgo(updatedAt, now)}</span>
+          </li>`,
       )}
     </ul>
   </section>`;
@@ -124,13 +130,13 @@ function welcome(context: PageContext): Html {
     <h1>Push something</h1>
     ${notices(context)}
     <p>
-      Tatara builds what you push: it runs your tests in containers, makes signed RPMs, and serves them
-      to <code>dnf</code>. In a git repository of yours:
+      Tatara builds what you push: it runs your tests in containers, makes signed RPMs, and serves
+      them to <code>dnf</code>. In a git repository of yours:
     </p>
     ${pushLines(context.publicUrl)}
     <p>
-      Any <code>owner/name</code> will do; the first push makes the repo. git asks for a password: it is the
-      admin token. The push prints the address of its build.
+      Any <code>owner/name</code> will do; the first push makes the repo. git asks for a password:
+      it is the admin token. The push prints the address of its build.
     </p>
     <h2>No repository at hand?</h2>
     <p>This one makes a sample, pushes it, and installs what comes out:</p>

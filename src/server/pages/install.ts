@@ -12,7 +12,11 @@ export interface Subscription {
 }
 
 /** Address of the channel's `.repo` file. */
-export function repoFileUrl({ publicUrl, channel, target }: Omit<Subscription, "packages">): string {
+export function repoFileUrl({
+  publicUrl,
+  channel,
+  target,
+}: Omit<Subscription, "packages">): string {
   const query = target === undefined ? "" : `?target=${encodeURIComponent(target)}`;
   return `${publicUrl}/yum/${encodeURIComponent(channel)}.repo${query}`;
 }
@@ -34,15 +38,27 @@ export function installSteps(subscription: Subscription, keyFingerprint: string 
     <li>
       <h3>Subscribe the host <span class="faint">once; any one of these lines</span></h3>
       <dl>
-        <div><dt>Works everywhere</dt><dd>${commandLine(curlLine(subscription))}</dd></div>
-        <div><dt>dnf5 <span class="faint">Fedora 41 and newer</span></dt><dd>${commandLine(dnf5)}</dd></div>
-        ${isPlain ? html`<div><dt>dnf4 <span class="faint">RHEL, Alma, Rocky 8 to 10</span></dt><dd>${commandLine(dnf4)}</dd></div>` : null}
+        <div>
+          <dt>Works everywhere</dt>
+          <dd>${commandLine(curlLine(subscription))}</dd>
+        </div>
+        <div>
+          <dt>dnf5 <span class="faint">Fedora 41 and newer</span></dt>
+          <dd>${commandLine(dnf5)}</dd>
+        </div>
+        ${
+          isPlain
+            ? html`<div>
+                <dt>dnf4 <span class="faint">RHEL, Alma, Rocky 8 to 10</span></dt>
+                <dd>${commandLine(dnf4)}</dd>
+              </div>`
+            : null
+        }
       </dl>
     </li>
     <li>
       <h3>Install</h3>
-      ${commandLine(`sudo dnf install ${subscription.packages}`)}
-      ${keyLine(keyFingerprint)}
+      ${commandLine(`sudo dnf install ${subscription.packages}`)} ${keyLine(keyFingerprint)}
     </li>
   </ol>`;
 }
@@ -63,5 +79,7 @@ function shellWord(text: string): string {
 /** Green line: packages and metadata are signed, and both are checked by default. */
 export function signedLine(keyFingerprint: string | undefined): Html {
   if (keyFingerprint === undefined) return html`<span class="faint">no signing key yet</span>`;
-  return html`<span class="signed">packages and metadata signed <code>${said(keyFingerprint.slice(-8).toUpperCase())}</code></span>`;
+  return html`<span class="signed"
+    >packages and metadata signed <code>${said(keyFingerprint.slice(-8).toUpperCase())}</code></span
+  >`;
 }

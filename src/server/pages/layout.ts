@@ -72,7 +72,9 @@ function topBar(page: Page, context: PageContext): Html {
 
 function crumbItem({ text, href }: Crumb, isLast: boolean): Html {
   if (isLast) return html`<li aria-current="page">${said(text)}</li>`;
-  return html`<li>${href === undefined ? said(text) : html`<a href="${href}">${said(text)}</a>`}</li>`;
+  return html`<li>
+    ${href === undefined ? said(text) : html`<a href="${href}">${said(text)}</a>`}
+  </li>`;
 }
 
 function health({ liveWorkers, jobsRunning, jobsQueued }: Counts): Html {
@@ -95,7 +97,11 @@ function footer(context: PageContext): Html {
         <legend class="unseen">Colours</legend>
         ${THEMES.map(
           (theme) =>
-            html`<button name="theme" value="${theme}" aria-pressed="${String(theme === context.theme)}">
+            html`<button
+              name="theme"
+              value="${theme}"
+              aria-pressed="${String(theme === context.theme)}"
+            >
               ${theme}
             </button>`,
         )}
@@ -128,10 +134,11 @@ function helpDialog(): Html {
     <h2 id="help-title">Keys</h2>
     <dl>
       ${KEYS.map(
-        ([keys, what]) => html`<div>
-          <dt>${keys.split(" ").map((key) => html`<kbd>${key}</kbd> `)}</dt>
-          <dd>${what}</dd>
-        </div>`,
+        ([keys, what]) =>
+          html`<div>
+            <dt>${keys.split(" ").map((key) => html`<kbd>${key}</kbd> `)}</dt>
+            <dd>${what}</dd>
+          </div>`,
       )}
     </dl>
     <p>

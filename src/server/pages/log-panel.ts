@@ -32,7 +32,8 @@ export function logPanel({ build, job, step, tail, now }: LogPanel): Html {
   >
     <div class="log-head">
       <h2><a href="${stepPath(build, job, step)}">${said(step.name)}</a></h2>
-      ${stateWord(step.state)} ${elapsed(step.startedAt, isFinal(step.state) ? (step.endedAt ?? step.startedAt) : null, now)}
+      ${stateWord(step.state)}
+      ${elapsed(step.startedAt, isFinal(step.state) ? (step.endedAt ?? step.startedAt) : null, now)}
       <span class="log-tools"></span>
       <a class="plain" href="${api}?${query}">Raw</a>
       <a class="plain" href="${api}?${query}&amp;format=raw">Download</a>
@@ -45,13 +46,18 @@ export function logPanel({ build, job, step, tail, now }: LogPanel): Html {
 
 function tailOf(tail: RowsAnswer, rawHref: string, isEnded: boolean): Html {
   if (tail.totalRows === 0) {
-    return html`<p class="log-note">${isEnded ? "This step printed nothing." : "Nothing printed yet."}</p>`;
+    return html`<p class="log-note">
+      ${isEnded ? "This step printed nothing." : "Nothing printed yet."}
+    </p>`;
   }
   const isPart = tail.from > 0;
   const note = html`<p class="log-note">
-    The last ${plural(tail.rows.length, "line")} of ${tail.totalLines.toLocaleString("en-US")}. <a href="${rawHref}">The whole log, ${bytes(tail.sizeBytes)}</a>
+    The last ${plural(tail.rows.length, "line")} of ${tail.totalLines.toLocaleString("en-US")}.
+    <a href="${rawHref}">The whole log, ${bytes(tail.sizeBytes)}</a>
   </p>`;
-  const rows = tail.rows.map((row) => logRowMarkup(row.isContinued ? 0 : row.line, row.html)).join("");
+  const rows = tail.rows
+    .map((row) => logRowMarkup(row.isContinued ? 0 : row.line, row.html))
+    .join("");
   return html`${isPart ? note : null}
     <pre class="log-rows">${new Html(rows)}</pre>`;
 }

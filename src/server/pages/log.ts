@@ -31,7 +31,9 @@ export function logPage({ build, chosen, logTail }: LogData, { now }: PageContex
     main: html`<article class="log-page" data-build="${build.id}">
       <header class="log-page-head">
         <h1 class="unseen">Log of ${said(step.name)}, build #${build.number}</h1>
-        <p class="headline">${stateWord(build.state)} <a href="${buildPath(build)}">${subjectOf(build.message)}</a></p>
+        <p class="headline">
+          ${stateWord(build.state)} <a href="${buildPath(build)}">${subjectOf(build.message)}</a>
+        </p>
         ${stepTabs(build, chosen)}
       </header>
       ${step.startedAt === null ? notStarted(chosen) : logPanel({ build, job, step, tail: logTail, now })}
@@ -42,14 +44,23 @@ export function logPage({ build, chosen, logTail }: LogData, { now }: PageContex
 function stepTabs(build: BuildView, chosen: ChosenStep): Html {
   return html`<nav class="tabs" aria-label="Steps">
     ${build.jobs.map(
-      (job) => html`<ul>
-        ${build.jobs.length > 1 ? html`<li class="faint">${job.target ?? ""}</li>` : null}
-        ${job.steps.map((step) => {
-          const isChosen = job.id === chosen.job.id && step.name === chosen.step.name;
-          const isBad = step.state === "failed" || step.state === "errored";
-          return html`<li><a class="tab s-${step.state}" href="${stepPath(build, job, step)}"${isChosen ? html` aria-current="page"` : null}${isBad ? html` data-failure` : null}>${stateIcon(step.state)}<span>${said(step.name)}</span><span class="unseen"> ${step.state}</span></a></li>`;
-        })}
-      </ul>`,
+      (job) =>
+        html`<ul>
+          ${build.jobs.length > 1 ? html`<li class="faint">${job.target ?? ""}</li>` : null}
+          ${job.steps.map((step) => {
+            const isChosen = job.id === chosen.job.id && step.name === chosen.step.name;
+            const isBad = step.state === "failed" || step.state === "errored";
+            return html`<li>
+              <a
+                class="tab s-${step.state}"
+                href="${stepPath(build, job, step)}"
+                ${isChosen ? html` aria-current="page"` : null}${isBad ? html` data-failure` : null}
+                >${stateIcon(step.state)}<span>${said(step.name)}</span
+                ><span class="unseen"> ${step.state}</span></a
+              >
+            </li>`;
+          })}
+        </ul>`,
     )}
   </nav>`;
 }
@@ -58,7 +69,12 @@ function stepTabs(build: BuildView, chosen: ChosenStep): Html {
 function notStarted({ job, step }: ChosenStep): Html {
   if (step.state === "queued") {
     const before = job.steps.find(({ state }) => state === "running");
-    return html`<p class="empty">${before === undefined ? "This step has not started: its job waits for a worker." : html`This step waits for <b>${said(before.name)}</b> to pass.`}</p>`;
+    return html`<p class="empty">
+      ${before === undefined ? "This step has not started: its job waits for a worker." : html`This step waits for <b>${said(before.name)}</b> to pass.`}
+    </p>`;
   }
-  return html`<p class="empty">This step did not run: it is ${step.state}.${step.note === null ? null : html` ${said(step.note)}`}</p>`;
+  return html`<p class="empty">
+    This step did not run: it is
+    ${step.state}.${step.note === null ? null : html` ${said(step.note)}`}
+  </p>`;
 }

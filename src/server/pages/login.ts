@@ -23,15 +23,22 @@ export function loginPage({ next, problem }: LoginData): Page {
       <h1>Sign in</h1>
       ${problemLine(PROBLEMS[problem])}
       <p>
-        Open the sign-in link that Tatara printed when it started; a restart prints a new one. Or paste the
-        admin token: it is in the file <code>admin-token</code> of the server's data folder, unless
-        <code>TATARA_ADMIN_TOKEN</code> sets it.
+        Open the sign-in link that Tatara printed when it started; a restart prints a new one. Or
+        paste the admin token: it is in the file <code>admin-token</code> of the server's data
+        folder, unless <code>TATARA_ADMIN_TOKEN</code> sets it.
       </p>
       <form class="login" method="post" action="/login">
         <input type="hidden" name="next" value="${next}" />
         <label for="token">Admin token</label>
         <div class="field">
-          <input id="token" name="token" type="password" autocomplete="current-password" required maxlength="500" />
+          <input
+            id="token"
+            name="token"
+            type="password"
+            autocomplete="current-password"
+            required
+            maxlength="500"
+          />
           <button class="button primary">Sign in</button>
         </div>
       </form>

@@ -31,7 +31,9 @@ export function subjectOf(message: string): Html {
 
 export function refChip(ref: string): Html {
   const isTag = tagOf(ref) !== undefined;
-  return html`<span class="ref">${isTag ? html`<span class="faint">tag </span>` : null}${said(shortRef(ref))}</span>`;
+  return html`<span class="ref"
+    >${isTag ? html`<span class="faint">tag </span>` : null}${said(shortRef(ref))}</span
+  >`;
 }
 
 export function shaChip(sha: string | null): Html {
@@ -47,7 +49,12 @@ export function who(build: BuildSummary): Html {
 
 /** A copy button for text that stands beside it. Only pages with scripts show it. */
 export function copyButton(text: string, what: string): Html {
-  return html`<button type="button" class="copy with-script" data-copy="${text}" aria-label="Copy ${what}">
+  return html`<button
+    type="button"
+    class="copy with-script"
+    data-copy="${text}"
+    aria-label="Copy ${what}"
+  >
     Copy
   </button>`;
 }

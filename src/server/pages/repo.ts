@@ -58,10 +58,18 @@ function bars(builds: readonly BuildSummary[]): Html {
   const longest = Math.max(1, ...shown.map(tookMs));
   const width = shown.length * (BAR_WIDTH + BAR_GAP) - BAR_GAP;
   return html`<figure class="history">
-    <svg viewBox="0 0 ${width} ${CHART_HEIGHT}" width="${width}" height="${CHART_HEIGHT}" role="img" aria-label="Duration of the last ${shown.length} builds">
+    <svg
+      viewBox="0 0 ${width} ${CHART_HEIGHT}"
+      width="${width}"
+      height="${CHART_HEIGHT}"
+      role="img"
+      aria-label="Duration of the last ${shown.length} builds"
+    >
       ${shown.map((build, index) => bar(build, index, longest))}
     </svg>
-    <figcaption class="faint">last ${shown.length} builds, the longest ${duration(longest)}</figcaption>
+    <figcaption class="faint">
+      last ${shown.length} builds, the longest ${duration(longest)}
+    </figcaption>
   </figure>`;
 }
 
@@ -73,10 +81,12 @@ function bar(build: BuildSummary, index: number, longest: number): Html {
   const isBad = build.state === "failed" || build.state === "errored";
   return html`<a href="${buildPath(build)}" aria-label="#${build.number} ${build.state}">
     <g class="s-${build.state}">
-      <title>#${build.number} ${build.state}, ${duration(took)}: ${subjectText(build.message)}</title>
-      <rect x="${x}" y="0" width="${BAR_WIDTH}" height="${CHART_HEIGHT}" fill="transparent"/>
-      <rect class="bar" x="${x}" y="${y}" width="${BAR_WIDTH}" height="${height}" rx="2"/>
-      ${isBad ? html`<path class="bad" transform="translate(${x + 3} ${y - 11})" d="M0 0l8 8M8 0l-8 8"/>` : null}
+      <title>
+        #${build.number} ${build.state}, ${duration(took)}: ${subjectText(build.message)}
+      </title>
+      <rect x="${x}" y="0" width="${BAR_WIDTH}" height="${CHART_HEIGHT}" fill="transparent" />
+      <rect class="bar" x="${x}" y="${y}" width="${BAR_WIDTH}" height="${height}" rx="2" />
+      ${isBad ? html`<path class="bad" transform="translate(${x + 3} ${y - 11})" d="M0 0l8 8M8 0l-8 8" />` : null}
     </g>
   </a>`;
 }

@@ -27,16 +27,22 @@ export function reposPage({ repos, wanted }: ReposData, context: PageContext): P
 function list(repos: readonly RepoView[], now: number): Html {
   return html`<table class="data">
     <thead>
-      <tr><th scope="col">Repo</th><th scope="col">Default branch</th><th scope="col">From</th><th scope="col">First push</th></tr>
+      <tr>
+        <th scope="col">Repo</th>
+        <th scope="col">Default branch</th>
+        <th scope="col">From</th>
+        <th scope="col">First push</th>
+      </tr>
     </thead>
     <tbody>
       ${repos.map(
-        (repo) => html`<tr data-row>
-          <td><a href="${repoPath(repo.name)}" data-open>${said(repo.name)}</a></td>
-          <td>${repo.defaultBranch === null ? null : said(repo.defaultBranch)}</td>
-          <td>${forgeWord(repo.forge)}</td>
-          <td>${timeAgo(repo.createdAt, now)}</td>
-        </tr>`,
+        (repo) =>
+          html`<tr data-row>
+            <td><a href="${repoPath(repo.name)}" data-open>${said(repo.name)}</a></td>
+            <td>${repo.defaultBranch === null ? null : said(repo.defaultBranch)}</td>
+            <td>${forgeWord(repo.forge)}</td>
+            <td>${timeAgo(repo.createdAt, now)}</td>
+          </tr>`,
       )}
     </tbody>
   </table>`;

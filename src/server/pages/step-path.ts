@@ -38,7 +38,8 @@ export function findStep(
 export function stepToShow(build: BuildView): ChosenStep | undefined {
   const all = build.jobs.flatMap((job) => job.steps.map((step) => ({ job, step })));
   const begun = all.filter(({ step }) => step.startedAt !== null);
-  const isBad = ({ step }: ChosenStep): boolean => step.state === "failed" || step.state === "errored";
+  const isBad = ({ step }: ChosenStep): boolean =>
+    step.state === "failed" || step.state === "errored";
   const blamed = begun.find((one) => isBad(one) && one.step.name === build.failure?.step);
   return (
     blamed ??

@@ -30,14 +30,22 @@ function jobTable(
   const target = job.target ?? "not planned yet";
   const caption = show.showsTarget
     ? html`<caption>
-        <span class="target">${target}</span> ${stateWord(job.state)} ${attemptOf(job)}
+        <span class="target">${target}</span>
+        ${stateWord(job.state)} ${attemptOf(job)}
         ${job.reason === null ? null : html`<span class="faint">${said(job.reason)}</span>`}
       </caption>`
-    : html`<caption class="unseen">Steps of ${target}</caption>`;
+    : html`<caption class="unseen">
+        Steps of ${target}
+      </caption>`;
   return html`<table class="steps" id="job-${job.id}">
     ${caption}
     <thead class="unseen">
-      <tr><th scope="col">Step</th><th scope="col">State</th><th scope="col">Time</th><th scope="col">When</th></tr>
+      <tr>
+        <th scope="col">Step</th>
+        <th scope="col">State</th>
+        <th scope="col">Time</th>
+        <th scope="col">When</th>
+      </tr>
     </thead>
     <tbody>
       ${job.steps.length === 0 ? waitingRow(job) : job.steps.map((step) => stepRow(build, job, step, show))}
@@ -52,8 +60,13 @@ function attemptOf(job: JobView): Html {
 }
 
 function waitingRow(job: JobView): Html {
-  const text = job.state === "queued" ? "Waits for a worker; the steps are known once it has read the commit." : "No steps.";
-  return html`<tr><td colspan="4" class="faint">${job.reason === null ? text : said(job.reason)}</td></tr>`;
+  const text =
+    job.state === "queued"
+      ? "Waits for a worker; the steps are known once it has read the commit."
+      : "No steps.";
+  return html`<tr>
+    <td colspan="4" class="faint">${job.reason === null ? text : said(job.reason)}</td>
+  </tr>`;
 }
 
 function stepRow(
@@ -62,12 +75,20 @@ function stepRow(
   step: StepView,
   { span, now, chosen }: { span: Span; now: number; chosen: ChosenStep | undefined },
 ): Html {
-  const isChosen = chosen !== undefined && chosen.job.id === job.id && chosen.step.name === step.name;
+  const isChosen =
+    chosen !== undefined && chosen.job.id === job.id && chosen.step.name === step.name;
   const hasLog = step.startedAt !== null;
   const isBad = step.state === "failed" || step.state === "errored";
   const note = step.failure?.message ?? step.note;
-  return html`<tr id="s-${job.id}-${step.name}" data-row data-state="${step.state}"${isBad ? html` data-failure` : null}${isChosen ? html` class="chosen"` : null}>
-    <th scope="row">${hasLog ? html`<a href="${stepPath(build, job, step)}" data-open>${said(step.name)}</a>` : said(step.name)}</th>
+  return html`<tr
+    id="s-${job.id}-${step.name}"
+    data-row
+    data-state="${step.state}"
+    ${isBad ? html` data-failure` : null}${isChosen ? html` class="chosen"` : null}
+  >
+    <th scope="row">
+      ${hasLog ? html`<a href="${stepPath(build, job, step)}" data-open>${said(step.name)}</a>` : said(step.name)}
+    </th>
     <td>${stateWord(step.state)}</td>
     <td class="took">${elapsed(step.startedAt, endOf(step), now)}</td>
     <td class="bar-cell">
@@ -92,10 +113,16 @@ const PUBLISH_STATES = {
 function publishTable(publish: PublishView, span: Span, now: number): Html {
   const { startedAt, endedAt, channels, generations } = publish;
   const state = PUBLISH_STATES[publish.state];
-  const end = endedAt ?? (publish.state === "running" || publish.state === "queued" ? null : startedAt);
-  const took = publish.durationMs === null ? elapsed(startedAt, end, now) : html`<span class="num">${duration(publish.durationMs)}</span>`;
+  const end =
+    endedAt ?? (publish.state === "running" || publish.state === "queued" ? null : startedAt);
+  const took =
+    publish.durationMs === null
+      ? elapsed(startedAt, end, now)
+      : html`<span class="num">${duration(publish.durationMs)}</span>`;
   return html`<table class="steps" id="publish">
-    <caption class="unseen">Publishing</caption>
+    <caption class="unseen">
+      Publishing
+    </caption>
     <tbody>
       <tr data-row data-state="${state}">
         <th scope="row">publish</th>
@@ -103,7 +130,9 @@ function publishTable(publish: PublishView, span: Span, now: number): Html {
         <td class="took">${took}</td>
         <td class="bar-cell">
           ${bar(startedAt, end, span, state)}
-          <span class="note">${channels.map((name, index) => channelNote(name, index, generations))}</span>
+          <span class="note"
+            >${channels.map((name, index) => channelNote(name, index, generations))}</span
+          >
         </td>
       </tr>
     </tbody>
@@ -112,7 +141,8 @@ function publishTable(publish: PublishView, span: Span, now: number): Html {
 
 function channelNote(name: string, index: number, generations: PublishView["generations"]): Html {
   const number = generations.find(({ channel }) => channel === name)?.number;
-  return html`${index === 0 ? "to " : ", "}<a href="${channelPath(name)}">${said(name)}</a>${number === undefined ? "" : `, generation ${number}`}`;
+  return html`${index === 0 ? "to " : ", "}<a href="${channelPath(name)}">${said(name)}</a
+    >${number === undefined ? "" : `, generation ${number}`}`;
 }
 
 function spanOf(build: BuildView, now: number): Span {
@@ -131,7 +161,22 @@ function bar(startedAt: number | null, endedAt: number | null, span: Span, state
   const x = Math.max(0, (startedAt - span.from) * scale);
   const width = Math.max(4, ((endedAt ?? span.to) - startedAt) * scale);
   const open = endedAt === null ? html` data-open-bar` : null;
-  return html`<svg class="span s-${state}" viewBox="0 0 1000 8" preserveAspectRatio="none" aria-hidden="true" data-from="${span.from}" data-start="${startedAt}" data-end="${endedAt ?? ""}">
-    <rect class="bar" x="${Math.min(996, x).toFixed(1)}" y="0" width="${Math.min(1_000, width).toFixed(1)}" height="8"${open}/>
+  return html`<svg
+    class="span s-${state}"
+    viewBox="0 0 1000 8"
+    preserveAspectRatio="none"
+    aria-hidden="true"
+    data-from="${span.from}"
+    data-start="${startedAt}"
+    data-end="${endedAt ?? ""}"
+  >
+    <rect
+      class="bar"
+      x="${Math.min(996, x).toFixed(1)}"
+      y="0"
+      width="${Math.min(1_000, width).toFixed(1)}"
+      height="8"
+      ${open}
+    />
   </svg>`;
 }

@@ -19,7 +19,12 @@ const STREAM_PAUSE_MS = 100;
 /** The JSON side of everything that pages show and do. */
 export function apiRoutes(deps: RouteDeps): Router {
   const router = Router();
-  router.use(["/api/builds", "/api/repos/:owner/:name/builds"], identify(deps), dataHeaders, requireVisitor);
+  router.use(
+    ["/api/builds", "/api/repos/:owner/:name/builds"],
+    identify(deps),
+    dataHeaders,
+    requireVisitor,
+  );
   router.get("/api/builds", listBuilds(deps));
   router.get("/api/builds/:id", withBuild(deps, showBuild(deps)));
   router.get("/api/repos/:owner/:name/builds/:number", withBuild(deps, showBuild(deps)));

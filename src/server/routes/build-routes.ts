@@ -16,18 +16,9 @@ import {
 import type { Announcer } from "../announcer.ts";
 import type { ArtifactFiles } from "../artifact-files.ts";
 import { channelNames } from "../store/channels.ts";
-import {
-  claimJob,
-  endJob,
-  handBackJob,
-  leasedJob,
-  liveAttempts,
-  recordPlan,
-  recordStep,
-  renewLease,
-  reportFault,
-  type GrantedJob,
-} from "../store/jobs.ts";
+import { handBackJob, reportFault } from "../store/attempts.ts";
+import { claimJob, endJob, recordPlan, recordStep, type GrantedJob } from "../store/jobs.ts";
+import { leasedJob, liveAttempts, renewLease } from "../store/leases.ts";
 import type { JobRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
 import type { Live, LogFiles } from "../views.ts";
@@ -115,7 +106,11 @@ export function buildRoutes(deps: BuildRoutesDeps): Router {
     const offset = Number(request.query["offset"]);
     if (!Number.isSafeInteger(offset) || offset < 0) return void response.status(400).end();
     const bytes: unknown = request.body;
-    const answer = await deps.logs.append(log, offset, Buffer.isBuffer(bytes) ? bytes : Buffer.alloc(0));
+    const answer = await deps.logs.append(
+      log,
+      offset,
+      Buffer.isBuffer(bytes) ? bytes : Buffer.alloc(0),
+    );
     if (answer.kind === "acknowledged") deps.live.logGrew(log, answer.upToBytes);
     response.json(answer);
   });

@@ -9,7 +9,11 @@ export const STREAMS_MAX = 1_000;
 /** An open stream of server-sent events to one reader. */
 export interface EventStream {
   /** Sends one event. Resolves when the reader's connection has room again, or is gone. */
-  send(event: { readonly name: string; readonly id?: string; readonly data: string }): Promise<void>;
+  send(event: {
+    readonly name: string;
+    readonly id?: string;
+    readonly data: string;
+  }): Promise<void>;
   /** Aborted when the reader went away, or the server stops. */
   readonly signal: AbortSignal;
 }
@@ -80,7 +84,11 @@ function roomOrGone(response: Response, signal: AbortSignal): Promise<void> {
  */
 export function coalesce(
   work: () => Promise<void>,
-  { pauseMs, signal, onError }: { pauseMs: number; signal: AbortSignal; onError: (err: unknown) => void },
+  {
+    pauseMs,
+    signal,
+    onError,
+  }: { pauseMs: number; signal: AbortSignal; onError: (err: unknown) => void },
 ): () => void {
   let isWanted = false;
   let isBusy = false;

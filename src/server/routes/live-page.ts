@@ -36,11 +36,13 @@ const LOOK_AGAIN_MS = 20_000;
 export function livePage(deps: RouteDeps, load: Load): RequestHandler {
   return async (request, response) => {
     const accept = request.get("Accept") ?? "";
-    if (accept.includes("text/event-stream")) return await streamPage(deps, load, request, response);
+    if (accept.includes("text/event-stream"))
+      return await streamPage(deps, load, request, response);
     const isFragment = accept.includes(FRAGMENT_TYPE);
     const loaded = await load(request, { withLog: !isFragment });
     if (loaded.kind === "moved") return response.redirect(303, loaded.to);
-    if (loaded.kind === "trouble") return await sendTrouble(deps, request, response, loaded.trouble);
+    if (loaded.kind === "trouble")
+      return await sendTrouble(deps, request, response, loaded.trouble);
     const context = await contextOf(deps, request, response);
     const version = versionOf(loaded.data, context);
     const page = loaded.view(context);
@@ -73,7 +75,10 @@ export async function sendPage(
   status = 200,
 ): Promise<void> {
   const context = await contextOf(deps, request, response);
-  response.status(status).type("html").send(documentOf(page, context, ""));
+  response
+    .status(status)
+    .type("html")
+    .send(documentOf(page, context, ""));
 }
 
 export async function contextOf(
@@ -86,7 +91,7 @@ export async function contextOf(
     publicUrl: deps.publicUrlOf(request),
     now: deps.now(),
     path: request.originalUrl,
-    theme: THEMES.find((known) => known === theme) satisfies Theme | undefined ?? "auto",
+    theme: (THEMES.find((known) => known === theme) satisfies Theme | undefined) ?? "auto",
     assets: deps.assets.addresses,
     counts: visitorOf(response) === undefined ? undefined : await deps.read.counts(),
   };
@@ -94,7 +99,10 @@ export async function contextOf(
 
 function versionOf(data: unknown, { counts }: PageContext): string {
   const { builds: _unseen, ...seen } = counts ?? { builds: {} };
-  return createHash("sha256").update(JSON.stringify([data, seen])).digest("base64url").slice(0, 16);
+  return createHash("sha256")
+    .update(JSON.stringify([data, seen]))
+    .digest("base64url")
+    .slice(0, 16);
 }
 
 async function streamPage(

@@ -18,7 +18,8 @@ export function logTextRoute(deps: RouteDeps) {
     const tail = queryInteger(request, "tail", ANY);
     const name = queryText(request, "step");
     if (job === undefined) return noSuchStep(build, response);
-    if (from === "bad" || tail === "bad") return refuse(response, "from and tail are numbers of bytes.");
+    if (from === "bad" || tail === "bad")
+      return refuse(response, "from and tail are numbers of bytes.");
     if (name === undefined && (from !== undefined || tail !== undefined)) {
       return refuse(response, "from and tail need a step: offsets are those of one log.");
     }
@@ -115,7 +116,8 @@ function noSuchStep(build: BuildView, response: Response): void {
   const names = new Set(build.jobs.flatMap(({ steps }) => steps.map(({ name }) => name)));
   response.status(404).json({
     error: "The build has no such job or step.",
-    hint: names.size === 0 ? "Its steps are not known yet." : `Its steps: ${[...names].join(", ")}.`,
+    hint:
+      names.size === 0 ? "Its steps are not known yet." : `Its steps: ${[...names].join(", ")}.`,
   });
 }
 

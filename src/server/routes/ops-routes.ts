@@ -69,15 +69,18 @@ async function checkHealth(deps: OpsRoutesDeps): Promise<Health> {
     }
     const isWaitingLong =
       counts.oldestQueuedAt !== null && deps.now() - counts.oldestQueuedAt > WAITING_ALARM_MS;
-    if (isWaitingLong) warnings.push(`${counts.jobsQueued} jobs wait, the oldest for over 10 minutes`);
-    if (counts.liveWorkers === 0) warnings.push("no build worker has asked for work in the last minute");
+    if (isWaitingLong)
+      warnings.push(`${counts.jobsQueued} jobs wait, the oldest for over 10 minutes`);
+    if (counts.liveWorkers === 0)
+      warnings.push("no build worker has asked for work in the last minute");
   }
   const isRedisUp = await deps.tickets.depth("build").then(
     () => true,
     () => false,
   );
   if (!isRedisUp) warnings.push("Redis is away: builds start up to 30 s late, nothing is lost");
-  if (!deps.githubWebhookOn) warnings.push("/webhooks/github is off: TATARA_GITHUB_WEBHOOK_SECRET is not set");
+  if (!deps.githubWebhookOn)
+    warnings.push("/webhooks/github is off: TATARA_GITHUB_WEBHOOK_SECRET is not set");
   return { problems, warnings };
 }
 
@@ -92,13 +95,25 @@ async function metricsText(deps: OpsRoutesDeps): Promise<string> {
     ...single("tatara_jobs_queued", "Jobs that wait for a worker.", counts.jobsQueued),
     ...single("tatara_jobs_running", "Jobs under way.", counts.jobsRunning),
     ...single("tatara_oldest_queued_seconds", "Age of the oldest waiting job.", oldestSeconds),
-    ...single("tatara_publishes_waiting", "Publish requests not live yet.", counts.publishesWaiting),
+    ...single(
+      "tatara_publishes_waiting",
+      "Publish requests not live yet.",
+      counts.publishesWaiting,
+    ),
     ...single("tatara_statuses_waiting", "Commit statuses not sent yet.", counts.statusesWaiting),
-    ...single("tatara_forges_parked", "Forges that refuse our credential.", counts.parkedForges.length),
+    ...single(
+      "tatara_forges_parked",
+      "Forges that refuse our credential.",
+      counts.parkedForges.length,
+    ),
     ...single("tatara_workers_live", "Build workers seen in the last minute.", counts.liveWorkers),
     ...single("tatara_queue_tickets", "Tickets in the build queue in Redis.", depth),
     ...single("tatara_disk_free_bytes", "Free bytes where the data is.", free ?? Number.NaN),
-    ...single("tatara_uptime_seconds", "Since the server's start.", secondsSince(deps, deps.startedAt)),
+    ...single(
+      "tatara_uptime_seconds",
+      "Since the server's start.",
+      secondsSince(deps, deps.startedAt),
+    ),
     "",
   ].join("\n");
 }

@@ -136,7 +136,10 @@ async function loadedBuild(
   const chosen = withLog ? stepToShow(build) : undefined;
   const logTail = chosen === undefined ? undefined : await tailOf(deps, build, chosen);
   const data = { build, original: original && { repo: original.repo, number: original.number } };
-  return { ...page(data, (context) => buildPage({ ...data, logTail }, context)), buildId: build.id };
+  return {
+    ...page(data, (context) => buildPage({ ...data, logTail }, context)),
+    buildId: build.id,
+  };
 }
 
 /** Ids have one page only, and it has a name that people can read. */
@@ -153,7 +156,8 @@ function loadLog(deps: RouteDeps): Load {
     const build = await buildOf(deps, request);
     const name = String(request.params["step"]);
     const chosen = build && findStep(build, name, queryText(request, "job"));
-    if (build === undefined || chosen === undefined) return trouble(notFound("There is no such step"));
+    if (build === undefined || chosen === undefined)
+      return trouble(notFound("There is no such step"));
     const logTail = withLog ? await tailOf(deps, build, chosen) : undefined;
     const loaded = page({ build, name }, (context) => logPage({ build, chosen, logTail }, context));
     return { ...loaded, buildId: build.id };
@@ -210,7 +214,8 @@ function notRerunnable(build: BuildView): Trouble {
   return {
     status: 409,
     what: `Build #${build.number} cannot be run again`,
-    next: html`It is still under way, or has no commit. <a href="${buildPath(build)}">Back to the build</a>.`,
+    next: html`It is still under way, or has no commit.
+      <a href="${buildPath(build)}">Back to the build</a>.`,
   };
 }
 
@@ -277,6 +282,9 @@ function listFilter(request: Request): { readonly state?: State; readonly before
 }
 
 /** One row more than a page holds was asked for: it tells whether there is a next page. */
-function firstOf<T>(found: readonly T[]): { readonly builds: readonly T[]; readonly hasMore: boolean } {
+function firstOf<T>(found: readonly T[]): {
+  readonly builds: readonly T[];
+  readonly hasMore: boolean;
+} {
   return { builds: found.slice(0, ROWS_PER_PAGE), hasMore: found.length > ROWS_PER_PAGE };
 }

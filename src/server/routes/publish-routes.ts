@@ -118,7 +118,10 @@ export function publishRoutes(deps: PublishRoutesDeps): Router {
 
   router.post(`${one}/fault`, json(), async (request, response) => {
     const fault = faultMessage.parse(request.body);
-    deps.logger.warn({ publishId: request.params.id, ...fault }, "Publish ended with a fault of ours");
+    deps.logger.warn(
+      { publishId: request.params.id, ...fault },
+      "Publish ended with a fault of ours",
+    );
     const answer = await settle(request, (tx, id, token) => faultPublish(tx, id, token, fault));
     answerOrStale(response, answer);
   });

@@ -50,7 +50,13 @@ function enterByToken(deps: RouteDeps): express.RequestHandler {
     const next = localPath(fields.next);
     const token = typeof fields.token === "string" ? fields.token.trim() : "";
     if (!isSameSecret(token, deps.adminToken)) {
-      return await sendPage(deps, request, response, loginPage({ next, problem: "wrong-token" }), 401);
+      return await sendPage(
+        deps,
+        request,
+        response,
+        loginPage({ next, problem: "wrong-token" }),
+        401,
+      );
     }
     setSession(request, response, deps, adminSession(deps));
     response.redirect(303, next);

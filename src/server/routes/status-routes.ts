@@ -21,19 +21,25 @@ export interface StatusRoutesDeps {
   readonly reporters: (request: Request, response: Response, next: NextFunction) => void;
 }
 
+interface CommitParams {
+  readonly owner: string;
+  readonly name: string;
+  readonly sha: string;
+}
+
 /** The own remote's commit statuses, in GitHub's shape, posted like any other forge's. */
 export function statusRoutes({ store, readers, reporters }: StatusRoutesDeps): Router {
   const router = Router();
   const path = "/api/repos/:owner/:name/statuses/:sha";
 
   router.get(path, readers, async (request, response) => {
-    const { owner, name, sha } = request.params;
-    const rows = await statusesOf(store, `${owner}/${name}`, String(sha));
+    const { owner, name, sha } = request.params as CommitParams;
+    const rows = await statusesOf(store, `${owner}/${name}`, sha);
     response.json(rows.map(inGithubShape));
   });
 
   router.post(path, reporters, json(), async (request, response) => {
-    const { owner, name, sha } = request.params as { owner: string; name: string; sha: string };
+    const { owner, name, sha } = request.params as CommitParams;
     const repo = `${owner}/${name}`;
     if (!isRepoName(repo) || !isSha(sha)) {
       return void response.status(404).json({ message: "Not Found" });

@@ -14,7 +14,9 @@ export interface WebDeps extends AuthDeps {
   readonly assets: Assets;
   readonly act: BuildActions;
   readonly artifacts: {
-    open(sha256: string): Promise<{ readonly path: string; readonly sizeBytes: number } | undefined>;
+    open(
+      sha256: string,
+    ): Promise<{ readonly path: string; readonly sizeBytes: number } | undefined>;
   };
   /** Of the key that signs packages and metadata; undefined before it is made. */
   keyFingerprint(): Promise<string | undefined>;

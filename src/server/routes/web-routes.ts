@@ -12,5 +12,10 @@ import type { RouteDeps, WebDeps } from "./web-deps.ts";
  */
 export function webRoutes(web: WebDeps): Router {
   const deps: RouteDeps = { ...web, lines: logLines(web.logs) };
-  return Router().use(assetRoutes(deps.assets), signInRoutes(deps), apiRoutes(deps), pageRoutes(deps));
+  return Router().use(
+    assetRoutes(deps.assets),
+    signInRoutes(deps),
+    apiRoutes(deps),
+    pageRoutes(deps),
+  );
 }

@@ -141,9 +141,7 @@ export async function packagesOf(tx: Pick<Reader, "db">, buildId: string) {
   return await tx.db
     .selectFrom("artifacts")
     .innerJoin("jobs", (join) =>
-      join
-        .onRef("jobs.id", "=", "artifacts.jobId")
-        .onRef("jobs.attempt", "=", "artifacts.attempt"),
+      join.onRef("jobs.id", "=", "artifacts.jobId").onRef("jobs.attempt", "=", "artifacts.attempt"),
     )
     .select(["fileName", "sha256", "sizeBytes", "artifacts.target as target", "jobs.id as jobId"])
     .where("jobs.buildId", "=", buildId)

@@ -35,7 +35,8 @@ export async function recordPush(
 
   const defaultBranch = await rememberRepo(tx, push);
   const decision = decidePush({ ...push, defaultBranch: defaultBranch ?? undefined });
-  const end = decision.kind === "skip" ? { state: "skipped" as const, reason: decision.reason } : null;
+  const end =
+    decision.kind === "skip" ? { state: "skipped" as const, reason: decision.reason } : null;
   const quota = end === null ? await overQuota(tx, push.repo, limits.waitingBuildsMax) : null;
   const isDeleted = decision.kind === "skip" && !decision.hasCommit;
   const made = await insertBuild(tx, {
@@ -140,18 +141,13 @@ async function rememberRepo(tx: Tx, push: Push): Promise<string | null> {
     .select("defaultBranch")
     .where("name", "=", push.repo)
     .executeTakeFirst();
-  const defaultBranch =
-    push.defaultBranch ?? known?.defaultBranch ?? branchOf(push.ref) ?? null;
+  const defaultBranch = push.defaultBranch ?? known?.defaultBranch ?? branchOf(push.ref) ?? null;
   if (known === undefined) {
     const { repo: name, forge } = push;
     const row = { name, forge, defaultBranch, nextNumber: 1, createdAt: tx.now() };
     await tx.db.insertInto("repos").values(row).execute();
   } else if (known.defaultBranch !== defaultBranch) {
-    await tx.db
-      .updateTable("repos")
-      .set({ defaultBranch })
-      .where("name", "=", push.repo)
-      .execute();
+    await tx.db.updateTable("repos").set({ defaultBranch }).where("name", "=", push.repo).execute();
   }
   return defaultBranch;
 }

@@ -112,7 +112,19 @@ export async function claimStatuses(tx: Tx): Promise<readonly WantedStatus[]> {
       .where("id", "=", row.id)
       .execute();
     const { id, forge, repo, sha, context, state, description, targetUrl, version, tries } = row;
-    claimed.push({ id, lease, forge, repo, sha, context, state, description, targetUrl, version, tries });
+    claimed.push({
+      id,
+      lease,
+      forge,
+      repo,
+      sha,
+      context,
+      state,
+      description,
+      targetUrl,
+      version,
+      tries,
+    });
   }
   return claimed;
 }

@@ -11,7 +11,8 @@ import type {
   SwitchRequest,
 } from "../../shared/protocol.ts";
 import { endBuild, findBuild, packagesOf, type Changed } from "./builds.ts";
-import { hashToken, ourCard } from "./jobs.ts";
+import { ourCard } from "./job-rows.ts";
+import { hashToken } from "./leases.ts";
 import type { BuildRow, PublishRow } from "./schema.ts";
 import type { Reader, Tx } from "./store.ts";
 

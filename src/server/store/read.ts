@@ -21,10 +21,7 @@ const PACKAGES_SHOWN_MAX = 2_000;
 const WORKER_ALIVE_MS = 60_000;
 
 /** What pages and the API read: each view costs a fixed number of queries. */
-export function readStore(
-  store: Reader,
-  workers: { liveSince(at: number): number },
-): ReadStore {
+export function readStore(store: Reader, workers: { liveSince(at: number): number }): ReadStore {
   return {
     listBuilds: (filter) => listBuilds(store, filter),
     buildById: async (id) => {

@@ -1,4 +1,4 @@
-import { hashToken } from "./jobs.ts";
+import { hashToken } from "./leases.ts";
 import type { Reader, Tx } from "./store.ts";
 
 const LINK_MS = 15 * 60_000;
@@ -32,10 +32,7 @@ export async function addBrowser(tx: Tx, browserToken: string): Promise<void> {
   await tx.db.insertInto("sessions").values(row).execute();
 }
 
-export async function isSignedIn(
-  tx: Reader,
-  browserToken: string,
-): Promise<boolean> {
+export async function isSignedIn(tx: Reader, browserToken: string): Promise<boolean> {
   const row = await tx.db
     .selectFrom("sessions")
     .select("expiresAt")

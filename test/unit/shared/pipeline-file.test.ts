@@ -1,5 +1,4 @@
 import { readdirSync, readFileSync } from "node:fs";
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { PIPELINE_FILE, channelProblem } from "../../../src/domain/pipeline.ts";
 import type { CommitTree, PipelineProblem } from "../../../src/domain/pipeline.ts";
@@ -81,8 +80,14 @@ describe("a file that is right", () => {
 
   test.each([
     ["image: node:24", { kind: "named", name: "node:24" }],
-    ["image: registry.example.com:5000/team/node", { kind: "named", name: "registry.example.com:5000/team/node" }],
-    [`image: node@sha256:${"a".repeat(64)}`, { kind: "named", name: `node@sha256:${"a".repeat(64)}` }],
+    [
+      "image: registry.example.com:5000/team/node",
+      { kind: "named", name: "registry.example.com:5000/team/node" },
+    ],
+    [
+      `image: node@sha256:${"a".repeat(64)}`,
+      { kind: "named", name: `node@sha256:${"a".repeat(64)}` },
+    ],
     ["image: ./ci/../ci//Dockerfile", { kind: "dockerfile", path: "ci/Dockerfile" }],
   ])("%s", (text, image) => {
     expect(parse(text, treeOf("ci/Dockerfile")).pipeline?.image).toEqual(image);
@@ -116,7 +121,9 @@ describe("each mistake has one message", () => {
     expect(reading).toMatchObject({
       kind: "invalid",
       file: ".tatara.yaml",
-      problems: [{ code: "FILE_NAME", line: 1, column: 1, hint: "`git mv .tatara.yaml .tatara.yml`" }],
+      problems: [
+        { code: "FILE_NAME", line: 1, column: 1, hint: "`git mv .tatara.yaml .tatara.yml`" },
+      ],
     });
   });
 
@@ -203,9 +210,7 @@ describe("did you mean", () => {
   test.each(["env", "when", "__proto__", "constructor", "toString", "x".repeat(100_000)])(
     "%.20s is like no key, so the keys are listed",
     (written) => {
-      expect(hintsOf(`${written.length > 1000 ? "? " : ""}${written}\n: a\n`.replace("\n: a", written.length > 1000 ? "\n: a" : ": a"))).toEqual([
-        "keys: image, test, package, publish",
-      ]);
+      expect(hintsOf(`? ${written}\n: a\n`)).toEqual(["keys: image, test, package, publish"]);
     },
   );
 
@@ -219,7 +224,10 @@ describe("did you mean", () => {
     ["image: ./dockerfile", "did you mean ./Dockerfile?"],
     ["image: ./ci/Dockerfile", "found Dockerfile: write `image: ./Dockerfile`"],
     ["image: Dockerfile.ci", "found docker/Dockerfile.ci: write `image: ./docker/Dockerfile.ci`"],
-    ["image: ./nothing/like/it", "commit it, or name an image of a registry, without the ./ in front"],
+    [
+      "image: ./nothing/like/it",
+      "commit it, or name an image of a registry, without the ./ in front",
+    ],
     ["image: Node:24", 'small letters: "node:24"'],
     ["image: node 24", "an image is written like `node:24`, a Dockerfile like `./Dockerfile`"],
     ["package: helo.spec", "did you mean hello.spec?"],
@@ -242,160 +250,6 @@ describe("did you mean", () => {
       hint: 'did you mean "testing"? channels: dev, testing',
     });
     expect(channelProblem("dev", ["dev"])).toBeUndefined();
-  });
-});
-
-describe("YAML that a parser would let pass", () => {
-  test.each([
-    ["an anchor", "test: &a make\n", "1:7 YAML_ALIAS"],
-    ["a merge key", "test:\n  <<: make\n", "2:3 YAML_ALIAS"],
-    ["a standard tag", "test: !!binary aGk=\n", "1:7 YAML_TAG"],
-    ["a directive", "%YAML 1.1\n---\ntest: yes\n", "1:1 YAML_SYNTAX"],
-    ["a second document after an end mark", "test: make\n...\ntest: make\n", "3:1 YAML_DOCUMENTS"],
-    ["the same key in other quotes", 'test: make\n"test": make\n', "2:1 YAML_DUPLICATE_KEY"],
-    ["a key that is a list", "? [a, b]\n: make\n", "1:3 YAML_SYNTAX"],
-    ["no key", ": make\n", "1:1 YAML_SYNTAX"],
-    ["NUL by an escape", 'test: "make \\0"\n', "1:7 FILE_ENCODING"],
-    ["half a character by an escape", 'test: "make \\ud800"\n', "1:7 FILE_ENCODING"],
-    ["an escape sequence for terminals", "test: make \u001b[2J\n", "1:12 FILE_ENCODING"],
-    ["UTF-16", "\ufffe", "1:1 VALUE_TYPE"],
-    ["a list", "- make\n", "1:1 VALUE_TYPE"],
-  ])("%s", (_, text, problem) => {
-    expect(codesOf(text)).toEqual([problem]);
-  });
-
-  test.each([
-    [[0xff, 0xfe, 0x74, 0x00], "1:1", "byte 0xFF is not UTF-8"],
-    [[0x61, 0x3a, 0x20, 0xc3], "1:4", "byte 0xC3 is not UTF-8"],
-    [[0xef, 0xbb, 0xbf, 0x61, 0x0a, 0x80], "2:1", "byte 0x80 is not UTF-8"],
-    [[0xf0, 0x9f, 0x98, 0x80, 0xed, 0xa0, 0x80], "1:3", "byte 0xED is not UTF-8"],
-  ])("bytes %j", (bytes, place, message) => {
-    const [problem] = parsePipelineFile(Uint8Array.from(bytes), TREE).problems;
-
-    expect(`${problem?.line}:${problem?.column}`).toBe(place);
-    expect(problem).toMatchObject({ code: "FILE_ENCODING", message });
-  });
-
-  test.each([
-    ["test: [make\npublish: dev\n", "1:7", "`[` is never closed"],
-    ["image: node\ntest: \"make\npackage: a.spec\n", "2:7", 'a quote is opened with " and never closed'],
-    ["test: it's\nimage: 'node\n", "2:8", "a quote is opened with ' and never closed"],
-    ["test: make\ntest make\n", "2:1", '"test make" has no colon'],
-    ["test: make\n  unit: make\n", "1:7", "the next line is indented as if it belonged to this value"],
-    ["test:\n    a: make\n  b: make\n", "3:1", "this indentation fits no line above"],
-    ["test: - make\n", "1:7", "a list starts on the line of its key"],
-    ['test: "a" && b\n', "1:11", "text follows after the end of the value"],
-    ["test: @make\n", "1:7", 'text without quotes cannot start with "@"'],
-    ['test: "\\d"\n', "1:8", '"\\\\d" is no escape in double quotes'],
-  ])("%j", (text, place, message) => {
-    const { problems } = parse(text);
-
-    expect(problems).toMatchObject([{ code: "YAML_SYNTAX", message }]);
-    expect(`${problems[0]?.line}:${problems[0]?.column}`).toBe(place);
-  });
-});
-
-describe("the limits", () => {
-  const repeated = (text: string): string => text.repeat(Math.floor(1_000_000 / text.length));
-
-  test.each([
-    ["10 MB", "a".repeat(10_000_000)],
-    ["open brackets", repeated("[")],
-    ["lists in lists", repeated("- ")],
-    ["closing brackets", repeated("]")],
-    ["blank lines", repeated("\n")],
-    ["comments", repeated("#\n")],
-    ["keys", repeated("a: b\n")],
-    ["aliases", `a: &a [b]\n${repeated("c: [*a,*a,*a]\n")}`],
-    ["tests", `test:\n${Array.from({ length: 99 }, (_, index) => `  t${index}: make\n`).join("")}`],
-  ])("%s", (_, text) => {
-    const startedAt = performance.now();
-
-    const { problems } = parse(text);
-
-    expect(problems.map(({ code }) => code)).toEqual(["LIMIT_EXCEEDED"]);
-    // Seconds would be a bomb; the bound leaves room for a busy machine.
-    expect(performance.now() - startedAt).toBeLessThan(1_000);
-  });
-
-  test("a bomb of aliases is refused before anything is put in for them", () => {
-    const levels = Array.from({ length: 9 }, (_, i) => `l${i + 1}: &l${i + 1} [*l${i},*l${i},*l${i}]`);
-
-    expect(codesOf(`l0: &l0 boom\n${levels.join("\n")}\ntest: *l9\n`)).toEqual(["1:5 YAML_ALIAS"]);
-  });
-
-  test("98 tests and 20 levels are still fine", () => {
-    const tests = Array.from({ length: 98 }, (_, index) => `  t${index}: make\n`).join("");
-
-    expect(codesOf(`test:\n${tests}`)).toEqual([]);
-    expect(codesOf(`test: ${"[".repeat(19)}${"]".repeat(19)}\n`)).toEqual(["1:7 VALUE_TYPE"]);
-  });
-
-  test.each([
-    ["a number of a million digits", `test: ${repeated("9")}`],
-    ["an image name without end", `image: ${repeated("a-")}`],
-    ["a path without end", `image: ./${repeated("a/../")}..`],
-    ["a quote of a megabyte", `test: "${repeated("\\x41")}`],
-    ["a key of a megabyte", `? ${repeated("a")}\n: b\n`],
-    ["thousands of mistakes", Array.from({ length: 4_000 }, (_, index) => `Key ${index}: b\n`).join("")],
-  ])("%s makes a short report", (_, text) => {
-    const reading = readPipeline(bytesOf(text), TREE);
-
-    expect(reading.kind === "invalid" && reading.report.length).toBeLessThan(20_000);
-  });
-});
-
-describe("no input is too strange", () => {
-  const pieces = fc.constantFrom(
-    ..."image test package publish run a 3.10 true null <<".split(" "),
-    ...": |- |[|]|{|}|,|\"|'|#| # |>|&a|*a|!t|!!str|%|---|...|? |\t|\\|@|`|\ufeff|é|😀".split("|"),
-    ..."|\n|\r\n|  |: |- |./Dockerfile|hello.spec|__proto__|constructor|\u0002|\u0018|\u001f".split("|"),
-    "|",
-    "|\n",
-  );
-  const soup = fc.array(pieces, { maxLength: 40 }).map((parts) => parts.join(""));
-
-  test.each([
-    ["bytes", fc.uint8Array({ maxLength: 200 })],
-    ["text", fc.string({ unit: "binary", maxLength: 200 }).map(bytesOf)],
-    ["pieces of YAML", soup.map(bytesOf)],
-  ])("%s", (_, inputs) => {
-    fc.assert(
-      fc.property(inputs, (bytes) => {
-        const { pipeline, problems } = parsePipelineFile(bytes, TREE);
-
-        expect(pipeline === undefined).toBe(problems.length > 0);
-        for (const problem of problems) expectPlaceInside(problem, bytes);
-      }),
-      { numRuns: 2_000 },
-    );
-  });
-
-  function expectPlaceInside({ line, column, length }: PipelineProblem, bytes: Uint8Array): void {
-    const text = new TextDecoder().decode(bytes).split("\n")[line - 1];
-    if (text === undefined) throw new Error(`There is no line ${line}.`);
-    expect(column).toBeGreaterThanOrEqual(1);
-    expect(column).toBeLessThanOrEqual(text.length + 1);
-    expect(length).toBeGreaterThanOrEqual(1);
-  }
-
-  test("nothing in a report can steer a terminal or turn text around", () => {
-    const tree = treeOf("Dockerfile", "he\u001b]0;x\u0007llo.spec");
-    const text = "test\u202e: make\npackage: he\u2066llo.spec\nimage: ./a\u200fb\n";
-
-    const { problems } = parse(text, tree);
-
-    // oxlint-disable-next-line no-control-regex -- they are what must not be there
-    expect(formatProblems(text, problems)).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u200f\u202e\u2066]/);
-  });
-
-  test("the marks stay under what is wrong, in a long line and behind wide characters", () => {
-    const text = `test: ${"x".repeat(500)}: y\n`;
-
-    expect(formatProblems(text, parse(text).problems)).toContain("   1 | test: xxx");
-    const behind = "{ test: make, '😀é': a }\n";
-    const [, source = "", marks = ""] = formatProblems(behind, parse(behind).problems).split("\n");
-    expect([...source].indexOf("'")).toBe(marks.indexOf("^"));
   });
 });
 

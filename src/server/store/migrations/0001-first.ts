@@ -32,11 +32,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addUniqueConstraint("deliveriesById", ["forge", "deliveryId"])
     .addUniqueConstraint("deliveriesByBody", ["forge", "bodyDigest"])
     .execute();
-  await schema
-    .createIndex("deliveriesByBuild")
-    .on("deliveries")
-    .columns(["buildId"])
-    .execute();
+  await schema.createIndex("deliveriesByBuild").on("deliveries").columns(["buildId"]).execute();
 
   await schema
     .createTable("builds")
@@ -137,7 +133,11 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn("keyFingerprint", "text")
     .addColumn("generationsJson", "text")
     .execute();
-  await schema.createIndex("publishesByState").on("publishes").columns(["state", "queuedAt"]).execute();
+  await schema
+    .createIndex("publishesByState")
+    .on("publishes")
+    .columns(["state", "queuedAt"])
+    .execute();
 
   await schema
     .createTable("channels")

@@ -1,0 +1,125 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Request } from "express";
+import { processEnv, type ServerConfig } from "../shared/config.ts";
+import type { Logger } from "../shared/logger.ts";
+import { openTickets } from "../shared/queues.ts";
+import { loadAdminToken } from "./admin-token.ts";
+import { createAnnouncer } from "./announcer.ts";
+import { openArtifactFiles } from "./artifact-files.ts";
+import { buildAssets } from "./assets.ts";
+import type { AuthDeps } from "./auth.ts";
+import { gitCallers } from "./git-callers.ts";
+import type { GitRemoteDeps } from "./git-remote.ts";
+import { openGitRepos } from "./git-repos.ts";
+import { openIntake } from "./intake.ts";
+import { createLive } from "./live.ts";
+import { openLogFiles } from "./logs.ts";
+import { ensureChannels } from "./store/channels.ts";
+import { restartLeaseClocks } from "./store/leases.ts";
+import { readStore } from "./store/read.ts";
+import { isSignedIn, redeemLink } from "./store/sessions.ts";
+import { openStore, type Store } from "./store/store.ts";
+import { createWorkerRoll } from "./worker-roll.ts";
+
+export interface PartsOptions {
+  readonly config: ServerConfig;
+  readonly logger: Logger;
+  /** Where this machine reaches the server, used when no public address is set. */
+  readonly localUrl: string;
+  readonly now: () => number;
+  readonly newId: (prefix: string) => string;
+  readonly newToken: () => string;
+  /** Redis can be reached again: tickets may be missing. */
+  readonly onRedis: () => void;
+}
+
+export type Parts = Awaited<ReturnType<typeof openParts>>;
+
+/** Opens all that the HTTP process owns. Nothing is answered yet. */
+export async function openParts(options: PartsOptions) {
+  const { config, logger, now, newId, newToken } = options;
+  const inData = (name: string): string => join(config.dataDir, name);
+  const publicUrl = config.publicUrl ?? options.localUrl;
+  const buildUrl = (repo: string, number: number): string => `${publicUrl}/repos/${repo}/${number}`;
+
+  const admin = await loadAdminToken(config.dataDir, config.adminToken, newToken);
+  const store = await openStore(inData("tatara.db"), { now, newId, buildUrl });
+  await store.write(ensureChannels);
+  await store.write(restartLeaseClocks);
+  const { redisUrl } = config;
+  const tickets = openTickets({ redisUrl, logger, onConnect: options.onRedis });
+  const live = createLive();
+  const announcer = createAnnouncer({ tickets, live, logger });
+  const { waitingBuildsMax } = config;
+  const intake = openIntake({ store, announcer, waitingBuildsMax });
+  const roll = createWorkerRoll(now);
+  /** As the asker spells it, unless a public address is set: behind a tunnel both may be right. */
+  const publicUrlOf = (request: Request): string => config.publicUrl ?? addressOf(request);
+  const git: GitRemoteDeps = {
+    repos: openGitRepos({ dir: inData("git"), path: processEnv()["PATH"] ?? "" }),
+    intake,
+    store,
+    announcer,
+    logger,
+    newId,
+    patterns: config.repos,
+    identify: gitCallers({ store, adminToken: admin.token }),
+    buildUrl: (request, repo, number) => `${publicUrlOf(request)}/repos/${repo}/${number}`,
+  };
+  return {
+    ...options,
+    admin,
+    publicUrl,
+    publicUrlOf,
+    store,
+    tickets,
+    live,
+    announcer,
+    intake,
+    roll,
+    git,
+    auth: authOf(store, admin.token, options, publicUrlOf),
+    logs: openLogFiles(inData("logs")),
+    artifacts: openArtifactFiles(inData("artifacts")),
+    read: readStore(store, roll),
+    assets: await buildAssets(),
+    yumDir: inData("yum"),
+    keyFingerprint: () => readFingerprint(join(inData("yum"), "keys", "fingerprint")),
+    /** Aborted when the server stops: open streams end. */
+    stopping: new AbortController(),
+  };
+}
+
+/** The address that a request was sent to. */
+export function addressOf(request: Request): string {
+  return `${request.protocol}://${request.get("host") ?? ""}`;
+}
+
+function authOf(
+  store: Store,
+  adminToken: string,
+  { config, now, newToken }: PartsOptions,
+  publicUrlOf: (request: Request) => string,
+): AuthDeps {
+  return {
+    adminToken,
+    anonymousRead: config.anonymousRead,
+    now,
+    publicUrlOf,
+    sessions: {
+      redeemLink: async (link) => {
+        const browserToken = newToken();
+        const isGood = await store.write((tx) => redeemLink(tx, link, browserToken));
+        return isGood ? browserToken : undefined;
+      },
+      isValid: (token) => isSignedIn(store, token),
+    },
+  };
+}
+
+/** The publish worker writes it beside the public key; before its first start there is none. */
+async function readFingerprint(path: string): Promise<string | undefined> {
+  const text = await readFile(path, "utf8").catch(() => "");
+  return text.trim() || undefined;
+}

@@ -1,0 +1,104 @@
+import type { InfraFaultCode } from "../../domain/faults.ts";
+import type { PlannedStep } from "../../domain/step.ts";
+import type { EndMessage, FailureCard } from "../../shared/protocol.ts";
+import type { JobRow } from "./schema.ts";
+import type { Tx } from "./store.ts";
+
+export async function insertSteps(
+  tx: Tx,
+  job: JobRow,
+  steps: readonly PlannedStep[],
+): Promise<void> {
+  const rows = steps.map(({ name, kind }, position) => ({
+    jobId: job.id,
+    attempt: job.attempt,
+    name,
+    kind,
+    position,
+    state: "queued" as const,
+    note: null,
+    startedAt: null,
+    endedAt: null,
+    failureJson: null,
+  }));
+  // `checkout` may have been reported before there was a plan.
+  await tx.db
+    .insertInto("steps")
+    .values(rows)
+    .onConflict((conflict) => conflict.columns(["jobId", "attempt", "name"]).doNothing())
+    .execute();
+}
+
+export async function insertArtifacts(tx: Tx, job: JobRow, end: EndMessage): Promise<void> {
+  if (end.packages.length === 0) return;
+  const rows = end.packages.map((artifact) => ({
+    jobId: job.id,
+    attempt: job.attempt,
+    ...artifact,
+  }));
+  await tx.db
+    .insertInto("artifacts")
+    .values(rows)
+    .onConflict((conflict) => conflict.columns(["jobId", "attempt", "fileName"]).doNothing())
+    .execute();
+}
+
+export async function endJobRow(
+  tx: Tx,
+  job: JobRow,
+  end: { readonly state: JobRow["state"]; readonly reason: string | null },
+): Promise<void> {
+  // The token's hash stays, so that a repeated `end` is known for what it is.
+  await tx.db
+    .updateTable("jobs")
+    .set({ ...end, endedAt: tx.now(), leaseExpiresAt: null })
+    .where("id", "=", job.id)
+    .execute();
+}
+
+/** Steps that had not ended when their job did. */
+export async function endOpenSteps(
+  tx: Tx,
+  job: JobRow,
+  state: "cancelled" | "skipped" | "errored",
+): Promise<void> {
+  const open = (from: "queued" | "running", to: JobRow["state"]) =>
+    tx.db
+      .updateTable("steps")
+      .set({ state: to, endedAt: tx.now() })
+      .where("jobId", "=", job.id)
+      .where("attempt", "=", job.attempt)
+      .where("state", "=", from)
+      .execute();
+  await open("queued", "skipped");
+  await open("running", state === "skipped" ? "errored" : state);
+}
+
+export async function skipWaitingJobs(tx: Tx, buildId: string): Promise<void> {
+  await tx.db
+    .updateTable("jobs")
+    .set({ state: "skipped", reason: "an earlier job did not pass", endedAt: tx.now() })
+    .where("buildId", "=", buildId)
+    .where("state", "=", "queued")
+    .execute();
+}
+
+const NETWORK_CODES: ReadonlySet<InfraFaultCode> = new Set(["IMAGE_UNAVAILABLE", "CANNOT_FETCH"]);
+
+/** The card of a build that we, not its author, could not finish. */
+export function ourCard(code: InfraFaultCode, title: string, step: string | null): FailureCard {
+  return {
+    kind: NETWORK_CODES.has(code) ? "network" : "ours",
+    code,
+    step,
+    title,
+    excerpt: "",
+    file: null,
+    line: null,
+    logLine: null,
+    hint: "This is not your fault. Rerun the build when the cause is gone.",
+    confidence: "high",
+    evidence: "fault",
+    problems: null,
+  };
+}
