@@ -1,3 +1,4 @@
+import { cutText } from "../domain/log-text.ts";
 import type { PipelineProblem, PipelineProblemCode } from "../domain/pipeline.ts";
 
 /** Where something stands in the file: line and column from 1, and how much to underline there. */
@@ -43,9 +44,7 @@ export function problemAt(
 
 /** A name from the file as a message quotes it: on one line, and not longer than it helps. */
 export function quoted(text: string): string {
-  const characters = [...text.slice(0, NAME_SHOWN_MAX * 2)];
-  const cut = characters.length > NAME_SHOWN_MAX;
-  return JSON.stringify(cut ? `${characters.slice(0, NAME_SHOWN_MAX).join("")}…` : text);
+  return JSON.stringify(cutText(text, NAME_SHOWN_MAX));
 }
 
 const NAME_SHOWN_MAX = 100;

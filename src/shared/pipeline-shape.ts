@@ -1,16 +1,10 @@
-import { isChannelName } from "../domain/channel.ts";
 import { nearSpelling } from "../domain/near-spelling.ts";
-import {
-  OTHER_WORDS,
-  PIPELINE_KEYS,
-  PIPELINE_STEPS_MAX,
-  STEP_KEYS,
-} from "../domain/pipeline-keys.ts";
+import { OTHER_WORDS, PIPELINE_KEYS, PIPELINE_STEPS_MAX } from "../domain/pipeline-keys.ts";
 import type { PipelineKeyName } from "../domain/pipeline-keys.ts";
-import { RESERVED_STEP_NAMES } from "../domain/pipeline.ts";
 import type { PipelineProblem, PipelineTest } from "../domain/pipeline.ts";
 import { problemAt, quoted } from "./pipeline-mistake.ts";
 import type { Place } from "./pipeline-mistake.ts";
+import { channelNameMistake, testNameMistake } from "./pipeline-names.ts";
 import type { MapEntry, TextNode } from "./pipeline-text.ts";
 
 /** What the file says, not yet compared with the commit. What was refused is left out. */
@@ -39,13 +33,13 @@ export function readPipelineShape(root: TextNode): PipelineShape {
   const image = readKey("image", found, problems);
   const tests = readTests(found.get("test"), problems);
   const spec = readKey("package", found, problems);
-  const publish = readKey("publish", found, problems);
+  const publish = readChannel(found, problems);
   refuseTooManySteps(tests, found.has("package"), problems);
   return {
     image,
     tests: tests.map(({ name, run }) => ({ name, run })),
     spec,
-    publish: publish !== undefined && isChannel(publish, problems) ? publish : undefined,
+    publish,
     keys: new Map([...found].map(([key, entry]) => [key, entry.keyAt])),
     problems,
   };
@@ -123,6 +117,14 @@ function readKey(name: PipelineKeyName, found: FoundKeys, problems: Problems): P
   const rules = { ...rulesOf(name), label: `"${name}"`, isCommand: false };
   const placed = readText(entry, rules, problems);
   return placed && { ...placed, value: placed.value.trim() };
+}
+
+function readChannel(found: FoundKeys, problems: Problems): Placed | undefined {
+  const channel = readKey("publish", found, problems);
+  const mistake = channel && channelNameMistake(channel.value);
+  if (channel === undefined || mistake === undefined) return channel;
+  problems.push(problemAt(channel.at, mistake));
+  return undefined;
 }
 
 interface TextRules {
@@ -207,67 +209,16 @@ function readNamedTest(step: MapEntry, problems: Problems): readonly FoundTest[]
   const label = `${quoted(key)} in test`;
   const noun = "a command";
   const rules = { label, takes: noun, noun, isCommand: true, hint: commandHint(key) };
-  const isNamed = isTestName(step, problems);
+  const mistake = testNameMistake(key);
+  if (mistake !== undefined) problems.push(problemAt(keyAt, mistake));
   const command = readText(step, rules, problems);
-  return isNamed && command !== undefined ? [{ name: key, run: command.value, at: keyAt }] : [];
+  return mistake === undefined && command !== undefined
+    ? [{ name: key, run: command.value, at: keyAt }]
+    : [];
 }
 
 function commandHint(key: string): string {
   return `write one command, or \`${key.slice(0, 60)}: |\` and below it a line for each`;
-}
-
-const TEST_NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
-const NAME_LENGTH_MAX = 63;
-
-function isTestName({ key, keyAt }: MapEntry, problems: Problems): boolean {
-  const reserved = reservedWord(key);
-  if (reserved !== undefined) {
-    const message = `a test cannot be called ${quoted(key)}: ${reserved.why}`;
-    problems.push(problemAt(keyAt, { code: "NAME_RESERVED", message, hint: reserved.hint }));
-    return false;
-  }
-  if (TEST_NAME.test(key)) return true;
-  const message = `${quoted(key)} is no step name`;
-  problems.push(problemAt(keyAt, { code: "NAME_INVALID", message, hint: nameHint(key) }));
-  return false;
-}
-
-function reservedWord(key: string): { why: string; hint: string } | undefined {
-  if (RESERVED_STEP_NAMES.some((name) => name === key)) {
-    const orTop = isKeyName(key) ? `, or did you mean \`${key}:\` at the top?` : "";
-    return { why: "each job has a step of that name", hint: `rename it${orTop}` };
-  }
-  if (!STEP_KEYS.some((name) => name === key)) return undefined;
-  const orShort = key === "run" ? ", or write the command itself: `test: make check`" : "";
-  return { why: "that word is kept for a key of a step", hint: `rename it${orShort}` };
-}
-
-/** Says what names are made of, and offers the nearest one. */
-function nameHint(name: string): string {
-  const rule = "small letters, digits, `-`, `_`, `.`";
-  if (name.length > NAME_LENGTH_MAX) return `${rule}, at most ${NAME_LENGTH_MAX} of them`;
-  const legal = name
-    .toLowerCase()
-    .replace(/[^a-z0-9._-]+/g, "-")
-    .replace(/\.{2,}/g, ".")
-    .replace(/^[._-]+|-+$/g, "");
-  return legal === "" ? rule : `${rule}: "${legal}"`;
-}
-
-/** Channels of pull requests and builds are made by Tatara. */
-const OWN_CHANNELS = /^(?:pr|build)-/;
-
-function isChannel({ value, at }: Placed, problems: Problems): boolean {
-  if (OWN_CHANNELS.test(value)) {
-    const message = `${quoted(value)} is a name that Tatara gives to channels of its own`;
-    const hint = "name another channel, such as `dev`";
-    problems.push(problemAt(at, { code: "NAME_RESERVED", message, hint }));
-    return false;
-  }
-  if (isChannelName(value)) return true;
-  const message = `${quoted(value)} is no channel name`;
-  problems.push(problemAt(at, { code: "NAME_INVALID", message, hint: nameHint(value) }));
-  return false;
 }
 
 function refuseTooManySteps(

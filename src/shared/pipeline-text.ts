@@ -1,14 +1,18 @@
 import { Composer, CST, isMap, isScalar, isSeq, Lexer, Parser } from "yaml";
 import type { Node, Pair } from "yaml";
-import {
-  PIPELINE_LEVELS_MAX,
-  PIPELINE_NODES_MAX,
-  PIPELINE_TOKENS_MAX,
-} from "../domain/pipeline-keys.ts";
 import type { PipelineProblem } from "../domain/pipeline.ts";
 import { decodePipeline } from "./pipeline-encoding.ts";
-import { placesIn, problemAt, quoted } from "./pipeline-mistake.ts";
+import { placesIn, problemAt } from "./pipeline-mistake.ts";
 import type { Place, PlaceOf, TextMistake } from "./pipeline-mistake.ts";
+import {
+  aliasMistake,
+  directiveMistake,
+  duplicateKey,
+  limitMistake,
+  secondDocument,
+  tagMistake,
+  unwritable,
+} from "./pipeline-text-mistakes.ts";
 import { explainYamlError } from "./pipeline-yaml-errors.ts";
 
 /** The file's content in plain words; nothing of the YAML package leaves this file. */
@@ -96,12 +100,13 @@ function readTokens(text: string): Tokens {
     seen.tokens += 1;
     if (type !== null && NODE_TOKENS.has(type)) seen.nodes += 1;
     seen.levels = levelsOf(parser.stack);
-    const limit = overLimit(seen);
-    if (limit !== undefined) return { isPartial: true, mistake: limitMistake(limit, start) };
+    const limit = limitMistake(seen, start);
+    if (limit !== undefined) return { isPartial: true, mistake: limit };
 
     const part = partAfter(document, type);
-    if (part === "second")
+    if (part === "second") {
       return { isPartial: true, mistake: mistake ?? secondDocument(start, end) };
+    }
     document = part;
     mistake ??= forbiddenToken(type, text, start, end);
 
@@ -124,28 +129,10 @@ const NODE_TOKENS: ReadonlySet<CST.TokenType> = new Set<CST.TokenType>([
   "flow-seq-start",
 ]);
 
-function overLimit(seen: { tokens: number; nodes: number; levels: number }): string | undefined {
-  if (seen.levels > PIPELINE_LEVELS_MAX)
-    return `more levels than the limit, ${PIPELINE_LEVELS_MAX}`;
-  if (seen.nodes > PIPELINE_NODES_MAX)
-    return `more values than the limit, ${inWords(PIPELINE_NODES_MAX)}`;
-  if (seen.tokens <= PIPELINE_TOKENS_MAX) return undefined;
-  return `more lines, values and marks than the limit, ${inWords(PIPELINE_TOKENS_MAX)}`;
-}
-
 /** The stack holds the document, maps and lists, and perhaps a scalar at its top. */
 function levelsOf(stack: readonly CST.Token[]): number {
   const top = stack.at(-1);
   return stack.length - (top !== undefined && "items" in top ? 1 : 2);
-}
-
-function inWords(count: number): string {
-  return count.toLocaleString("en");
-}
-
-function limitMistake(message: string, start: number): TextMistake {
-  const hint = "move what is long into scripts of the repository";
-  return { code: "LIMIT_EXCEEDED", start, end: start + 1, message, hint };
 }
 
 type DocumentPart = "before" | "inside" | "after" | "second";
@@ -167,11 +154,6 @@ const QUIET_TOKENS: ReadonlySet<CST.TokenType> = new Set<CST.TokenType>([
   "directive-line",
 ]);
 
-function secondDocument(start: number, end: number): TextMistake {
-  const message = "a second document starts here";
-  return { code: "YAML_DOCUMENTS", start, end, message, hint: "one file is one pipeline" };
-}
-
 function forbiddenToken(
   type: CST.TokenType | null,
   text: string,
@@ -180,23 +162,7 @@ function forbiddenToken(
 ): TextMistake | undefined {
   if (type === "alias" || type === "anchor") return aliasMistake(start, end);
   if (type === "tag") return tagMistake(text, start, end);
-  if (type !== "directive-line") return undefined;
-  const message = "lines that start with `%` are not read";
-  return { code: "YAML_SYNTAX", start, end, message, hint: "remove this line" };
-}
-
-function aliasMistake(start: number, end: number): TextMistake {
-  const message = "anchors, aliases and `<<` are not read";
-  const hint = "write it out; text that starts with `*` or `&` needs quotes";
-  return { code: "YAML_ALIAS", start, end, message, hint };
-}
-
-function tagMistake(text: string, start: number, end: number): TextMistake {
-  const tag = text.slice(start, Math.min(end, start + 60));
-  const value = /^[^,\]}\n#]+/.exec(text.slice(start, start + 60))?.[0].trim() ?? tag;
-  const message = `\`${tag}\` without quotes is a YAML tag`;
-  const hint = tag.startsWith("!!") ? "remove it, and quote the value" : `write ${quoted(value)}`;
-  return { code: "YAML_TAG", start, end, message, hint };
+  return type === "directive-line" ? directiveMistake(start, end) : undefined;
 }
 
 function compose(
@@ -209,7 +175,7 @@ function compose(
   if (document === undefined) return { contents: null, mistake: undefined };
   const [error] = document.errors.toSorted((a, b) => a.pos[0] - b.pos[0]);
   const mistake = error && explainYamlError(error, { all: document.errors, text, openBrackets });
-  return { contents: document.contents as Node | null, mistake };
+  return { contents: document.contents, mistake };
 }
 
 /** Collects what is still wrong while the nodes are made plain, in the order of the file. */
@@ -218,19 +184,24 @@ interface Walk {
   readonly mistakes: TextMistake[];
 }
 
+function note(mistake: TextMistake | undefined, walk: Walk): void {
+  if (mistake !== undefined) walk.mistakes.push(mistake);
+}
+
 type YamlPair = Pair<Node, Node | null>;
 
 function plainNode(node: Node | null, walk: Walk): TextNode {
   const [start, end] = rangeOf(node);
   const at = walk.placeOf(start, end);
-  if (isMap<Node, Node | null>(node))
+  if (isMap<Node, Node | null>(node)) {
     return { kind: "map", at, entries: entriesOf(node.items, walk) };
+  }
   if (isSeq<Node | YamlPair>(node)) {
     return { kind: "list", at, items: node.items.map((item) => plainItem(item, walk)) };
   }
   const value = isScalar(node) ? node.value : null;
   if (typeof value === "string") {
-    refuseUnwritable(value, start, end, walk);
+    note(unwritable(value, start, end), walk);
     return { kind: "text", at, value };
   }
   if (typeof value !== "number" && typeof value !== "boolean") return { kind: "empty", at };
@@ -272,27 +243,12 @@ function keyText(node: Node, walk: Walk): string {
   if (key === "<<" && isScalar(node) && node.type === "PLAIN") {
     walk.mistakes.push(aliasMistake(start, end));
   }
-  refuseUnwritable(key, start, end, walk);
+  note(unwritable(key, start, end), walk);
   return key;
 }
 
 function scalarKey(value: unknown, source: string | undefined): string {
   return typeof value === "string" ? value : (source ?? "");
-}
-
-function duplicateKey(key: string, firstLine: number, start: number, end: number): TextMistake {
-  const message = `key ${quoted(key)} is already set on line ${firstLine}`;
-  const isTest = key === "test";
-  const hint = isTest ? "make it a map of named steps, or remove one" : "rename one, or remove it";
-  return { code: "YAML_DUPLICATE_KEY", start, end, message, hint };
-}
-
-/** Escapes in double quotes can write what no process can be given: NUL, and half a character. */
-function refuseUnwritable(value: string, start: number, end: number, walk: Walk): void {
-  if (value.isWellFormed() && !value.includes("\0")) return;
-  const what = value.includes("\0") ? "`\\0`" : "half of a `\\u` pair";
-  const message = `${what} is no text that a command could be given`;
-  walk.mistakes.push({ code: "FILE_ENCODING", start, end, message, hint: "remove the escape" });
 }
 
 function rangeOf(node: Node | null): readonly [number, number] {

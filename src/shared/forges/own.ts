@@ -1,6 +1,6 @@
 import { describeStatus } from "../../domain/commit-status.ts";
 import type { Forge, StatusToPost } from "./forge.ts";
-import { newestState, toPostResult } from "./post-result.ts";
+import { toPostResult } from "./post-result.ts";
 import type { ForgeAnswer } from "./post-result.ts";
 
 const CALL_TIMEOUT_MS = 10_000;
@@ -16,21 +16,19 @@ export function ownForge({
   readonly token: string;
   readonly now: () => number;
 }): Forge {
-  const send = async (
-    { repo, sha }: Pick<StatusToPost, "repo" | "sha">,
-    request: { readonly method: "GET" | "POST"; readonly body?: string },
-    signal: AbortSignal,
-  ): Promise<(ForgeAnswer & { readonly text: string }) | Error> => {
+  const post = async (status: StatusToPost, signal: AbortSignal): Promise<ForgeAnswer | Error> => {
+    const { repo, sha, state, context, targetUrl } = status;
+    const description = describeStatus(status.description);
     try {
       const response = await fetch(`${serverUrl}/api/repos/${repo}/statuses/${sha}`, {
-        ...request,
+        method: "POST",
         headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+        body: JSON.stringify({ state, context, description, target_url: targetUrl }),
         redirect: "manual",
         signal: AbortSignal.any([signal, AbortSignal.timeout(CALL_TIMEOUT_MS)]),
       });
-      const text = await response.text();
-      const headers = Object.fromEntries(response.headers);
-      return { status: response.status, headers, message: text.slice(0, MESSAGE_MAX), text };
+      const message = (await response.text()).slice(0, MESSAGE_MAX);
+      return { status: response.status, headers: Object.fromEntries(response.headers), message };
     } catch (err) {
       signal.throwIfAborted();
       // What went wrong is the cause; the error itself only says "fetch failed".
@@ -40,24 +38,8 @@ export function ownForge({
   };
 
   return {
-    postStatus: async (status, signal) => {
-      const { state, context, targetUrl } = status;
-      const description = describeStatus(status.description);
-      const body = JSON.stringify({ state, context, description, target_url: targetUrl });
-      return toPostResult(await send(status, { method: "POST", body }, signal), now());
-    },
-    readState: async (status, signal) => {
-      const answer = await send(status, { method: "GET" }, signal);
-      if (answer instanceof Error || answer.status !== 200) return undefined;
-      return newestState(parsedJson(answer.text), status.context);
-    },
+    postStatus: async (status, signal) => toPostResult(await post(status, signal), now()),
+    // One process takes what is posted in the order it comes, so nothing arrives late there.
+    readState: async () => undefined,
   };
-}
-
-function parsedJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // Not a list either, so nothing could be read back.
-  }
 }
