@@ -36,7 +36,7 @@ async function post(forge: ForgeDouble, body: unknown, headers: Record<string, s
   const auth = { authorization: `Bearer ${forge.statusToken}` };
   const request = { method: "POST", headers: { ...type, ...auth, ...headers } };
   const response = await fetch(url, { ...request, body: JSON.stringify(body) });
-  return { status: response.status, body: (await response.json()) as unknown };
+  return { status: response.status, body: await response.json() };
 }
 
 describe("its API", () => {
@@ -102,10 +102,8 @@ describe("its git", () => {
     const clone = join(folder.path, "clone");
 
     await expect(git(folder.path, "clone", url, clone)).rejects.toThrow();
-    await git(
-      folder.path,
-      ...["-c", `http.extraHeader=Authorization: Basic ${basic}`, "clone", url, clone],
-    );
+    const asUser = ["-c", `http.extraHeader=Authorization: Basic ${basic}`];
+    await git(folder.path, ...asUser, "clone", url, clone);
     const bearer = ["-c", `http.extraHeader=Authorization: Bearer ${TOKEN}`];
     await git(clone, ...bearer, "fetch", "--depth=1", url, String(sha));
 

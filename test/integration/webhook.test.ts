@@ -1,8 +1,8 @@
-import { createHmac, randomUUID } from "node:crypto";
+import { createHmac } from "node:crypto";
 import { once } from "node:events";
 import { request as httpRequest } from "node:http";
 import { connect } from "node:net";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import express from "express";
 import { describe, expect, test } from "vitest";
@@ -95,6 +95,15 @@ const withHeaders = (request: SignedRequest, headers: Record<string, string | un
     Object.entries({ ...request.headers, ...headers }).filter(([, value]) => value !== undefined),
   ) as Record<string, string>,
 });
+
+/** Sends the head of a delivery and the first byte of its body. */
+function beginPost(port: number, length: number): Socket {
+  const headers = { ...delivered().headers, host: "x", "content-length": length };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  const socket = connect(port, "127.0.0.1");
+  socket.write(`POST /webhooks/github HTTP/1.1\r\n${lines.join("")}\r\n{`);
+  return socket;
+}
 
 describe("a signed push", () => {
   test("is accepted with its build's address", async () => {
@@ -332,12 +341,7 @@ describe("the request", () => {
 
   test("whose body trickles is answered 408 and closed, and others are unaffected", async () => {
     await using route = await startRoute({ bodyTimeoutMs: 300 });
-    const { headers } = delivered();
-    const socket = connect(route.port, "127.0.0.1");
-    const lines = Object.entries({ ...headers, host: "x", "content-length": "20000" });
-    socket.write(
-      `POST /webhooks/github HTTP/1.1\r\n${lines.map(([k, v]) => `${k}: ${v}\r\n`).join("")}\r\n{`,
-    );
+    const socket = beginPost(route.port, 20_000);
     let answer = "";
     socket.on("data", (chunk) => (answer += String(chunk)));
 
@@ -351,12 +355,7 @@ describe("the request", () => {
 
   test("that breaks off leaves nothing behind", async () => {
     await using route = await startRoute();
-    const { headers } = delivered();
-    const socket = connect(route.port, "127.0.0.1");
-    const lines = Object.entries({ ...headers, host: "x", "content-length": "20000" });
-    socket.write(
-      `POST /webhooks/github HTTP/1.1\r\n${lines.map(([k, v]) => `${k}: ${v}\r\n`).join("")}\r\n{"a`,
-    );
+    const socket = beginPost(route.port, 20_000);
     await delay(50); // Long enough for the server to be reading.
     socket.destroy();
 
@@ -367,12 +366,8 @@ describe("the request", () => {
 
   test("of many large bodies at once is bounded, and a push of usual size gets through", async () => {
     await using route = await startRoute({ bodyTimeoutMs: 2_000 });
-    const length = 25 * 2 ** 20;
-    const lines = Object.entries({ ...delivered().headers, host: "x", "content-length": length });
-    const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join("");
-    const sockets = Array.from({ length: 12 }, () => connect(route.port, "127.0.0.1"));
+    const sockets = Array.from({ length: 12 }, () => beginPost(route.port, 25 * 2 ** 20));
     const answers = sockets.map(async (socket) => {
-      socket.write(`POST /webhooks/github HTTP/1.1\r\n${head}\r\n{`);
       const [first] = (await once(socket, "data")) as [Buffer];
       return String(first).slice(9, 12);
     });
@@ -391,7 +386,7 @@ describe("the request", () => {
     await using route = await startRoute();
     const requests = Array.from({ length: 100 }, (_, index) => {
       const sha = index.toString(16).padStart(40, "0");
-      return signedRequest("push", pushPayload({ ...push, after: sha, sha }), SECRET, randomUUID());
+      return signedRequest("push", pushPayload({ ...push, after: sha, sha }), SECRET);
     });
 
     const answers = await Promise.all(requests.map((request) => send(route.url, request)));

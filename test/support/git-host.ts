@@ -51,8 +51,9 @@ const GIT_ENV = {
 export async function createRepo(
   root: string,
   name: string,
-  { files = { "README.md": "# Hello\n" } as Files, defaultBranch = "main" } = {},
+  options: { readonly files?: Files; readonly defaultBranch?: string } = {},
 ): Promise<ForgeRepo> {
+  const { files = { "README.md": "# Hello\n" }, defaultBranch = "main" } = options;
   const dir = join(root, "repos", `${name}.git`);
   const tree = join(root, "trees", name);
   await mkdir(dirname(dir), { recursive: true });

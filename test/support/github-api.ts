@@ -89,10 +89,8 @@ export function createGithubApi(options: GithubApiOptions): GithubApi {
     const path = url.pathname.slice(new URL(options.apiUrl).pathname.length);
     const query = Object.fromEntries(url.searchParams);
     const call = { request, response, path, query, body: await readBody(request) };
-    const isPost = request.method === "POST";
-    await traffic.measure(isPost ? `${path} ${String(call.body["context"])}` : undefined, () =>
-      handleCall(call),
-    );
+    const key = `${path} ${JSON.stringify(call.body["context"])}`;
+    await traffic.measure(request.method === "POST" ? key : undefined, () => handleCall(call));
   };
 
   const handleCall = async (call: ApiCall): Promise<void> => {
@@ -117,9 +115,10 @@ export function createGithubApi(options: GithubApiOptions): GithubApi {
     const problems = schema.createStatus.problemsOf(checked(call, path));
     if (problems.length > 0) return violated(call, problems);
     const { owner = "", repo: name = "", sha = "" } = path;
-    const body = call.body as { state: string; description?: string; target_url?: string };
-    const { state, description = null, target_url: targetUrl = null } = body;
-    const context = String(call.body["context"] ?? "default");
+    // Of these types, or the schema would have refused it.
+    const body = call.body as Readonly<Record<"state", string>> & Readonly<Record<string, string>>;
+    const { state, context = "default" } = body;
+    const { description = null, target_url: targetUrl = null } = body;
     const kept = { repo: `${owner}/${name}`, sha, context, state, description, targetUrl };
 
     const hasCommit = await options.hasCommit(kept.repo, sha);

@@ -43,7 +43,7 @@ export function readGithubSchema(): GithubSchema {
   const ajv = new Ajv2020({ strict: false, allErrors: true });
   addFormats.default(ajv);
   ajv.addFormat("int64", { type: "number", validate: Number.isInteger });
-  ajv.addSchema(document as object, "github");
+  ajv.addSchema(document, "github");
   return {
     createStatus: operation(ajv, document, "post", "/repos/{owner}/{repo}/statuses/{sha}"),
     listStatuses: operation(ajv, document, "get", "/repos/{owner}/{repo}/commits/{ref}/statuses"),

@@ -68,10 +68,7 @@ export async function startReportServer(): Promise<ReportServer> {
     text: string,
     response: ServerResponse,
   ): void => {
-    if (request.method === "GET") {
-      const found = ownStatuses.filter((status) => status.path === path);
-      return reply(response, 200, found.map(({ body }) => body).toReversed());
-    }
+    if (request.method !== "POST") return reply(response, 405, {});
     ownStatuses.push({ path, body: JSON.parse(text) as unknown });
     reply(response, 201, {});
   };

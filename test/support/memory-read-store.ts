@@ -1,0 +1,166 @@
+import { EventEmitter } from "node:events";
+import { Readable } from "node:stream";
+import type {
+  BuildView,
+  ChannelView,
+  JobView,
+  Live,
+  LogFiles,
+  LogKey,
+  ReadStore,
+  RepoView,
+  StepView,
+} from "../../src/server/views.ts";
+
+type Counts = Awaited<ReturnType<ReadStore["counts"]>>;
+
+/** Records in memory, for tests of what is drawn from them. Change them, then tell `live`. */
+export interface MemoryRecords {
+  readonly builds: BuildView[];
+  readonly repos: RepoView[];
+  readonly channels: ChannelView[];
+  counts: Counts;
+}
+
+export function memoryRecords(): MemoryRecords {
+  return {
+    builds: [],
+    repos: [],
+    channels: ["dev", "testing", "stable"].map((name) => anEmptyChannel(name)),
+    counts: {
+      builds: {},
+      jobsQueued: 0,
+      jobsRunning: 0,
+      publishesWaiting: 0,
+      statusesWaiting: 0,
+      oldestQueuedAt: null,
+      parkedForges: [],
+      liveWorkers: 1,
+    },
+  };
+}
+
+export function memoryReadStore(records: MemoryRecords): ReadStore {
+  const { builds, repos, channels } = records;
+  const copy = <T>(value: T): Promise<T> => Promise.resolve(structuredClone(value));
+  return {
+    listBuilds: ({ repo, state, limit, beforeAt }) =>
+      copy(
+        builds
+          .filter((build) => repo === undefined || build.repo === repo)
+          .filter((build) => state === undefined || build.state === state)
+          .filter((build) => beforeAt === undefined || build.createdAt < beforeAt)
+          .toSorted((a, b) => b.createdAt - a.createdAt || b.number - a.number)
+          .slice(0, limit),
+      ),
+    buildById: (id) => copy(builds.find((build) => build.id === id)),
+    buildByNumber: (repo, number) =>
+      copy(builds.find((build) => build.repo === repo && build.number === number)),
+    repoByName: (name) => copy(repos.find((repo) => repo.name === name)),
+    listRepos: () => copy(repos),
+    listChannels: () => copy(channels.map(({ name, head, updatedAt }) => ({ name, head, updatedAt }))),
+    channelByName: (name) => copy(channels.find((channel) => channel.name === name)),
+    counts: () => copy(records.counts),
+  };
+}
+
+/** Logs in memory that keep the promises of `LogFiles`. */
+export function memoryLogFiles(): LogFiles & { set(log: LogKey, text: string | Uint8Array): void } {
+  const logs = new Map<string, Buffer>();
+  const keyOf = ({ buildId, jobId, attempt, step }: LogKey): string =>
+    [buildId, jobId, attempt, step].join(" ");
+  const bytesOf = (log: LogKey): Buffer => logs.get(keyOf(log)) ?? Buffer.alloc(0);
+  return {
+    set: (log, text) => void logs.set(keyOf(log), Buffer.from(text as string)),
+    append: (log, offsetBytes, bytes) => {
+      const known = bytesOf(log);
+      if (offsetBytes > known.length) {
+        return Promise.resolve({ kind: "resend", fromBytes: known.length });
+      }
+      const fresh = bytes.subarray(known.length - offsetBytes);
+      const whole = Buffer.concat([known, fresh]);
+      logs.set(keyOf(log), whole);
+      return Promise.resolve({ kind: "acknowledged", upToBytes: whole.length });
+    },
+    sizeOf: (log) => Promise.resolve(bytesOf(log).length),
+    read: (log, from, max) => Promise.resolve(bytesOf(log).subarray(from, from + max)),
+    stream: (log, from) => Readable.from([bytesOf(log).subarray(from)]),
+  };
+}
+
+export function memoryLive(): Live & { listeners(): number } {
+  const emitter = new EventEmitter().setMaxListeners(0);
+  const on = (name: string, listener: (...values: never[]) => void): (() => void) => {
+    emitter.on(name, listener as () => void);
+    return () => void emitter.off(name, listener as () => void);
+  };
+  return {
+    buildChanged: (buildId) => void emitter.emit("build", buildId),
+    logGrew: (log, sizeBytes) => void emitter.emit("log", log, sizeBytes),
+    onBuild: (listener) => on("build", listener),
+    onLog: (listener) => on("log", listener),
+    listeners: () => emitter.listenerCount("build") + emitter.listenerCount("log"),
+  };
+}
+
+export function aBuild(some: Partial<BuildView> & { readonly createdAt: number }): BuildView {
+  const number = some.number ?? 1;
+  return {
+    id: `bld-${number}`,
+    repo: "acme/hello",
+    number,
+    forge: "own",
+    sha: "3f2a9c1d0e8b7a6f5c4d3e2f1a0b9c8d7e6f5a4b",
+    ref: "refs/heads/main",
+    before: "0".repeat(40),
+    message: "fix: accept an empty name",
+    authorName: "Ada Example",
+    pusher: "dev1",
+    event: "push",
+    state: "queued",
+    reason: null,
+    rerunOf: null,
+    startedAt: null,
+    endedAt: null,
+    failure: null,
+    defaultBranch: "main",
+    cancelRequestedAt: null,
+    note: null,
+    jobs: [],
+    publish: null,
+    packages: [],
+    artifacts: [],
+    ...some,
+  };
+}
+
+export function aJob(some: Partial<JobView> & { readonly queuedAt: number }): JobView {
+  return {
+    id: "job-1",
+    target: "debian12.x86_64",
+    state: "queued",
+    reason: null,
+    attempt: 1,
+    startedAt: null,
+    endedAt: null,
+    worker: "worker-1",
+    steps: [],
+    ...some,
+  };
+}
+
+export function aStep(some: Partial<StepView> & { readonly name: string }): StepView {
+  return {
+    kind: "test",
+    state: "queued",
+    note: null,
+    startedAt: null,
+    endedAt: null,
+    failure: null,
+    ...some,
+  };
+}
+
+export function anEmptyChannel(name: string): ChannelView {
+  return { name, head: 0, updatedAt: 0, targets: [], packages: [], generations: [] };
+}

@@ -1,0 +1,81 @@
+import { cp, mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createLogger } from "../../src/shared/logger.ts";
+import { serverClient } from "../../src/shared/server-client.ts";
+import { openPublisher } from "../../workers/publish/open-publisher.ts";
+import type { Publisher } from "../../workers/publish/open-publisher.ts";
+import type { MadeRpm } from "./make-rpm.ts";
+import { startPublishServer } from "./publish-server.ts";
+import type { Offer, PublishEnd, PublishServer } from "./publish-server.ts";
+
+/** A publisher on a data folder of its own, and the server that it works for. */
+export interface PublishRig extends AsyncDisposable {
+  readonly dataDir: string;
+  readonly yumDir: string;
+  readonly server: PublishServer;
+  readonly publisher: Publisher;
+  /** The operator's log. */
+  readonly lines: string[];
+  /** Offers, grants and publishes; answers how the server saw it end. */
+  publish(rpms: readonly MadeRpm[], offer?: Partial<Offer>): Promise<PublishEnd | undefined>;
+  /** A further attempt at a publish. */
+  again(publishId: string, signal?: AbortSignal): Promise<PublishEnd | undefined>;
+  /** Files below `yum`, by path, without the publisher's own working folder. */
+  files(below?: string): Promise<readonly string[]>;
+}
+
+/** `keysDir`: a key made earlier, since making one takes seconds. */
+export async function startPublishRig(
+  options: { readonly keysDir?: string } = {},
+): Promise<PublishRig> {
+  const dataDir = await mkdtemp(join(tmpdir(), "tatara-publish-"));
+  const yumDir = join(dataDir, "yum");
+  if (options.keysDir) await cp(options.keysDir, join(dataDir, "keys"), { recursive: true });
+  const server = await startPublishServer({ yumDir });
+  const lines: string[] = [];
+  const write = (line: string) => void lines.push(line);
+  const logger = createLogger({ process: "publish", level: "debug", now: Date.now, write });
+  const client = serverClient({ url: server.url, token: server.token });
+  const never = new AbortController().signal;
+  const publisher = await openPublisher({ server: client, dataDir, logger, now: Date.now }, never);
+
+  const again: PublishRig["again"] = async (publishId, signal = never) => {
+    await publisher.publish(server.grant(publishId), signal);
+    return server.endOf(publishId);
+  };
+  return {
+    dataDir,
+    yumDir,
+    server,
+    publisher,
+    lines,
+    again,
+    publish: (rpms, offer = {}) =>
+      again(server.offer({ packages: rpms.map((rpm) => ({ rpm })), ...offer })),
+    files: async (below = ".") => {
+      const entries = await readdir(join(yumDir, below), { recursive: true, withFileTypes: true });
+      return entries
+        .filter((entry) => entry.isFile())
+        .map((entry) => join(entry.parentPath, entry.name).slice(yumDir.length + 1))
+        .filter((path) => !path.startsWith("staging/verifier/"))
+        .toSorted();
+    },
+    [Symbol.asyncDispose]: async () => {
+      await server[Symbol.asyncDispose]();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A folder with a key in it, for rigs that need not make their own. */
+export async function makeKeysDir(): Promise<{ readonly keysDir: string } & AsyncDisposable> {
+  const { readOrMakeKey } = await import("../../workers/publish/gnupg.ts");
+  const folder = await mkdtemp(join(tmpdir(), "tatara-keys-"));
+  const keysDir = join(folder, "keys");
+  await readOrMakeKey(keysDir, new AbortController().signal);
+  return {
+    keysDir,
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+  };
+}

@@ -1,0 +1,136 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { InfraFault } from "../../src/domain/faults.ts";
+import type { Logger } from "../../src/shared/logger.ts";
+import { PATHS, PROTOCOL, buildGrant } from "../../src/shared/protocol.ts";
+import type { BuildGrant } from "../../src/shared/protocol.ts";
+import type { ServerClient } from "../../src/shared/server-client.ts";
+import type { Engine } from "./engine.ts";
+
+const IDLE_ASK_MS = 30_000;
+const ENGINE_PAUSE_FIRST_MS = 500;
+const ENGINE_PAUSE_MAX_MS = 15_000;
+
+export interface Claims {
+  /**
+   * Claims one job if there is one and lets it run in the background. Waits while all slots are
+   * busy, so that a ticket is only taken by a worker that can serve it.
+   */
+  claimOne(): Promise<"claimed" | "nothing">;
+  /** Asks now and then without being told, so that builds go on without any tickets at all. */
+  askWhileIdle(): Promise<void>;
+  /** Resolves when no job runs any more. */
+  drained(): Promise<void>;
+}
+
+export interface ClaimsDeps {
+  readonly client: ServerClient;
+  readonly engine: Engine;
+  readonly workerId: string;
+  readonly slots: number;
+  readonly run: (grant: BuildGrant) => Promise<void>;
+  readonly shutdown: AbortSignal;
+  readonly logger: Logger;
+  readonly random: () => number;
+}
+
+export function openClaims(deps: ClaimsDeps): Claims {
+  const { client, workerId, shutdown, logger } = deps;
+  const running = new Set<Promise<void>>();
+  const slots = slotPool(deps.slots);
+
+  const claim = async (): Promise<BuildGrant | undefined> => {
+    await engineAnswers(deps);
+    const json = { worker: workerId, protocol: PROTOCOL };
+    // `send` waits for the server; its type does not say that there may be nothing (204).
+    const call = { path: PATHS.buildClaim(), json, answer: buildGrant };
+    return (await client.send(call, shutdown)) as BuildGrant | undefined;
+  };
+  const run = async (grant: BuildGrant): Promise<void> => {
+    try {
+      await deps.run(grant);
+    } catch (err) {
+      logger.error({ err, jobId: grant.jobId }, "Job ended by a bug of the worker");
+    } finally {
+      slots.give();
+    }
+  };
+
+  const claimOne = async (): Promise<"claimed" | "nothing"> => {
+    await slots.take(shutdown);
+    const grant = await claim().catch((err: unknown) => {
+      slots.give();
+      throw err;
+    });
+    if (grant === undefined) {
+      slots.give();
+      return "nothing";
+    }
+    const { jobId, lease, build } = grant;
+    logger.info({ jobId, attempt: lease.attempt, buildId: build.id }, "Job claimed");
+    const work = run(grant);
+    running.add(work);
+    void work.finally(() => running.delete(work));
+    return "claimed";
+  };
+
+  return {
+    claimOne,
+    askWhileIdle: async () => {
+      while (!shutdown.aborted) {
+        const claimed = await claimOne().catch((err: unknown) => {
+          if (!shutdown.aborted) logger.warn({ err }, "No job claimed");
+          return "nothing";
+        });
+        if (claimed === "claimed") continue;
+        // Jitter, so that many workers do not ask at the same moment.
+        const pauseMs = IDLE_ASK_MS * (0.5 + deps.random());
+        await delay(pauseMs, undefined, { signal: shutdown }).catch(() => undefined);
+      }
+    },
+    drained: async () => {
+      await Promise.all(running);
+    },
+  };
+}
+
+function slotPool(count: number) {
+  let free = count;
+  const waiting: (() => void)[] = [];
+  return {
+    take: async (signal: AbortSignal): Promise<void> => {
+      signal.throwIfAborted();
+      if (free > 0) {
+        free -= 1;
+        return;
+      }
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const onAbort = () => reject(signal.reason);
+      signal.addEventListener("abort", onAbort, { once: true });
+      waiting.push(resolve);
+      await promise.finally(() => signal.removeEventListener("abort", onAbort));
+    },
+    give: (): void => {
+      const next = waiting.shift();
+      if (next) next();
+      else free += 1;
+    },
+  };
+}
+
+/** Nothing is claimed that could not be run: while the engine is away, jobs stay queued. */
+async function engineAnswers({ engine, shutdown, logger }: ClaimsDeps): Promise<void> {
+  let hasSaid = false;
+  for (let pauseMs = ENGINE_PAUSE_FIRST_MS; ; pauseMs = Math.min(pauseMs * 2, ENGINE_PAUSE_MAX_MS)) {
+    try {
+      await engine.ping(shutdown);
+      if (hasSaid) logger.info({}, "Docker answers again");
+      return;
+    } catch (err) {
+      shutdown.throwIfAborted();
+      if (!(err instanceof InfraFault)) throw err;
+      if (!hasSaid) logger.warn({ err }, "Docker unavailable: no jobs are claimed");
+      hasSaid = true;
+      await delay(pauseMs, undefined, { signal: shutdown });
+    }
+  }
+}

@@ -1,0 +1,232 @@
+import type Dockerode from "dockerode";
+import { InfraFault } from "../../src/domain/faults.ts";
+import { DEADLINE_MS, call, callOrNothing, statusOf } from "./docker-client.ts";
+import type { DockerDeps } from "./docker-client.ts";
+import { removeContainer } from "./docker-container.ts";
+import { IMAGE_LABEL, IMAGE_TAGS, LABEL, workerOfCgroup } from "./docker-names.ts";
+import type { Leftover, Owner } from "./engine.ts";
+
+export interface LeftoverDeps extends DockerDeps {
+  /** How long an image that nothing refers to any more is kept: its layers are a cache. */
+  readonly imageTtlMs: number;
+  readonly now: () => number;
+  readonly buildStarts: ReadonlySet<{ readonly at: number }>;
+}
+
+/** Clocks of engine and worker differ, and the engine counts whole seconds. */
+const CLOCK_SLACK_MS = 60_000;
+
+type Labels = Readonly<Record<string, string>> | null | undefined;
+
+/** Removes what one attempt made. Volumes and networks go once no container holds them. */
+export async function removeAllOf(
+  deps: DockerDeps,
+  { jobId, attempt }: Pick<Owner, "jobId" | "attempt">,
+  signal: AbortSignal,
+): Promise<void> {
+  const { docker } = deps;
+  const label = [`${LABEL.job}=${jobId}`, `${LABEL.attempt}=${attempt}`];
+  const found = await quick(signal, "list containers", (abortSignal) =>
+    docker.listContainers({ all: true, filters: { label }, abortSignal }),
+  );
+  await all(found.map(({ Id }) => removeContainer(docker.getContainer(Id), signal)));
+  await all([
+    removeVolumes(deps, label, signal),
+    removeNetworks(deps, label, signal),
+  ]);
+}
+
+/** Waits for all, then throws the first failure: one that fails must not leave the others behind. */
+async function all(removals: readonly Promise<void>[]): Promise<void> {
+  const results = await Promise.allSettled(removals);
+  for (const result of results) if (result.status === "rejected") throw result.reason;
+}
+
+async function removeVolumes(
+  deps: DockerDeps,
+  label: string[],
+  signal: AbortSignal,
+): Promise<void> {
+  const { Volumes: volumes } = await quick(signal, "list volumes", (abortSignal) =>
+    deps.docker.listVolumes({ filters: { label }, abortSignal } as object),
+  );
+  await all((volumes ?? []).map(({ Name }) => removeVolume(deps, Name, signal)));
+}
+
+async function removeNetworks(
+  deps: DockerDeps,
+  label: string[],
+  signal: AbortSignal,
+): Promise<void> {
+  const networks = await quick(signal, "list networks", (abortSignal) =>
+    deps.docker.listNetworks({ filters: { label }, abortSignal }),
+  );
+  await all(networks.map(({ Id }) => removeNetwork(deps, Id, signal)));
+}
+
+/** Everything of ours on the engine; whose it is, and whether it still has a life, others decide. */
+export async function listLeftovers(
+  deps: LeftoverDeps,
+  signal: AbortSignal,
+): Promise<readonly Leftover[]> {
+  const found = await Promise.all([
+    listContainers(deps, signal),
+    listNetworks(deps, signal),
+    listVolumes(deps, signal),
+    listImages(deps, signal),
+  ]);
+  return found.flat();
+}
+
+async function listContainers(deps: LeftoverDeps, signal: AbortSignal): Promise<Leftover[]> {
+  const containers = await quick(signal, "list containers", (abortSignal) =>
+    deps.docker.listContainers({ all: true, abortSignal }),
+  );
+  const found = containers.map(async (container): Promise<Leftover[]> => {
+    const leftover = leftoverOf("container", container.Id, container.Created * 1000);
+    if (container.Labels[LABEL.job] !== undefined) return [leftover(container.Labels)];
+    if (mayBeBuilding(deps, container.Created * 1000)) return [];
+    const workerId = await workerByCgroup(deps, container.Id, signal);
+    return workerId === undefined ? [] : [{ ...leftover(undefined), workerId }];
+  });
+  return (await Promise.all(found)).flat();
+}
+
+/** Containers of our running builds have no labels either. */
+function mayBeBuilding({ buildStarts }: LeftoverDeps, createdAt: number): boolean {
+  return [...buildStarts].some(({ at }) => createdAt >= at - CLOCK_SLACK_MS);
+}
+
+/** A killed engine leaves containers of image builds without labels; their cgroup tells. */
+async function workerByCgroup(
+  { docker, cgroupParent }: DockerDeps,
+  id: string,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const found = await callOrNothing(
+    { doing: "inspect a container", deadlineMs: DEADLINE_MS.quick, signal },
+    (abortSignal) => docker.getContainer(id).inspect({ abortSignal }),
+  );
+  return found && workerOfCgroup(cgroupParent, found.HostConfig.CgroupParent ?? "");
+}
+
+async function listNetworks({ docker }: DockerDeps, signal: AbortSignal): Promise<Leftover[]> {
+  const networks = await quick(signal, "list networks", (abortSignal) =>
+    docker.listNetworks({ filters: { label: [LABEL.job] }, abortSignal }),
+  );
+  return networks.map((network) =>
+    leftoverOf("network", network.Id, Date.parse(network.Created))(network.Labels),
+  );
+}
+
+async function listVolumes({ docker }: DockerDeps, signal: AbortSignal): Promise<Leftover[]> {
+  const { Volumes: volumes } = await quick(signal, "list volumes", (abortSignal) =>
+    docker.listVolumes({ filters: { label: [LABEL.job] }, abortSignal } as object),
+  );
+  return (volumes ?? []).map((volume) => {
+    const { CreatedAt: createdAt } = volume as { CreatedAt?: string };
+    return leftoverOf("volume", volume.Name, Date.parse(createdAt ?? ""))(volume.Labels);
+  });
+}
+
+/** Our images that no newer tag or container needs and whose time to live is over. */
+async function listImages(deps: LeftoverDeps, signal: AbortSignal): Promise<Leftover[]> {
+  const list = (filters: Record<string, string[]>) =>
+    quick(signal, "list images", (abortSignal) =>
+      deps.docker.listImages({ filters: JSON.stringify(filters), abortSignal }),
+    );
+  const [dangling, partial] = await Promise.all([
+    list({ label: [IMAGE_LABEL], dangling: ["true"] }),
+    list({ reference: [IMAGE_TAGS.partial] }),
+  ]);
+  const ids = [...dangling.map(({ Id }) => Id), ...partial.flatMap(({ RepoTags }) => RepoTags ?? [])];
+  const found = ids.map(async (id) => {
+    const usedAt = await lastUseOf(deps, id, signal);
+    if (usedAt === undefined || deps.now() - usedAt < deps.imageTtlMs) return [];
+    return [leftoverOf("image", id, usedAt)(undefined)];
+  });
+  return (await Promise.all(found)).flat();
+}
+
+/** When a build last ended with this image: a build from the cache renews the tag, not the image. */
+async function lastUseOf(
+  { docker }: DockerDeps,
+  id: string,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const found = await callOrNothing(
+    { doing: "inspect an image", deadlineMs: DEADLINE_MS.quick, signal },
+    (abortSignal) => docker.getImage(id).inspect({ abortSignal } as object),
+  );
+  if (!found) return undefined;
+  const { Metadata: metadata } = found as { Metadata?: { LastTagTime?: string } };
+  return Math.max(Date.parse(found.Created), Date.parse(metadata?.LastTagTime ?? "") || 0);
+}
+
+function leftoverOf(kind: Leftover["kind"], id: string, createdAt: number) {
+  return (labels: Labels): Leftover => ({
+    kind,
+    id,
+    workerId: labels?.[LABEL.worker],
+    jobId: labels?.[LABEL.job],
+    attempt: labels?.[LABEL.attempt] === undefined ? undefined : Number(labels[LABEL.attempt]),
+    createdAt,
+  });
+}
+
+const REMOVE = {
+  container: (deps, id, signal) => removeContainer(deps.docker.getContainer(id), signal),
+  network: removeNetwork,
+  volume: removeVolume,
+  image: removeImage,
+} satisfies Record<
+  Leftover["kind"],
+  (deps: DockerDeps, id: string, signal: AbortSignal) => Promise<void>
+>;
+
+export async function removeLeftover(
+  deps: DockerDeps,
+  { kind, id }: Leftover,
+  signal: AbortSignal,
+): Promise<void> {
+  await REMOVE[kind](deps, id, signal);
+}
+
+async function removeVolume({ docker }: DockerDeps, name: string, signal: AbortSignal) {
+  await removal(signal, "remove a volume", (abortSignal) =>
+    docker.getVolume(name).remove({ abortSignal }),
+  );
+}
+
+async function removeNetwork({ docker }: DockerDeps, id: string, signal: AbortSignal) {
+  await removal(signal, "remove a network", (abortSignal) =>
+    docker.getNetwork(id).remove({ abortSignal }),
+  );
+}
+
+/** An image that a container or another image still needs stays: it is found again later. */
+async function removeImage({ docker }: DockerDeps, id: string, signal: AbortSignal) {
+  try {
+    await removal(signal, "remove an image", (abortSignal) =>
+      docker.getImage(id).remove({ abortSignal }),
+    );
+  } catch (err) {
+    if (!(err instanceof InfraFault) || statusOf(err.cause) !== 409) throw err;
+  }
+}
+
+async function removal(
+  signal: AbortSignal,
+  doing: string,
+  run: (abortSignal: AbortSignal) => Promise<unknown>,
+): Promise<void> {
+  await callOrNothing({ doing, deadlineMs: DEADLINE_MS.heavy, signal }, run);
+}
+
+function quick<T>(
+  signal: AbortSignal,
+  doing: string,
+  run: (abortSignal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  return call({ doing, deadlineMs: DEADLINE_MS.quick, signal }, run);
+}

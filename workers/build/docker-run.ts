@@ -1,0 +1,243 @@
+import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import type Dockerode from "dockerode";
+import { InfraFault, UserFault } from "../../src/domain/faults.ts";
+import type { ContainerEnd } from "../../src/domain/step.ts";
+import { DEADLINE_MS, call, raceAbort, statusOf } from "./docker-client.ts";
+import type { CallOptions, DockerDeps } from "./docker-client.ts";
+import { DockerOutput } from "./docker-output.ts";
+import type { OnOutput } from "./docker-output.ts";
+import type { ContainerSpec } from "./engine.ts";
+
+const STOP_GRACE_SECONDS = 10;
+const STOP_DEADLINE_MS = STOP_GRACE_SECONDS * 1000 + DEADLINE_MS.quick;
+/** Exit and end of output belong together; so long one may wait for the other without a byte. */
+const SETTLE_MS = 30_000;
+
+/** The one run of a container: from the attached output to how it ended. */
+export class DockerRun {
+  readonly #deps: DockerDeps;
+  readonly #container: Dockerode.Container;
+  readonly #spec: ContainerSpec;
+  /** Ends the connections that live as long as the container. */
+  readonly #closed = new AbortController();
+  readonly #opened = Promise.withResolvers<{ atMs: number }>();
+  readonly #output = new DockerOutput();
+  #exited: Promise<void> | undefined;
+  #heard: Promise<void> | undefined;
+
+  constructor(deps: DockerDeps, container: Dockerode.Container, spec: ContainerSpec) {
+    this.#deps = deps;
+    this.#container = container;
+    this.#spec = spec;
+  }
+
+  /** Attaches and begins to wait before it starts, so that neither output nor exit can be missed. */
+  async start(onOutput: OnOutput, signal: AbortSignal): Promise<void> {
+    const container = this.#container;
+    const abortSignal = this.#closed.signal;
+    const attached = { stream: true, stdout: true, stderr: true, abortSignal };
+    const [output, exit] = await Promise.all([
+      call(quick("attach to a container", signal), () => container.attach(attached)),
+      call(quick("wait for a container", signal), () => nextExit(container, abortSignal)),
+    ]);
+    this.#heard = observed(this.#output.handOver(output, onOutput));
+    this.#exited = observed(readExit(exit));
+    await this.#startContainer(signal);
+    // Every command has a gate: the kernel's word that memory ran out is lost until start returns.
+    if (!this.#spec.gate) await this.openGate(signal);
+  }
+
+  /** The shell at the gate reads one line; the command's time counts from here. */
+  async openGate(signal: AbortSignal): Promise<void> {
+    const attached = { stream: true, stdin: true, hijack: true, abortSignal: this.#closed.signal };
+    const stdin = (await call(quick("open a container's gate", signal), () =>
+      this.#container.attach(attached),
+    )) as Duplex;
+    // A container that is gone shows in `wait`; here it must not end the process.
+    stdin.on("error", () => undefined).resume();
+    this.#output.listen();
+    this.#opened.resolve({ atMs: performance.now() });
+    stdin.end("\n");
+  }
+
+  async wait(signal: AbortSignal): Promise<ContainerEnd> {
+    const decided = new AbortController();
+    try {
+      return await raceAbort(this.#end(decided.signal), signal);
+    } catch (err) {
+      if (signal.aborted) await this.#stopForGood();
+      throw err;
+    } finally {
+      decided.abort();
+    }
+  }
+
+  close(): void {
+    this.#closed.abort();
+  }
+
+  async #startContainer(signal: AbortSignal): Promise<void> {
+    const options = { doing: "start a container", deadlineMs: DEADLINE_MS.heavy, signal };
+    try {
+      await call(options, (abortSignal) => this.#container.start({ abortSignal }));
+    } catch (err) {
+      this.close();
+      throw startFault(err);
+    }
+  }
+
+  /** Its own end, or that of the limit it hit: what a stopped container then exits with is noise. */
+  async #end(decided: AbortSignal): Promise<ContainerEnd> {
+    const { timeoutMs, idleTimeoutMs } = this.#spec.limits;
+    const reached: ContainerEnd[] = [];
+    const stopAfter = async (how: "over-time" | "silent", limit: Promise<void>) => {
+      await limit;
+      reached.push({ how });
+      await this.#stop();
+      return { how };
+    };
+    const end = await Promise.race([
+      this.#finish(decided),
+      stopAfter("over-time", this.#elapse(timeoutMs, decided)),
+      stopAfter("silent", this.#fallSilent(idleTimeoutMs, decided)),
+    ]);
+    return reached[0] ?? end;
+  }
+
+  async #elapse(ms: number, signal: AbortSignal): Promise<void> {
+    const { atMs } = await this.#opened.promise;
+    await sleep(Math.max(0, atMs + ms - performance.now()), undefined, { signal });
+  }
+
+  async #fallSilent(ms: number, signal: AbortSignal): Promise<void> {
+    await this.#opened.promise;
+    await this.#output.silence(ms, signal);
+  }
+
+  /** The end of a stream is not the end of a container, so both are awaited, and inspect decides. */
+  async #finish(decided: AbortSignal): Promise<ContainerEnd> {
+    if (!this.#exited || !this.#heard) throw new Error("The container was never started.");
+    const late = async () => {
+      await this.#output.silence(SETTLE_MS, decided);
+      throw new InfraFault("ENGINE_FAILED", "The engine lost track of a running container.");
+    };
+    try {
+      await Promise.race([this.#exited, this.#heard]);
+      this.#output.listen();
+      await Promise.race([Promise.all([this.#exited, this.#heard]), late()]);
+    } catch (err) {
+      throw brokenOff(err);
+    }
+    return this.#inspectEnd();
+  }
+
+  async #inspectEnd(): Promise<ContainerEnd> {
+    // Not the job's signal: how it ended is worth knowing even while the job is being stopped.
+    const options = quick("inspect a container", new AbortController().signal);
+    const { State: state } = await call(options, (abortSignal) =>
+      this.#container.inspect({ abortSignal }),
+    );
+    if (state.Running) {
+      throw new InfraFault("ENGINE_FAILED", "The output ended while the container was running.");
+    }
+    const { ExitCode: code } = state;
+    // A child may have been killed for its memory while the command went on and passed.
+    if (state.OOMKilled && code !== 0) return { how: "out-of-memory" };
+    if (code === 127) this.#throwIfNoShell();
+    return { how: "exited", code };
+  }
+
+  /** The container's init, not the engine, finds out that there is no shell, and says so. */
+  #throwIfNoShell(): void {
+    const text = this.#output.shortText() ?? "";
+    const found = /^\[FATAL tini \(\d+\)\] exec sh failed: ([^\n]*)\n$/.exec(text);
+    if (found) throw noShell(found[1] ?? "", undefined);
+  }
+
+  /** After an abort its reason is what counts; a container that cannot be stopped is reaped. */
+  async #stopForGood(): Promise<void> {
+    try {
+      await this.#stop();
+    } catch (err) {
+      this.#deps.logger.warn({ err, containerId: this.#container.id }, "Container still runs");
+    }
+  }
+
+  /** SIGTERM, a grace, SIGKILL; then whatever it still said. Has a deadline of its own. */
+  async #stop(): Promise<void> {
+    const signal = AbortSignal.timeout(STOP_DEADLINE_MS);
+    const options = { doing: "stop a container", deadlineMs: STOP_DEADLINE_MS, signal };
+    await call(options, async (abortSignal) => {
+      try {
+        await this.#container.stop({ t: STOP_GRACE_SECONDS, abortSignal });
+      } catch (err) {
+        if (statusOf(err) !== 304 && statusOf(err) !== 404) throw err;
+      }
+    });
+    await raceAbort(Promise.allSettled([this.#exited, this.#heard]), signal);
+  }
+}
+
+function quick(doing: string, signal: AbortSignal): CallOptions {
+  return { doing, deadlineMs: DEADLINE_MS.quick, signal };
+}
+
+/** Marks a promise as awaited later, so that an early rejection does not end the process. */
+function observed<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
+}
+
+/**
+ * Asks for the next exit and returns once the engine has answered that it waits, so the container may
+ * be started. The library's own `wait` would not tell, and never settles when the engine dies.
+ */
+async function nextExit(
+  container: Dockerode.Container,
+  abortSignal: AbortSignal,
+): Promise<NodeJS.ReadableStream> {
+  const modem: Modem = container.modem;
+  const answer = Promise.withResolvers<NodeJS.ReadableStream>();
+  const request = {
+    path: `/containers/${container.id}/wait?`,
+    method: "POST",
+    isStream: true,
+    abortSignal,
+    options: { _query: { condition: "next-exit" }, _body: {} },
+    statusCodes: { 200: true, 404: "no such container", 500: "server error" },
+  };
+  modem.dial(request, (err, stream) => (err ? answer.reject(err) : answer.resolve(stream)));
+  return answer.promise;
+}
+
+interface Modem {
+  dial(request: object, done: (err: unknown, stream: NodeJS.ReadableStream) => void): void;
+}
+
+async function readExit(answer: NodeJS.ReadableStream): Promise<void> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of answer) chunks.push(chunk as Buffer);
+  if (Buffer.concat(chunks).includes('"StatusCode":')) return;
+  throw new InfraFault("ENGINE_FAILED", "The engine stopped waiting for a container.");
+}
+
+/** A broken connection is the engine's fault; what the caller's `onOutput` threw stays as it is. */
+function brokenOff(err: unknown): unknown {
+  const code = err instanceof Error && "code" in err ? err.code : undefined;
+  if (typeof code !== "string" || !/^(ECONN|EPIPE|ERR_STREAM|ABORT_ERR)/.test(code)) return err;
+  const message = "The connection to a running container broke.";
+  return new InfraFault("ENGINE_FAILED", message, { cause: err });
+}
+
+function startFault(err: unknown): unknown {
+  const found = /exec: "?sh"?: ([^\n]*)/.exec(err instanceof Error ? err.message : "");
+  return found ? noShell(found[1] ?? "", err) : err;
+}
+
+function noShell(why: string, cause: unknown): UserFault {
+  return new UserFault("NO_SHELL", `The image has no shell that could run the step: ${why}.`, {
+    hint: "Steps are run by `sh`: install a shell in the image, for example busybox.",
+    cause,
+  });
+}

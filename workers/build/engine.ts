@@ -1,0 +1,162 @@
+import type { ContainerEnd } from "../../src/domain/step.ts";
+
+/**
+ * All that a job needs from whatever runs containers. The life of a step:
+ * 1. `createContainer` makes it (labelled, locked down), nothing runs yet;
+ * 2. `putArchive` may fill it; `start` attaches first, so that no byte of its output is lost;
+ * 3. `wait` says how it ended, after the last byte of output was handed over;
+ * 4. `getArchive` takes results out; `remove` ends it. Removing twice is fine.
+ *
+ * Failures of the engine are `InfraFault`s, an image that does not exist is a `UserFault`.
+ */
+export interface Engine {
+  /** Throws `InfraFault` "ENGINE_UNAVAILABLE" when the engine does not answer in time. */
+  ping(signal: AbortSignal): Promise<EngineFacts>;
+  /** A `RUN` line that fails is returned; a Dockerfile that cannot be read is a `UserFault`. */
+  buildImage(options: BuildImageOptions, signal: AbortSignal): Promise<ImageBuild>;
+  /** Finds a named image, pulling it when it is missing. */
+  findImage(name: string, signal: AbortSignal): Promise<Image>;
+  createNetwork(owner: Owner, signal: AbortSignal): Promise<NetworkHandle>;
+  /** Fills a new volume with a tar stream (the commit's tree, owned by `user` of the image). */
+  createWorkspace(options: CreateWorkspaceOptions, signal: AbortSignal): Promise<WorkspaceHandle>;
+  createContainer(spec: ContainerSpec, signal: AbortSignal): Promise<Container>;
+  /** Removes containers, networks and volumes of one attempt. Safe twice, and for one that never started anything. */
+  removeAllOf(owner: Pick<Owner, "jobId" | "attempt">, signal: AbortSignal): Promise<void>;
+  /** Everything on the engine that carries our labels or our cgroup parent, whoever left it. */
+  listLeftovers(signal: AbortSignal): Promise<readonly Leftover[]>;
+  removeLeftover(leftover: Leftover, signal: AbortSignal): Promise<void>;
+}
+
+export interface EngineFacts {
+  readonly version: string;
+  readonly cgroupVersion: string;
+  readonly cpus: number;
+  readonly memoryBytes: number;
+}
+
+/** Who an object on the engine belongs to; becomes its labels and its name. */
+export interface Owner {
+  readonly workerId: string;
+  readonly jobId: string;
+  readonly attempt: number;
+  readonly step: string;
+}
+
+export interface BuildImageOptions {
+  readonly owner: Owner;
+  /** A tar stream of the build context, `.dockerignore` already applied. */
+  readonly context: NodeJS.ReadableStream;
+  /** Path of the Dockerfile inside the context. */
+  readonly dockerfile: string;
+  readonly onOutput: (chunk: Buffer) => void;
+  readonly timeoutMs: number;
+  /**
+   * The newest image under one name (repo and trust class) is kept: its layers are the next build's
+   * cache. Without a name the image is removed once its time to live is over.
+   */
+  readonly cacheName?: string;
+}
+
+export type ImageBuild =
+  | { readonly kind: "built"; readonly image: Image }
+  | {
+      readonly kind: "failed";
+      /** The engine's own message, one line. */
+      readonly message: string;
+      readonly exitCode: number | null;
+      /** The instruction that failed, as the engine announced it, e.g. `RUN make deps`. */
+      readonly instruction: string | null;
+    }
+  | { readonly kind: "over-time" };
+
+export interface Image {
+  readonly id: string;
+  /** `User` of the image's configuration; empty means root. */
+  readonly user: string;
+  readonly env: readonly string[];
+}
+
+export interface NetworkHandle {
+  readonly id: string;
+  readonly name: string;
+}
+
+export interface CreateWorkspaceOptions {
+  readonly owner: Owner;
+  readonly image: Image;
+  /** Opens a tar stream of the commit's tree for files owned by these ids. */
+  readonly tree: (owner: { uid: number; gid: number }) => NodeJS.ReadableStream;
+  /** Names of the steps that will each see a copy-on-write view of their own. */
+  readonly steps: readonly string[];
+}
+
+export interface WorkspaceHandle {
+  /** Volume to mount at /workspace for this step. */
+  volumeFor(step: string): string;
+  /** Who owns the files: the image's own user, looked up in the image's passwd file. */
+  readonly uid: number;
+  readonly gid: number;
+  /** That user's home folder in the image. */
+  readonly home: string;
+}
+
+/** What a container may do: tests keep seven capabilities, `package` has Docker's set without two. */
+export type Privilege = "test" | "package";
+
+export interface ContainerSpec {
+  readonly owner: Owner;
+  readonly image: Image;
+  /** Argument list; never passed through a shell of ours. */
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly workingDir: string;
+  /** `uid:gid` or a name; undefined: the image's own user. */
+  readonly user?: string;
+  /** Volume name → mount point. */
+  readonly volumes: Readonly<Record<string, string>>;
+  readonly network: NetworkHandle | "none";
+  readonly privilege: Privilege;
+  readonly limits: ContainerLimits;
+  /**
+   * With a gate the container starts at once but runs its command only after `openGate`, so that
+   * the cost of starting is paid while something else is still being done.
+   */
+  readonly gate: boolean;
+}
+
+export interface ContainerLimits {
+  readonly memoryBytes: number;
+  readonly cpus: number;
+  readonly pids: number;
+  /** Whole run from the moment the command starts: then SIGTERM, 10 s, SIGKILL. */
+  readonly timeoutMs: number;
+  /** Longest time without output. */
+  readonly idleTimeoutMs: number;
+}
+
+export interface Container {
+  readonly id: string;
+  putArchive(tar: NodeJS.ReadableStream, path: string, signal: AbortSignal): Promise<void>;
+  /** Attaches, then starts. Output arrives in order; a slow `onOutput` promise holds it back. */
+  start(onOutput: (chunk: Buffer) => void | Promise<void>, signal: AbortSignal): Promise<void>;
+  /** Lets a gated container run its command. */
+  openGate(signal: AbortSignal): Promise<void>;
+  /**
+   * How it ended, once all output was handed over. When `signal` is aborted it stops the container
+   * politely (SIGTERM, 10 s, SIGKILL) and then throws the signal's reason.
+   */
+  wait(signal: AbortSignal): Promise<ContainerEnd>;
+  /** A tar stream of a path in the container; undefined when there is no such path. */
+  getArchive(path: string, signal: AbortSignal): Promise<NodeJS.ReadableStream | undefined>;
+  remove(signal: AbortSignal): Promise<void>;
+}
+
+/** Something of ours on the engine: by label, or (build containers) by cgroup parent alone. */
+export interface Leftover {
+  readonly kind: "container" | "network" | "volume" | "image";
+  readonly id: string;
+  readonly workerId: string | undefined;
+  readonly jobId: string | undefined;
+  readonly attempt: number | undefined;
+  readonly createdAt: number;
+}

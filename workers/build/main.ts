@@ -1,0 +1,135 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { processEnv, readBuildWorkerConfig } from "../../src/shared/config.ts";
+import type { BuildWorkerConfig } from "../../src/shared/config.ts";
+import { createLogger } from "../../src/shared/logger.ts";
+import type { Logger } from "../../src/shared/logger.ts";
+import type { BuildGrant } from "../../src/shared/protocol.ts";
+import { consumeTickets } from "../../src/shared/queues.ts";
+import { serverClient } from "../../src/shared/server-client.ts";
+import { installShutdown } from "../../src/shared/shutdown.ts";
+import { TOPICS, subscribe } from "../../src/shared/topics.ts";
+import { openClaims } from "./claims.ts";
+import { dockerEngine } from "./docker.ts";
+import { engineAddress } from "./engine-address.ts";
+import { openGit } from "./git.ts";
+import { holdLease } from "./lease.ts";
+import type { Lease } from "./lease.ts";
+import { openMirrors } from "./mirrors.ts";
+import { reapForever } from "./reaper.ts";
+import { runJob } from "./run-job.ts";
+import type { RunJobDeps } from "./run-job.ts";
+import { spoolBudget } from "./spool.ts";
+import { readWorkerId } from "./worker-id.ts";
+
+/** A planned stop is over within ten seconds, force included. */
+const SHUTDOWN_MS = 9_500;
+const CGROUP_PARENT = "/tatara";
+const IMAGE_TTL_MS = 7 * 24 * 60 * 60 * 1_000;
+
+const env = processEnv();
+const config = readBuildWorkerConfig(env);
+const logger = createLogger({ process: "build", level: config.logLevel, now: Date.now });
+const shutdown = installShutdown({ logger, deadlineMs: SHUTDOWN_MS });
+
+const dir = join(config.dataDir, "worker", config.workerName || "build");
+const workerId = await readWorkerId(dir, config.workerName);
+const client = serverClient({ url: config.serverUrl, token: config.workerToken });
+const engine = dockerEngine({
+  address: engineAddress(config.dockerHost),
+  logger,
+  now: Date.now,
+  cgroupParent: CGROUP_PARENT,
+  buildLimits: { memoryBytes: config.stepMemoryBytes, cpus: config.stepCpus },
+  imageTtlMs: IMAGE_TTL_MS,
+});
+const deps = await jobDeps(config, logger);
+
+/** Leases of the jobs that run now, by job. */
+const leases = new Map<string, { readonly lease: Lease; readonly attempt: string }>();
+const claims = openClaims({
+  client,
+  engine,
+  workerId,
+  slots: config.slots,
+  run,
+  shutdown: shutdown.signal,
+  logger,
+  random: Math.random,
+});
+
+// Closed in reverse order: first no more tickets, then the jobs that run.
+shutdown.onClose("jobs", () => claims.drained());
+const consumer = consumeTickets({
+  queue: "build",
+  redisUrl: config.redisUrl,
+  logger,
+  onTicket: async () => void (await claims.claimOne()),
+});
+shutdown.onClose("tickets", () => consumer.close());
+const cancels = subscribe({
+  redisUrl: config.redisUrl,
+  topic: TOPICS.cancel,
+  logger,
+  onMessage: (jobId) => leases.get(jobId)?.lease.beat(),
+});
+shutdown.onClose("cancels", () => cancels.close());
+
+logger.info({ workerId, slots: config.slots, serverUrl: config.serverUrl }, "Build worker started");
+void claims.askWhileIdle();
+void reapForever(
+  {
+    engine,
+    client,
+    workerId,
+    jobsDir: deps.dir,
+    isOurs: (attempt) => [...leases.values()].some((held) => held.attempt === attempt),
+    now: Date.now,
+    logger,
+  },
+  shutdown.signal,
+);
+
+async function run(grant: BuildGrant): Promise<void> {
+  const lease = holdLease(grant, { client, shutdown: shutdown.signal, logger });
+  leases.set(grant.jobId, { lease, attempt: `${grant.jobId}-${grant.lease.attempt}` });
+  try {
+    await runJob(grant, deps, lease);
+  } finally {
+    leases.delete(grant.jobId);
+    lease.close();
+  }
+}
+
+async function jobDeps(settings: BuildWorkerConfig, log: Logger): Promise<RunJobDeps> {
+  const git = openGit({ path: env["PATH"] ?? "/usr/bin:/bin", proxy: proxyOf(env) });
+  const httpPrefixes = [settings.serverUrl, ...settings.httpForges];
+  return {
+    client,
+    engine,
+    git,
+    mirrors: openMirrors({ dir: join(dir, "mirrors"), git, httpPrefixes }),
+    budget: spoolBudget(),
+    workerId,
+    baseImage: settings.baseImage,
+    limits: {
+      memoryBytes: settings.stepMemoryBytes,
+      cpus: settings.stepCpus,
+      pids: settings.stepPids,
+      timeoutMs: settings.stepTimeoutMs,
+      idleTimeoutMs: settings.idleTimeoutMs,
+    },
+    packageScript: await readFile(new URL("steps/package.sh", import.meta.url), "utf8"),
+    dir: join(dir, "jobs"),
+    now: Date.now,
+    logger: log,
+  };
+}
+
+/** What git may know of the host's network; the own remote over plain http never goes by a proxy. */
+function proxyOf(all: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  const names = ["https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY"] as const;
+  return Object.fromEntries(
+    names.flatMap((name) => (all[name] === undefined ? [] : [[name, all[name]]])),
+  );
+}

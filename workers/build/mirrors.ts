@@ -1,0 +1,303 @@
+import { createHash, randomUUID } from "node:crypto";
+import { mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { InfraFault, UserFault } from "../../src/domain/faults.ts";
+import { isRefName, isSha } from "../../src/domain/push.ts";
+import { fetchProblem } from "./fetch-problem.ts";
+import { GitFailed } from "./git.ts";
+import type { Git, GitOptions } from "./git.ts";
+
+const FETCH_TIMEOUT_MS = 10 * 60 * 1_000;
+const SIZE_CHECK_MS = 2_000;
+export const MIRROR_BYTES_MAX = 5 * 1024 ** 3;
+
+export interface FetchRequest {
+  readonly repo: string;
+  readonly url: string;
+  /** Value of the HTTP Authorization header. */
+  readonly authorization: string | null;
+  readonly ref: string;
+  readonly sha: string;
+}
+
+/** A bare copy of a repo on this worker, with at least the commit that was asked for. */
+export interface Mirror {
+  /** Shows each tree exactly as it was pushed. */
+  readonly gitDir: string;
+  /** The same objects; archives made here honour the repo's own attributes. */
+  readonly sourceGitDir: string;
+  /** The commit itself, with tags peeled. */
+  readonly sha: string;
+}
+
+export interface MirrorDeps {
+  readonly dir: string;
+  readonly git: Git;
+  /** Beginnings of addresses that may be fetched over plain http. */
+  readonly httpPrefixes: readonly string[];
+  readonly bytesMax?: number;
+}
+
+export interface Mirrors {
+  /** Fetches the ref and all tags, and makes sure that the commit is there. */
+  fetch(request: FetchRequest, signal: AbortSignal): Promise<Mirror>;
+}
+
+export function openMirrors(deps: MirrorDeps): Mirrors {
+  const lockOf = locks();
+
+  return {
+    fetch: async (request, signal) => {
+      if (!isSha(request.sha) || !isRefName(request.ref)) {
+        throw new InfraFault("CANNOT_FETCH", `"${request.ref}" is no ref that can be fetched.`);
+      }
+      const gitDir = join(deps.dir, nameOf(request));
+      return await lockOf(gitDir, async () => await fetchWithin(deps, gitDir, request, signal));
+    },
+  };
+}
+
+/** Readable, and unique even where two addresses differ only in what a file name cannot show. */
+function nameOf({ repo, url }: FetchRequest): string {
+  const digest = createHash("sha256").update(url).digest("hex").slice(0, 16);
+  return `${repo.replace(/[^A-Za-z0-9]+/g, "-").slice(0, 60)}-${digest}.git`;
+}
+
+/** One fetch into a mirror at a time. */
+function locks() {
+  const tails = new Map<string, Promise<unknown>>();
+  return async <T>(key: string, work: () => Promise<T>): Promise<T> => {
+    const before = tails.get(key) ?? Promise.resolve();
+    const mine = before.then(work, work);
+    tails.set(key, mine);
+    try {
+      return await mine;
+    } finally {
+      if (tails.get(key) === mine) tails.delete(key);
+    }
+  };
+}
+
+async function fetchWithin(
+  deps: MirrorDeps,
+  gitDir: string,
+  request: FetchRequest,
+  signal: AbortSignal,
+): Promise<Mirror> {
+  const limit = AbortSignal.timeout(FETCH_TIMEOUT_MS);
+  const oversize = new AbortController();
+  const within = AbortSignal.any([signal, limit, oversize.signal]);
+  const bytesMax = deps.bytesMax ?? MIRROR_BYTES_MAX;
+  const watch = watchSize(gitDir, { bytesMax, oversize, until: within });
+  try {
+    return await fetchRepairing(deps, gitDir, request, within);
+  } catch (err) {
+    signal.throwIfAborted();
+    await removePartialPacks(gitDir);
+    if (oversize.signal.aborted) throw overLimit(`more than ${bytesMax / 1024 ** 3} GiB`, err);
+    if (limit.aborted) throw overLimit(`longer than ${FETCH_TIMEOUT_MS / 60_000} min`, err);
+    throw err;
+  } finally {
+    oversize.abort();
+    await watch;
+  }
+}
+
+/** A mirror that git cannot work with is removed, and fetched anew once. */
+async function fetchRepairing(
+  deps: MirrorDeps,
+  gitDir: string,
+  request: FetchRequest,
+  signal: AbortSignal,
+): Promise<Mirror> {
+  const isNew = await create(deps, gitDir, request, signal);
+  try {
+    return await fetchInto(deps, gitDir, request, signal);
+  } catch (err) {
+    if (isNew || !(err instanceof GitFailed)) throw faultOf(err, request);
+  }
+  await discard(gitDir);
+  await create(deps, gitDir, request, signal);
+  return await fetchInto(deps, gitDir, request, signal).catch((err: unknown) => {
+    throw faultOf(err, request);
+  });
+}
+
+/** True when there was none yet. A half-made one never gets the name. */
+async function create(
+  { git }: MirrorDeps,
+  gitDir: string,
+  { sha }: FetchRequest,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const exists = await stat(join(gitDir, "source", "HEAD")).catch(() => undefined);
+  if (exists) return false;
+  await discard(gitDir);
+
+  const draft = `${gitDir}.${randomUUID()}.new`;
+  await mkdir(draft, { recursive: true });
+  const init = ["init", "--quiet", "--bare", `--object-format=${sha.length === 64 ? "sha256" : "sha1"}`];
+  await git.run(init, { gitDir: draft, signal });
+  await git.run(init, { gitDir: join(draft, "source"), signal });
+  await mkdir(join(draft, "info"), { recursive: true });
+  await writeFile(join(draft, "info", "attributes"), "* -export-ignore -export-subst\n");
+  await mkdir(join(draft, "source", "objects", "info"), { recursive: true });
+  await writeFile(join(draft, "source", "objects", "info", "alternates"), "../../objects\n");
+  await rename(draft, gitDir);
+  return true;
+}
+
+/** Out of the way at once; whoever still reads it keeps the files it has open. */
+async function discard(gitDir: string): Promise<void> {
+  const old = `${gitDir}.${randomUUID()}.old`;
+  const moved = await rename(gitDir, old).then(
+    () => true,
+    () => false,
+  );
+  if (moved) await rm(old, { recursive: true, force: true });
+}
+
+async function fetchInto(
+  deps: MirrorDeps,
+  gitDir: string,
+  request: FetchRequest,
+  signal: AbortSignal,
+): Promise<Mirror> {
+  const options = fetchOptions(deps, gitDir, request, signal);
+  const missingRef = await fetchRefs(deps.git, request, options);
+  const sha =
+    (await findCommit(deps.git, gitDir, request.sha, signal)) ??
+    (await fetchBySha(deps.git, request, options, missingRef));
+  return { gitDir, sourceGitDir: join(gitDir, "source"), sha };
+}
+
+function fetchOptions(
+  { httpPrefixes }: MirrorDeps,
+  gitDir: string,
+  { url, authorization }: FetchRequest,
+  signal: AbortSignal,
+): GitOptions {
+  const header =
+    authorization === null
+      ? {}
+      : { [`http.${url}.extraHeader`]: `Authorization: ${authorization}` };
+  const allowHttp = httpPrefixes.some((prefix) => url.startsWith(`${prefix}/`));
+  return { gitDir, signal, config: header, allowHttp };
+}
+
+const FETCH = [
+  "fetch",
+  "--quiet",
+  "--no-tags",
+  "--no-write-fetch-head",
+  "--no-recurse-submodules",
+] as const;
+
+/** The reason why the ref could not be had, when that is all that is wrong. */
+async function fetchRefs(
+  git: Git,
+  { url, ref }: FetchRequest,
+  options: GitOptions,
+): Promise<GitFailed | undefined> {
+  const tags = "+refs/tags/*:refs/tags/*";
+  // Under a name of our own, so that branches `a` and, later, `a/b` do not get into each other's way.
+  const kept = `refs/tatara/${createHash("sha256").update(ref).digest("hex").slice(0, 32)}`;
+  const refs = ref.startsWith("refs/tags/") ? [tags] : [`+${ref}:${kept}`, tags];
+  try {
+    await git.run([...FETCH, "--prune", "--end-of-options", url, ...refs], options);
+    return undefined;
+  } catch (err) {
+    if (err instanceof GitFailed && fetchProblem(err.stderr) === "ref-missing") return err;
+    throw err;
+  }
+}
+
+async function findCommit(
+  git: Git,
+  gitDir: string,
+  sha: string,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const args = ["rev-parse", "--verify", "--quiet", "--end-of-options", `${sha}^{commit}`];
+  try {
+    return (await git.run(args, { gitDir, signal })).toString().trim();
+  } catch (err) {
+    if (err instanceof GitFailed) return undefined;
+    throw err;
+  }
+}
+
+/** The ref has moved on, or is gone: the commit may still be had by its own name. */
+async function fetchBySha(
+  git: Git,
+  { url, sha }: FetchRequest,
+  options: GitOptions,
+  missingRef: GitFailed | undefined,
+): Promise<string> {
+  const gone = `The repo has no commit ${sha.slice(0, 12)} any more; was the branch force-pushed?`;
+  try {
+    await git.run([...FETCH, "--end-of-options", url, sha], options);
+  } catch (err) {
+    const problem = err instanceof GitFailed ? fetchProblem(err.stderr) : undefined;
+    if (problem !== "commit-missing" && problem !== "ref-missing") throw err;
+    throw new InfraFault("COMMIT_GONE", gone, { cause: missingRef ?? err });
+  }
+  const found = await findCommit(git, options.gitDir, sha, options.signal);
+  if (found === undefined) throw new InfraFault("COMMIT_GONE", gone, { cause: missingRef });
+  return found;
+}
+
+const FETCH_MESSAGES = {
+  auth: "The forge refused the clone credential (401 or 403)",
+  missing: "The forge has no such repo, or the credential may not see it (404)",
+  network: "The git host cannot be reached",
+  protocol: "The address of the repo is of a kind that is not allowed",
+  other: "The commit could not be fetched",
+} as const;
+
+function faultOf(err: unknown, { url }: FetchRequest): unknown {
+  if (!(err instanceof GitFailed)) return err;
+  const problem = fetchProblem(err.stderr);
+  const known = problem === "ref-missing" || problem === "commit-missing" ? "other" : problem;
+  const said = err.stderr.trim().split("\n").slice(-3).join(" ").slice(0, 500);
+  const message = `${FETCH_MESSAGES[known]}: ${url}: ${said}`;
+  return new InfraFault("CANNOT_FETCH", message, { cause: err });
+}
+
+function overLimit(how: string, cause: unknown): UserFault {
+  return new UserFault("CHECKOUT_LIMIT", `Fetching the repo takes ${how}.`, {
+    hint: "Make the history smaller, or ask an admin to raise the limit of the checkout.",
+    cause,
+  });
+}
+
+async function watchSize(
+  gitDir: string,
+  watch: {
+    readonly bytesMax: number;
+    readonly oversize: AbortController;
+    readonly until: AbortSignal;
+  },
+): Promise<void> {
+  while (!watch.until.aborted) {
+    await delay(SIZE_CHECK_MS, undefined, { signal: watch.until }).catch(() => undefined);
+    if (watch.until.aborted) return;
+    if ((await packBytes(gitDir)) > watch.bytesMax) watch.oversize.abort(new Error("Too large."));
+  }
+}
+
+async function packBytes(gitDir: string): Promise<number> {
+  const dir = join(gitDir, "objects", "pack");
+  const names = await readdir(dir).catch(() => []);
+  const sizes = names.map(async (name) => (await stat(join(dir, name)).catch(() => undefined))?.size);
+  return (await Promise.all(sizes)).reduce<number>((sum, size) => sum + (size ?? 0), 0);
+}
+
+/** A fetch that was stopped leaves what it had so far, and git removes that only weeks later. */
+async function removePartialPacks(gitDir: string): Promise<void> {
+  const dir = join(gitDir, "objects", "pack");
+  const names = await readdir(dir).catch(() => []);
+  const partial = names.filter((name) => name.startsWith("tmp_"));
+  await Promise.all(partial.map((name) => rm(join(dir, name), { force: true })));
+}

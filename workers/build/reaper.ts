@@ -1,0 +1,94 @@
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Logger } from "../../src/shared/logger.ts";
+import { PATHS, liveAttemptsAnswer } from "../../src/shared/protocol.ts";
+import type { ServerClient } from "../../src/shared/server-client.ts";
+import type { Engine, Leftover } from "./engine.ts";
+
+const REAP_EVERY_MS = 3 * 60_000;
+const REAP_TIMEOUT_MS = 60_000;
+/** What was made while the server was asked is younger than its answer. */
+const GRACE_MS = 60_000;
+
+export interface ReaperDeps {
+  readonly engine: Engine;
+  readonly client: ServerClient;
+  readonly workerId: string;
+  /** Folder with one sub-folder per attempt, named `<job>-<attempt>`. */
+  readonly jobsDir: string;
+  /** Attempts that this process runs now, as `<job>-<attempt>`. */
+  readonly isOurs: (attempt: string) => boolean;
+  readonly now: () => number;
+  readonly logger: Logger;
+}
+
+/** Removes what dead attempts left on the engine and the disk: at the start, then now and then. */
+export async function reapForever(deps: ReaperDeps, shutdown: AbortSignal): Promise<void> {
+  // Before this life's first job nothing of this worker's can be young and alive.
+  for (let graceMs = 0; !shutdown.aborted; graceMs = GRACE_MS) {
+    await reap(deps, graceMs, shutdown).catch((err: unknown) => {
+      if (!shutdown.aborted) deps.logger.warn({ err }, "Leftovers not removed");
+    });
+    await delay(REAP_EVERY_MS, undefined, { signal: shutdown }).catch(() => undefined);
+  }
+}
+
+/** Removes what is this worker's own and no live attempt's; what others left is theirs to reap. */
+export async function reap(
+  deps: ReaperDeps,
+  graceMs: number,
+  shutdown: AbortSignal,
+): Promise<void> {
+  const { engine, workerId, logger, now } = deps;
+  const signal = AbortSignal.any([shutdown, AbortSignal.timeout(REAP_TIMEOUT_MS)]);
+  const before = now() - graceMs;
+  const isAlive = await readAlive(deps, signal);
+  const leftovers = await engine.listLeftovers(signal);
+  const dead = leftovers.filter((found) => {
+    return found.workerId === workerId && found.createdAt <= before && !isAlive(nameOf(found));
+  });
+  // A volume or network is free only once the containers that use it are gone.
+  for (const kind of ["container", "volume", "network", "image"] as const) {
+    for (const leftover of dead.filter((found) => found.kind === kind)) {
+      await removeOne(deps, leftover, signal);
+    }
+  }
+  if (dead.length > 0) logger.info({ count: dead.length }, "Leftovers of dead attempts removed");
+  await removeFolders(deps, isAlive);
+}
+
+/** This process knows its own attempts; of others (an earlier life's lease) only the server does. */
+async function readAlive(
+  { client, isOurs }: ReaperDeps,
+  signal: AbortSignal,
+): Promise<(attempt: string | undefined) => boolean> {
+  const call = { path: PATHS.liveAttempts(), method: "GET", answer: liveAttemptsAnswer } as const;
+  const { attempts } = await client.send(call, signal);
+  const alive = new Set(attempts.map(({ jobId, attempt }) => `${jobId}-${attempt}`));
+  return (attempt) => attempt !== undefined && (isOurs(attempt) || alive.has(attempt));
+}
+
+function nameOf({ jobId, attempt }: Leftover): string | undefined {
+  return jobId === undefined || attempt === undefined ? undefined : `${jobId}-${attempt}`;
+}
+
+async function removeOne(
+  { engine, logger }: ReaperDeps,
+  leftover: Leftover,
+  signal: AbortSignal,
+): Promise<void> {
+  await engine.removeLeftover(leftover, signal).catch((err: unknown) => {
+    signal.throwIfAborted();
+    logger.warn({ err, kind: leftover.kind, id: leftover.id }, "Leftover not removed");
+  });
+}
+
+async function removeFolders(
+  { jobsDir, isOurs }: ReaperDeps,
+  isAlive: (attempt: string) => boolean,
+): Promise<void> {
+  const names = await readdir(jobsDir).catch(() => []);
+  const dead = names.filter((name) => !isAlive(name) && !isOurs(name));
+  await Promise.all(dead.map((name) => rm(join(jobsDir, name), { recursive: true, force: true })));
+}

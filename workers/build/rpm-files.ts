@@ -1,0 +1,78 @@
+import { createHash } from "node:crypto";
+import { createWriteStream } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { Readable, Transform } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { extract } from "tar-stream";
+import { UserFault } from "../../src/domain/faults.ts";
+
+export const PACKAGES_MAX = 500;
+export const PACKAGE_BYTES_MAX = 2 * 1024 ** 3;
+// Entries of the archive that are no packages cost time too.
+const ENTRIES_MAX = 10_000;
+const RPM_NAME = /^[A-Za-z0-9][A-Za-z0-9._+~^-]{0,250}\.rpm$/;
+
+/** An RPM on this worker's disk, on its way to the server. */
+export interface RpmFile {
+  readonly fileName: string;
+  readonly path: string;
+  readonly sha256: string;
+  readonly sizeBytes: number;
+}
+
+/** Takes the packages out of a container's archive; whatever else is in there stays out. */
+export async function saveRpms(
+  tar: NodeJS.ReadableStream,
+  dir: string,
+  signal: AbortSignal,
+): Promise<readonly RpmFile[]> {
+  await mkdir(dir, { recursive: true });
+  const entries = extract();
+  const feeding = pipeline(tar, entries, { signal });
+  const files = new Map<string, RpmFile>();
+  let seen = 0;
+  const reading = (async () => {
+    for await (const entry of entries) {
+      seen += 1;
+      if (seen > ENTRIES_MAX) throw overLimit(`more than ${ENTRIES_MAX} files`);
+      const fileName = basename(entry.header.name);
+      if (entry.header.type !== "file" || !RPM_NAME.test(fileName)) {
+        entry.resume();
+        continue;
+      }
+      if (files.size === PACKAGES_MAX) throw overLimit(`more than ${PACKAGES_MAX} packages`);
+      const sizeBytes = entry.header.size ?? 0;
+      if (sizeBytes > PACKAGE_BYTES_MAX) throw overLimit(`${fileName} is larger than 2 GiB`);
+      files.set(fileName, await save(Readable.from(entry, { objectMode: false }), { fileName, path: join(dir, fileName), sizeBytes }));
+    }
+  })();
+  await Promise.all([feeding, reading.catch((err: unknown) => stopFeeding(entries, err))]);
+  return [...files.values()].toSorted((a, b) => (a.fileName < b.fileName ? -1 : 1));
+}
+
+function stopFeeding(entries: { destroy(err?: Error): unknown }, err: unknown): never {
+  entries.destroy(err instanceof Error ? err : undefined);
+  throw err;
+}
+
+async function save(
+  entry: Readable,
+  file: Omit<RpmFile, "sha256">,
+): Promise<RpmFile> {
+  const hash = createHash("sha256");
+  const hashing = new Transform({
+    transform: (chunk: Buffer, _encoding, done) => {
+      hash.update(chunk);
+      done(null, chunk);
+    },
+  });
+  await pipeline(entry, hashing, createWriteStream(file.path, { mode: 0o600 }));
+  return { ...file, sha256: hash.digest("hex") };
+}
+
+function overLimit(what: string): UserFault {
+  return new UserFault("PACKAGE_LIMIT", `The build made too much: ${what}.`, {
+    hint: "A build may have 500 packages of 2 GiB each.",
+  });
+}

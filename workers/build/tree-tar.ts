@@ -1,0 +1,81 @@
+import { Readable } from "node:stream";
+import { extract, pack } from "tar-stream";
+import type { Header, Pack } from "tar-stream";
+
+export interface TreeOptions {
+  readonly uid: number;
+  readonly gid: number;
+  /** The entry's new name, or undefined to leave it out. */
+  readonly rename?: (name: string, type: "file" | "directory" | "symlink") => string | undefined;
+}
+
+/**
+ * Tar in, tar out: the same files for another owner, under other names. Only regular files, folders
+ * and symlinks pass, without setuid bits; names that leave the root are left out.
+ */
+export function repack(tar: Readable, options: TreeOptions): Readable {
+  const out = pack();
+  appendTree(out, tar, options).then(
+    () => out.finalize(),
+    (err: unknown) => out.destroy(err instanceof Error ? err : new Error(String(err))),
+  );
+  return Readable.from(out, { objectMode: false });
+}
+
+/** Appends a tar's entries to another that is still open. */
+export async function appendTree(out: Pack, tar: Readable, options: TreeOptions): Promise<void> {
+  const entries = extract();
+  tar.once("error", (err) => entries.destroy(err));
+  out.once("close", () => tar.destroy());
+  tar.pipe(entries);
+  for await (const entry of entries) {
+    const header = newHeader(entry.header, options);
+    if (!header) {
+      entry.resume();
+      continue;
+    }
+    const target = out.entry(header);
+    if (header.type === "file") await copy(entry as AsyncIterable<Buffer>, target);
+    else entry.resume();
+  }
+}
+
+type NewEntry = Parameters<Pack["entry"]>[0];
+
+function newHeader(header: Header, { uid, gid, rename }: TreeOptions): NewEntry | undefined {
+  const { type } = header;
+  if (type !== "file" && type !== "directory" && type !== "symlink") return undefined;
+  const plain = header.name.replace(/\/+$/, "");
+  if (!isInside(plain)) return undefined;
+  const name = rename === undefined ? plain : rename(plain, type);
+  if (name === undefined || name === "") return undefined;
+  return {
+    name,
+    type,
+    uid,
+    gid,
+    mode: type === "symlink" ? 0o777 : (header.mode ?? 0o644) & 0o777,
+    ...(header.mtime ? { mtime: header.mtime } : {}),
+    ...(type === "file" ? { size: header.size ?? 0 } : {}),
+    ...(type === "symlink" ? { linkname: header.linkname ?? "" } : {}),
+  };
+}
+
+function isInside(name: string): boolean {
+  return !name.startsWith("/") && !name.split("/").includes("..");
+}
+
+/** Hand over hand, so that a slow reader holds the archive back. */
+async function copy(entry: AsyncIterable<Buffer>, target: NodeJS.WritableStream): Promise<void> {
+  const ended = new Promise<void>((resolve, reject) => {
+    target.once("finish", resolve).once("error", reject).once("close", resolve);
+  });
+  for await (const chunk of entry) {
+    if (target.write(chunk)) continue;
+    await new Promise<void>((resolve) => {
+      target.once("drain", resolve).once("close", resolve);
+    });
+  }
+  target.end();
+  await ended;
+}
