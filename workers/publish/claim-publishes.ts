@@ -1,0 +1,105 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { Stopped } from "../../src/domain/stop.ts";
+import { PATHS, PROTOCOL, publishGrant } from "../../src/shared/protocol.ts";
+import type { PublishGrant } from "../../src/shared/protocol.ts";
+import type { ServerClient } from "../../src/shared/server-client.ts";
+import { keepLease } from "./keep-lease.ts";
+
+export interface ClaimDeps {
+  readonly server: ServerClient;
+  readonly worker: string;
+  /** Resolves when the publish has ended, however it did. Never rejects. */
+  readonly publish: (grant: PublishGrant, signal: AbortSignal) => Promise<void>;
+}
+
+export interface Claimer {
+  /** Claims until nothing is granted or all hands are full. Throws if the server does not answer. */
+  takeAll(): Promise<void>;
+  /** Asks again and again, for the tickets that Redis lost; until shutdown. */
+  poll(): Promise<void>;
+  /** Resolves when no publish is under way. */
+  idle(): Promise<void>;
+}
+
+/** Publishes under way at once: they prepare side by side, and switch one after the other. */
+const PUBLISHES_MAX = 4;
+const POLL_MS = 30_000;
+/** While the server is away: it comes back within seconds. */
+const POLL_AGAIN_MS = 1_000;
+
+export function claimPublishes(deps: ClaimDeps, shutdown: AbortSignal): Claimer {
+  const running = new Set<Promise<void>>();
+  let asked = 0;
+  let claiming: Promise<void> | undefined;
+
+  const start = (grant: PublishGrant): void => {
+    const work = runWithLease(grant, deps, shutdown).finally(() => {
+      running.delete(work);
+      // A ticket may have come while all hands were full. What cannot be heard now, the poll hears.
+      takeAll().catch(() => undefined);
+    });
+    running.add(work);
+  };
+
+  const claimAll = async (): Promise<void> => {
+    // Whoever asks while we claim may know of work that the last answer did not.
+    for (let heard = -1; heard !== asked;) {
+      heard = asked;
+      while (running.size < PUBLISHES_MAX && !shutdown.aborted) {
+        const grant = await claim(deps, shutdown);
+        if (grant === undefined) break;
+        start(grant);
+      }
+    }
+  };
+
+  const takeAll = async (): Promise<void> => {
+    asked += 1;
+    claiming ??= claimAll().finally(() => {
+      claiming = undefined;
+    });
+    await claiming;
+  };
+
+  return {
+    takeAll,
+    poll: async () => {
+      while (!shutdown.aborted) {
+        const pauseMs = await takeAll().then(
+          () => POLL_MS,
+          () => POLL_AGAIN_MS,
+        );
+        const jittered = pauseMs * (0.75 + Math.random() / 2);
+        await delay(jittered, undefined, { signal: shutdown }).catch(() => undefined);
+      }
+    },
+    idle: async () => {
+      await Promise.all(running);
+    },
+  };
+}
+
+async function claim(
+  { server, worker }: ClaimDeps,
+  signal: AbortSignal,
+): Promise<PublishGrant | undefined> {
+  const json = { worker, protocol: PROTOCOL };
+  return await server.ask({ path: PATHS.publishClaim(), json, answer: publishGrant }, signal);
+}
+
+/** One signal per lease: cancelled, lease lost, shutting down. */
+async function runWithLease(
+  grant: PublishGrant,
+  { server, publish }: ClaimDeps,
+  shutdown: AbortSignal,
+): Promise<void> {
+  const stop = new AbortController();
+  const ended = new AbortController();
+  const lease = keepLease({ grant, server, stop: (why) => stop.abort(why) }, ended.signal);
+  try {
+    await publish(grant, AbortSignal.any([stop.signal, shutdown]));
+  } finally {
+    ended.abort(new Stopped("shutdown"));
+    await lease;
+  }
+}

@@ -1,0 +1,39 @@
+import { mkdir, open, rename } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+
+/** Writes a new file; its bytes are on the disk when this returns, its name not yet for certain. */
+export async function writeSynced(path: string, bytes: string | Uint8Array): Promise<void> {
+  const file = await open(path, "wx", 0o644);
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Brings a file's bytes, or a folder's names, to the disk. */
+export async function syncPath(path: string): Promise<void> {
+  const file = await open(path, "r");
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Makes a folder with its parents, and brings the new names to the disk. */
+export async function makeFolder(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true });
+  if (first === undefined) return;
+  // Each new folder is a name in the one above it.
+  for (let at = resolve(path); at.length >= first.length; at = dirname(at)) {
+    await syncPath(dirname(at));
+  }
+}
+
+/** A crash can keep the rename and lose the bytes, so call this only with synced files. */
+export async function renameSynced(from: string, to: string): Promise<void> {
+  await rename(from, to);
+  await syncPath(dirname(to));
+}

@@ -1,0 +1,44 @@
+import { hostname } from "node:os";
+import { processEnv, readPublishWorkerConfig } from "../../src/shared/config.ts";
+import { createLogger } from "../../src/shared/logger.ts";
+import { consumeTickets } from "../../src/shared/queues.ts";
+import { serverClient } from "../../src/shared/server-client.ts";
+import { installShutdown } from "../../src/shared/shutdown.ts";
+import { claimPublishes } from "./claim-publishes.ts";
+import { openPublisher } from "./open-publisher.ts";
+
+const SHUTDOWN_MS = 8_000;
+
+const config = readPublishWorkerConfig(processEnv());
+const logger = createLogger({ process: "publish", level: config.logLevel, now: Date.now });
+const shutdown = installShutdown({ logger, deadlineMs: SHUTDOWN_MS });
+const server = serverClient({ url: config.serverUrl, token: config.workerToken });
+
+const publisher = await openPublisher(
+  { server, dataDir: config.dataDir, logger, now: Date.now },
+  shutdown.signal,
+);
+const worker = config.workerName || `publish-${hostname()}-${process.pid}`;
+const claimer = claimPublishes(
+  { server, worker: idOf(worker), publish: publisher.publish },
+  shutdown.signal,
+);
+const consumer = consumeTickets({
+  queue: "publish",
+  redisUrl: config.redisUrl,
+  logger,
+  onTicket: claimer.takeAll,
+});
+void claimer.poll();
+
+shutdown.onClose("publishes", claimer.idle);
+shutdown.onClose("consumer", consumer.close);
+logger.info({ fingerprint: publisher.fingerprint, worker }, "Publish worker is ready");
+
+/** Names of hosts may have letters that an id may not. */
+function idOf(name: string): string {
+  return name
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9-]/g, "-")
+    .slice(0, 64);
+}
