@@ -173,7 +173,7 @@ export class LogView extends HTMLElement {
 
   /** Fetches what is wanted, the newest wish first, until nothing is. */
   private async work(): Promise<void> {
-    if (this.isFetching || this.rows.totalRows === 0 ? this.isFetching : false) return;
+    if (this.isFetching) return;
     this.isFetching = true;
     try {
       while (await this.fetchNext()) this.draw();
@@ -192,6 +192,7 @@ export class LogView extends HTMLElement {
       this.replaceServerRows();
       return true;
     }
+    if (this.rows.totalRows === 0) return false;
     const [first, last] = this.chunksInView();
     return await this.rows.fetchMissing(first, last, signal);
   }

@@ -1,8 +1,6 @@
 import { ago, duration } from "../assets/times.ts";
 import { html, type Html } from "./html.ts";
 
-export { duration };
-
 /** A relative time; the exact one on hover and focus. The browser keeps it up to date. */
 export function timeAgo(at: number, now: number): Html {
   const iso = new Date(at).toISOString();

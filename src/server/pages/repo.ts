@@ -1,6 +1,6 @@
 import type { State } from "../../domain/states.ts";
 import type { BuildSummary, RepoView } from "../views.ts";
-import { duration } from "./format.ts";
+import { duration } from "../assets/times.ts";
 import { html, said, type Html } from "./html.ts";
 import { noneSuch, notices, olderLink, stateFilter } from "./home.ts";
 import { stateWord } from "./icons.ts";

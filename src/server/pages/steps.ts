@@ -1,6 +1,7 @@
 import { isFinal } from "../../domain/states.ts";
 import type { BuildView, JobView, PublishView, StepView } from "../views.ts";
-import { duration, elapsed } from "./format.ts";
+import { elapsed } from "./format.ts";
+import { duration } from "../assets/times.ts";
 import { html, said, type Html } from "./html.ts";
 import { stateWord } from "./icons.ts";
 import { channelPath } from "./parts.ts";

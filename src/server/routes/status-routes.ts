@@ -21,10 +21,9 @@ export interface StatusRoutesDeps {
   readonly reporters: (request: Request, response: Response, next: NextFunction) => void;
 }
 
-interface CommitParams {
-  readonly owner: string;
-  readonly name: string;
-  readonly sha: string;
+function commitOf({ params }: Request): Record<"owner" | "name" | "sha", string> {
+  const text = (name: string): string => String(params[name]);
+  return { owner: text("owner"), name: text("name"), sha: text("sha") };
 }
 
 /** The own remote's commit statuses, in GitHub's shape, posted like any other forge's. */
@@ -33,13 +32,13 @@ export function statusRoutes({ store, readers, reporters }: StatusRoutesDeps): R
   const path = "/api/repos/:owner/:name/statuses/:sha";
 
   router.get(path, readers, async (request, response) => {
-    const { owner, name, sha } = request.params as CommitParams;
+    const { owner, name, sha } = commitOf(request);
     const rows = await statusesOf(store, `${owner}/${name}`, sha);
     response.json(rows.map(inGithubShape));
   });
 
   router.post(path, reporters, json(), async (request, response) => {
-    const { owner, name, sha } = request.params as CommitParams;
+    const { owner, name, sha } = commitOf(request);
     const repo = `${owner}/${name}`;
     if (!isRepoName(repo) || !isSha(sha)) {
       return void response.status(404).json({ message: "Not Found" });

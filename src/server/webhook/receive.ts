@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Request, Response } from "express";
 import { repoMatcher } from "../../domain/repo-patterns.ts";
 import type { Logger } from "../../shared/logger.ts";
-import type { IntakeDoor, IntakeResult } from "../intake-types.ts";
+import type { IgnoredDelivery, IntakeDoor, IntakeResult } from "../intake-types.ts";
 import { githubVerifier, parseGithubDelivery } from "./github.ts";
 import type { SignedDelivery } from "./github.ts";
 import { bodyReader } from "./read-body.ts";
@@ -25,10 +25,12 @@ interface Answer {
   readonly mustClose?: boolean;
 }
 
-type DeliveryFacts = { readonly deliveryId: string; readonly bodyDigest: string };
+type DeliveryFacts = Pick<IgnoredDelivery, "forge" | "event" | "deliveryId" | "bodyDigest">;
 
 const DELIVERY_ID = /^[A-Za-z0-9-]{1,100}$/;
 const EVENT_NAME = /^[a-z_]{1,100}$/;
+/** A hook that sends every event must not fill the database with those that ask for nothing. */
+const LEAVES_A_ROW: ReadonlySet<string> = new Set(["push", "ping"]);
 const RETRY_AFTER_SECONDS = 30;
 
 /**
@@ -57,41 +59,40 @@ export function receiveGithub(deps: ReceiveDeps) {
 
     const verified = await verify({ ...head, body: body.bytes });
     if (verified.kind === "unverified") return refuse(401, "the signature does not match");
-    const facts = { deliveryId: head.deliveryId, bodyDigest: digestOf(body.bytes) };
-    if (verified.kind === "bad") return await record(head.event, null, verified.reason, facts, 400);
-    return await take(head.event, verified.payload, facts, request);
+    const { deliveryId, event } = head;
+    const bodyDigest = digestOf(body.bytes);
+    const facts = { forge: "github", event, deliveryId, bodyDigest } as const;
+    if (verified.kind === "bad") return await recordBad(verified.reason, facts);
+    return await take(verified.payload, facts, request);
   };
 
   const take = async (
-    event: string,
     payload: unknown,
     facts: DeliveryFacts,
     request: Request,
   ): Promise<Answer> => {
-    const delivery = parseGithubDelivery(event, payload);
-    if (delivery.kind === "bad") return await record(event, null, delivery.reason, facts, 400);
-    if (delivery.kind === "ignored") {
-      // Only pushes and pings leave a row: a hook that sends everything must not fill the database.
-      if (event !== "push" && event !== "ping") return ignore(delivery.reason);
-      return await record(event, delivery.repo, delivery.reason, facts, 200);
-    }
+    const delivery = parseGithubDelivery(facts.event, payload);
+    if (delivery.kind === "bad") return await recordBad(delivery.reason, facts);
+    if (delivery.kind === "ignored") return await ignore(delivery, facts);
     const { push } = delivery;
     if (!isOurs(push.repo)) {
-      return await record(event, push.repo, "the repo is outside TATARA_REPOS", facts, 200);
+      return await ignore({ repo: push.repo, reason: "the repo is outside TATARA_REPOS" }, facts);
     }
-    const result = await deps.accept({ forge: "github", event, push, ...facts });
+    const result = await deps.accept({ ...facts, push });
     return answerOf(result, (build) => deps.buildUrl(build, request));
   };
 
-  const record = async (
-    event: string,
-    repo: string | null,
-    reason: string,
+  const ignore = async (
+    { repo, reason }: Pick<IgnoredDelivery, "repo" | "reason">,
     facts: DeliveryFacts,
-    status: 200 | 400,
   ): Promise<Answer> => {
-    const result = await deps.recordIgnored({ forge: "github", event, repo, reason, ...facts });
-    return status === 200 ? { status, body: { ...result } } : refuse(status, reason);
+    if (!LEAVES_A_ROW.has(facts.event)) return { status: 200, body: { kind: "ignored", reason } };
+    return { status: 200, body: { ...(await deps.recordIgnored({ ...facts, repo, reason })) } };
+  };
+
+  const recordBad = async (reason: string, facts: DeliveryFacts): Promise<Answer> => {
+    await deps.recordIgnored({ ...facts, repo: null, reason });
+    return refuse(400, reason);
   };
 
   return async (request: Request, response: Response): Promise<void> => {
@@ -100,6 +101,10 @@ export function receiveGithub(deps: ReceiveDeps) {
       deps.logger.error({ err }, "Delivery could not be recorded");
       return refuse(503, "the delivery could not be recorded; deliver again");
     });
+    if (answer.status >= 400) {
+      const deliveryId = request.get("x-github-delivery")?.slice(0, 100);
+      deps.logger.info({ status: answer.status, ...answer.body, deliveryId }, "Delivery refused");
+    }
     if (answer.status === 503) response.set("retry-after", String(RETRY_AFTER_SECONDS));
     if (answer.mustClose === true) response.set("connection", "close");
     response.status(answer.status).json(answer.body);
@@ -108,10 +113,6 @@ export function receiveGithub(deps: ReceiveDeps) {
 
 function refuse(status: number, reason: string): Answer {
   return { status, body: { error: reason } };
-}
-
-function ignore(reason: string): Answer {
-  return { status: 200, body: { kind: "ignored", reason } };
 }
 
 function isJson(request: Request): boolean {
