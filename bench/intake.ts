@@ -127,5 +127,7 @@ function round(value: number): number {
 function print(who: string, { rate, accepted, refused, stored, saturated, steady }: Figures): void {
   const full = `${rate}/s at saturation (p50 ${saturated.p50} ms, p99 ${saturated.p99} ms)`;
   const calm = `at ${STEADY_PER_SECOND}/s p50 ${steady.p50} ms, p99 ${steady.p99} ms, max ${steady.max} ms`;
-  process.stdout.write(`${who}  ${full}; ${calm}; ${accepted} accepted, ${stored} stored, ${refused} refused\n`);
+  process.stdout.write(
+    `${who}  ${full}; ${calm}; ${accepted} accepted, ${stored} stored, ${refused} refused\n`,
+  );
 }

@@ -1,7 +1,9 @@
 import { parseArgs } from "node:util";
 
 /** `npm run bench -- <suite>`: performance figures, each beside its peer in the same run. */
-const SUITES: Readonly<Record<string, () => Promise<{ run: (options: BenchOptions) => Promise<object> }>>> = {
+const SUITES: Readonly<
+  Record<string, () => Promise<{ run: (options: BenchOptions) => Promise<object> }>>
+> = {
   intake: () => import("./intake.ts"),
   line: () => import("./line.ts"),
 };

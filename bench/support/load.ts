@@ -86,5 +86,7 @@ async function openLoop(perSecond: number): Promise<void> {
 await (order.perSecond === null ? closedLoop() : openLoop(order.perSecond));
 const seconds = (performance.now() - startedAt) / 1_000;
 latencies.sort((a, b) => a - b);
-process.stdout.write(`${JSON.stringify({ answered, refused, seconds, latencies } satisfies LoadResult)}\n`);
+process.stdout.write(
+  `${JSON.stringify({ answered, refused, seconds, latencies } satisfies LoadResult)}\n`,
+);
 agent.destroy();

@@ -23,12 +23,18 @@ export async function startProcess(
   });
   const line = await firstLine(child);
   const pid = child.pid ?? 0;
-  return { pid, ready: JSON.parse(line) as Record<string, unknown>, [Symbol.asyncDispose]: () => end(child) };
+  return {
+    pid,
+    ready: JSON.parse(line) as Record<string, unknown>,
+    [Symbol.asyncDispose]: () => end(child),
+  };
 }
 
 /** Runs one of our sources to its end and returns the JSON that it printed. */
 export async function runProcess<T>(file: string, args: readonly string[]): Promise<T> {
-  const child = spawn(process.execPath, [pathOf(file), ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [pathOf(file), ...args], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   let text = "";
   child.stdout.on("data", (chunk: Buffer) => {
     text += chunk.toString();

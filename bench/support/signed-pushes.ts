@@ -32,12 +32,18 @@ export function* signedPushes(secret: string, stream: string): Generator<SignedP
 }
 
 function readTemplate(): string {
-  const path = createRequire(import.meta.url).resolve("@octokit/webhooks-examples/api.github.com/index.json");
-  const groups = JSON.parse(readFileSync(path, "utf8")) as { name: string; examples: PushPayload[] }[];
+  const path = createRequire(import.meta.url).resolve(
+    "@octokit/webhooks-examples/api.github.com/index.json",
+  );
+  const groups = JSON.parse(readFileSync(path, "utf8")) as {
+    name: string;
+    examples: PushPayload[];
+  }[];
   const example = groups
     .find(({ name }) => name === "push")
     ?.examples.find(({ head_commit: head }) => head != null);
-  if (example === undefined || example.head_commit == null) throw new Error("No example of a push.");
+  if (example === undefined || example.head_commit == null)
+    throw new Error("No example of a push.");
   const payload = {
     ...example,
     ref: "refs/heads/main",

@@ -126,3 +126,5 @@ export const PIPELINE_NODES_MAX = 10_000;
 export const PIPELINE_TOKENS_MAX = 40_000;
 /** Steps of a job, `checkout`, `image` and `package` included. */
 export const PIPELINE_STEPS_MAX = 100;
+/** Linux gives a process no argument of 128 KiB or more, and a command is one argument of `sh`. */
+export const PIPELINE_COMMAND_BYTES_MAX = 100 * 1024;

@@ -8,6 +8,8 @@ import { installShutdown } from "../shared/shutdown.ts";
 import { startServer } from "./server.ts";
 
 const STOP_MS = 10_000;
+/** A large push or package on a slow line takes a while; webhooks have a tighter limit of their own. */
+const REQUEST_MS = 15 * 60_000;
 const now = () => Date.now();
 const newToken = () => randomBytes(32).toString("base64url");
 /** 60 random bits in lower-case letters and digits: short in addresses, safe as a name anywhere. */
@@ -24,7 +26,7 @@ async function main(): Promise<void> {
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
 
   // The port is taken first, so that addresses are known; nothing is answered before all is ready.
-  const http = createServer();
+  const http = createServer({ requestTimeout: REQUEST_MS });
   await new Promise<void>((resolve, reject) => {
     http.once("error", reject);
     http.listen(config.port, config.host, () => resolve());

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { isRepoPattern } from "../domain/repo-patterns.ts";
 import type { LogLevel } from "./logger.ts";
 
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -45,7 +46,7 @@ export function readServerConfig(env: Env) {
     githubWebhookSecrets: read.list("TATARA_GITHUB_WEBHOOK_SECRET", []),
     githubUrl: read.url("TATARA_GITHUB_URL", "https://github.com"),
     githubReadToken: read.optionalSecret("TATARA_GITHUB_READ_TOKEN"),
-    repos: read.list("TATARA_REPOS", ["*"]),
+    repos: read.listOf("TATARA_REPOS", ["*"], isRepoPattern, "a pattern such as * or acme/*"),
     defaultTarget: read.text("TATARA_DEFAULT_TARGET", "debian12.x86_64"),
     waitingBuildsMax: read.integer("TATARA_WAITING_BUILDS_MAX", 1_000, { min: 1, max: 100_000 }),
   };
@@ -62,7 +63,8 @@ export function readBuildWorkerConfig(env: Env) {
     baseImage: read.text("TATARA_BASE_IMAGE", "tatara/base"),
     stepTimeoutMs: read.seconds("TATARA_STEP_TIMEOUT_SECONDS", 3_600),
     idleTimeoutMs: read.seconds("TATARA_IDLE_TIMEOUT_SECONDS", 1_800),
-    stepMemoryBytes: read.integer("TATARA_STEP_MEMORY_MIB", 4_096, { min: 16, max: 1 << 20 }) * 2 ** 20,
+    stepMemoryBytes:
+      read.integer("TATARA_STEP_MEMORY_MIB", 4_096, { min: 16, max: 1 << 20 }) * 2 ** 20,
     stepCpus: read.integer("TATARA_STEP_CPUS", 2, { min: 1, max: 256 }),
     stepPids: read.integer("TATARA_STEP_PIDS", 512, { min: 16, max: 65_536 }),
     /** Forges over plain http (tests, an internal forge); the own remote is always allowed. */
@@ -124,7 +126,7 @@ function worker(read: SettingReader) {
     serverUrl: read.url("TATARA_SERVER_URL", "http://127.0.0.1:8080"),
     workerToken: read.secret("TATARA_WORKER_TOKEN"),
     redisUrl: read.required("TATARA_REDIS_URL"),
-    workerName: read.text("TATARA_WORKER_NAME", ""),
+    workerName: read.matching("TATARA_WORKER_NAME", "", /^[a-z0-9-]{0,40}$/, "a-z, 0-9 and -"),
   };
 }
 
@@ -150,6 +152,13 @@ function settingReader(env: Env) {
     return fallback;
   };
 
+  const list = (name: string, fallback: readonly string[]): readonly string[] => {
+    const items = value(name)
+      ?.split(",")
+      .map((item) => item.trim());
+    return items?.filter((item) => item !== "") ?? fallback;
+  };
+
   const secret = (name: string): string => {
     const text = value(name);
     if (text === undefined) problems.push(`${name} is not set; it has no default`);
@@ -170,9 +179,23 @@ function settingReader(env: Env) {
       if (text === undefined) problems.push(`${name} is not set`);
       return text ?? "";
     },
-    list: (name: string, fallback: readonly string[]): readonly string[] => {
-      const items = value(name)?.split(",").map((item) => item.trim());
-      return items?.filter((item) => item !== "") ?? fallback;
+    list,
+    listOf: (
+      name: string,
+      fallback: readonly string[],
+      isGood: (item: string) => boolean,
+      expected: string,
+    ): readonly string[] => {
+      const items = list(name, fallback);
+      const bad = items.filter((item) => !isGood(item));
+      if (bad.length > 0) problems.push(`${name}: ${bad.join(", ")}: ${expected} is expected`);
+      return items;
+    },
+    matching: (name: string, fallback: string, pattern: RegExp, expected: string): string => {
+      const text = value(name) ?? fallback;
+      if (!pattern.test(text))
+        problems.push(`${name}=${text}: at most 40 of ${expected} are expected`);
+      return text;
     },
     seconds: (name: string, fallback: number) =>
       integer(name, fallback, { min: 1, max: 86_400 }) * 1_000,
@@ -187,7 +210,8 @@ function settingReader(env: Env) {
       const text = value(name);
       if (text === undefined) return fallback;
       const found = choices.find((choice) => choice === text);
-      if (found === undefined) problems.push(`${name}=${text}: one of ${choices.join(", ")} is expected`);
+      if (found === undefined)
+        problems.push(`${name}=${text}: one of ${choices.join(", ")} is expected`);
       return found ?? fallback;
     },
     finish: <T extends object>(config: T): Readonly<T> => {

@@ -1,5 +1,10 @@
 import { nearSpelling } from "../domain/near-spelling.ts";
-import { OTHER_WORDS, PIPELINE_KEYS, PIPELINE_STEPS_MAX } from "../domain/pipeline-keys.ts";
+import {
+  OTHER_WORDS,
+  PIPELINE_COMMAND_BYTES_MAX,
+  PIPELINE_KEYS,
+  PIPELINE_STEPS_MAX,
+} from "../domain/pipeline-keys.ts";
 import type { PipelineKeyName } from "../domain/pipeline-keys.ts";
 import type { PipelineProblem, PipelineTest } from "../domain/pipeline.ts";
 import { problemAt, quoted } from "./pipeline-mistake.ts";
@@ -80,7 +85,7 @@ function notAMap(root: TextNode): PipelineProblem {
       {
         code: "FILE_EMPTY",
         message: "the file has no keys",
-        hint: "remove it to let Tatara guess, or write one with `tatara init`",
+        hint: "remove it to let Tatara guess, or name an image and a test",
       },
     );
   }
@@ -200,7 +205,7 @@ function readTests(entry: MapEntry | undefined, problems: Problems): readonly Fo
   }
   const hint = commandHint("test");
   const rules = { ...rulesOf("test"), label: '"test"', isCommand: true, hint };
-  const command = readText(entry, rules, problems);
+  const command = readCommand(entry, rules, problems);
   return command === undefined ? [] : [{ name: "test", run: command.value, at: keyAt }];
 }
 
@@ -211,10 +216,20 @@ function readNamedTest(step: MapEntry, problems: Problems): readonly FoundTest[]
   const rules = { label, takes: noun, noun, isCommand: true, hint: commandHint(key) };
   const mistake = testNameMistake(key);
   if (mistake !== undefined) problems.push(problemAt(keyAt, mistake));
-  const command = readText(step, rules, problems);
+  const command = readCommand(step, rules, problems);
   return mistake === undefined && command !== undefined
     ? [{ name: key, run: command.value, at: keyAt }]
     : [];
+}
+
+function readCommand(entry: MapEntry, rules: TextRules, problems: Problems): Placed | undefined {
+  const command = readText(entry, rules, problems);
+  if (command === undefined) return undefined;
+  if (new TextEncoder().encode(command.value).length <= PIPELINE_COMMAND_BYTES_MAX) return command;
+  const message = `${rules.label} is longer than the limit, ${PIPELINE_COMMAND_BYTES_MAX / 1024} KiB`;
+  const hint = "move it into a script of the repository";
+  problems.push(problemAt(command.at, { code: "LIMIT_EXCEEDED", message, hint }));
+  return undefined;
 }
 
 function commandHint(key: string): string {

@@ -224,7 +224,10 @@ export type PublishGrant = z.infer<typeof publishGrant>;
 
 /** Asks whether these identities may be published: NEVRAs are immutable. */
 export const publishCheckRequest = z.object({
-  packages: z.array(z.object({ nevra, unsignedSha256: sha256 })).min(1).max(500),
+  packages: z
+    .array(z.object({ nevra, unsignedSha256: sha256 }))
+    .min(1)
+    .max(500),
 });
 export const publishCheckAnswer = z.object({
   packages: z.array(

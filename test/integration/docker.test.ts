@@ -554,7 +554,9 @@ describe("leftovers", () => {
     await using _job = job;
     const cacheName = `test/${job.jobId}`;
     const build = async (text: string) => {
-      const context = tarOf({ Dockerfile: `FROM ${BASE_IMAGE}\nLABEL test=${job.jobId}-${text}\n` });
+      const context = tarOf({
+        Dockerfile: `FROM ${BASE_IMAGE}\nLABEL test=${job.jobId}-${text}\n`,
+      });
       const built = await engine.buildImage({ ...buildOptions(job, context), cacheName }, never);
       if (built.kind !== "built") throw new Error("The image was not built.");
       return built.image.id;
@@ -637,7 +639,10 @@ describe("an engine in trouble", () => {
 
     await distant.createContainer(job.spec("step", ["true"], { env: { KEY: "hunter2" } }), never);
 
-    const lines = road.sent().split("\r\n").filter((line) => line.includes("HTTP/1.1"));
+    const lines = road
+      .sent()
+      .split("\r\n")
+      .filter((line) => line.includes("HTTP/1.1"));
     expect(lines.join()).toContain("/containers/create");
     expect(lines.join()).not.toContain("hunter2");
   });

@@ -116,10 +116,7 @@ describe.each(engines)("%s", (_name, open) => {
   test("a slow reader gets everything", async () => {
     const { job } = await newJob();
     await using _job = job;
-    const container = await engine.createContainer(
-      job.spec("speaks", STEPS.speaks.command),
-      never,
-    );
+    const container = await engine.createContainer(job.spec("speaks", STEPS.speaks.command), never);
     const output = collector();
 
     await container.start(async (chunk) => {

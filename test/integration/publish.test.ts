@@ -253,7 +253,8 @@ describe("what is refused", () => {
 
     const end = await rig.publish([rpm]);
 
-    expect(end).toMatchObject({ kind: "failed", failure: { code: "PACKAGE_INVALID" } });
+    const title = "hello-1.0-1.noarch.rpm: its metadata cannot be written as XML.";
+    expect(end).toMatchObject({ kind: "failed", failure: { code: "PACKAGE_INVALID", title } });
   });
 
   test("bytes that are not those the build announced end as our fault, not the user's", async () => {
@@ -349,16 +350,23 @@ describe("when things go wrong on the way", () => {
     expect(await rig.files("channels/dev/g/1")).not.toEqual([]);
   });
 
-  test("a full disk is told as such, and its temporary files go", async () => {
-    await using rig = await startPublishRig(keys);
-    // A file where a folder must be made: the nearest thing to a disk that refuses.
-    await writeFile(join(rig.yumDir, "pool"), "");
+  test("a full disk stops it before the switch; once there is room it goes on", async () => {
+    const dataDir = await mkdtemp(join(tmpdir(), "tatara-small-"));
+    await exec("mount", ["-t", "tmpfs", "-o", "size=1536k", "tmpfs", dataDir]);
+    try {
+      await using rig = await startPublishRig({ ...keys, dataDir });
+      await rig.publish([await makeRpm({ name: "small" })]);
+      const before = await rig.files();
 
-    const end = await rig.publish([await makeRpm({ name: "hello" })]);
+      const end = await rig.publish([await makeRpm({ name: "large", randomBytes: 1_000_000 })]);
 
-    expect(end?.kind).toBe("fault");
-    expect(await rig.files("channels/dev").catch(() => [])).toEqual([]);
-    expect(await rig.files("staging")).toEqual([]);
+      expect(end).toMatchObject({ kind: "fault", fault: { code: "DISK_FULL" } });
+      expect(await rig.files()).toEqual(before);
+      expect((await rig.publish([await makeRpm({ name: "tiny" })]))?.kind).toBe("live");
+    } finally {
+      await exec("umount", [dataDir]);
+      await rm(dataDir, { recursive: true });
+    }
   });
 });
 
@@ -374,6 +382,8 @@ describe("what others read in it", () => {
       { name: "hello" },
       { name: "he+llo", version: "1.0^1.gab", release: "1~rc.2", summary: '<é> & "ü" it\'s' },
       { name: "epoch", epoch: 3, preamble: odd, arch: "x86_64" },
+      // Without room for a signature the rest of the file moves.
+      { name: "tight", defines: ["__gpg_reserved_space 0"] },
     ];
     unsigned = await Promise.all(wishes.map(makeRpm));
     request = liveRequest(await rig.publish(unsigned));
@@ -390,7 +400,7 @@ describe("what others read in it", () => {
 
     const { stdout } = await exec("rpmkeys", [...level, ...request.packages.map(poolPathOf)]);
 
-    expect(stdout.match(/: digests signatures OK$/gm)).toHaveLength(3);
+    expect(stdout.match(/: digests signatures OK$/gm)).toHaveLength(4);
     await rm(db, { recursive: true });
   });
 
@@ -421,7 +431,7 @@ describe("what others read in it", () => {
     const primary = await documentPath(rig, 1, "primary");
     const { stdout } = await exec("python3", ["-c", script, primary]);
 
-    expect(stdout.trim()).toBe("3 epoch he+llo hello");
+    expect(stdout.trim()).toBe("4 epoch he+llo hello tight");
   });
 
   test("createrepo_c makes the very same fragments of the signed files", async () => {
@@ -449,7 +459,7 @@ describe("what others read in it", () => {
     await exec("mergerepo_c", ["--no-database", "--all", "--repo", repo, "--outputdir", folder]);
 
     const { stdout } = await exec("sh", ["-c", 'zcat "$1"/repodata/*primary*', "sh", folder]);
-    expect(stdout.match(/<package /g)).toHaveLength(3);
+    expect(stdout.match(/<package /g)).toHaveLength(4);
     await rm(folder, { recursive: true });
   });
 

@@ -98,7 +98,9 @@ export async function startBuildServer(): Promise<BuildServer> {
     );
   });
   await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
-  return Object.assign(state, { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  return Object.assign(state, {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+  });
 }
 
 function nothingTold(): Told {

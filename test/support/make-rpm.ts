@@ -16,6 +16,10 @@ export interface RpmWish {
   /** Content of the one file that it installs, `/usr/share/<name>/content`. */
   readonly content?: string;
   readonly description?: string;
+  /** Size of a second file that no compression makes smaller. */
+  readonly randomBytes?: number;
+  /** More definitions for rpmbuild, e.g. `__gpg_reserved_space 0`. */
+  readonly defines?: readonly string[];
   /** More lines for the preamble, e.g. `Requires: x`. */
   readonly preamble?: readonly string[];
   /** Sections in front of `%changelog`, e.g. a subpackage. */
@@ -37,7 +41,8 @@ export async function makeRpms(wish: RpmWish): Promise<readonly MadeRpm[]> {
     const spec = join(folder, "package.spec");
     await writeFile(spec, specOf(wish));
     const fixed = ["use_source_date_epoch_as_buildtime 1", "_buildhost reproducible"];
-    const defines = [`_topdir ${folder}`, ...fixed].flatMap((each) => ["--define", each]);
+    const given = [`_topdir ${folder}`, ...fixed, ...(wish.defines ?? [])];
+    const defines = given.flatMap((each) => ["--define", each]);
     const env = { ...process.env, SOURCE_DATE_EPOCH: "1700000000" };
     await exec("rpmbuild", ["-ba", ...defines, ...targetOf(wish), spec], { env });
     const names = await readdir(folder, { recursive: true });
@@ -85,6 +90,9 @@ function specOf(wish: RpmWish): string {
     "%install",
     `mkdir -p %{buildroot}/usr/share/${name}`,
     `printf '%%s' '${wish.content ?? "content"}' > %{buildroot}/usr/share/${name}/content`,
+    ...(wish.randomBytes === undefined
+      ? []
+      : [`head -c ${wish.randomBytes} /dev/urandom > %{buildroot}/usr/share/${name}/random`]),
     "%files",
     `/usr/share/${name}`,
     ...(wish.sections ?? []),

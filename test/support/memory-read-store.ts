@@ -58,7 +58,8 @@ export function memoryReadStore(records: MemoryRecords): ReadStore {
       copy(builds.find((build) => build.repo === repo && build.number === number)),
     repoByName: (name) => copy(repos.find((repo) => repo.name === name)),
     listRepos: () => copy(repos),
-    listChannels: () => copy(channels.map(({ name, head, updatedAt }) => ({ name, head, updatedAt }))),
+    listChannels: () =>
+      copy(channels.map(({ name, head, updatedAt }) => ({ name, head, updatedAt }))),
     channelByName: (name) => copy(channels.find((channel) => channel.name === name)),
     counts: () => copy(records.counts),
   };

@@ -25,11 +25,11 @@ export interface PublishRig extends AsyncDisposable {
   files(below?: string): Promise<readonly string[]>;
 }
 
-/** `keysDir`: a key made earlier, since making one takes seconds. */
+/** `keysDir`: a key made earlier, since making one takes seconds. A given data folder is left to the caller. */
 export async function startPublishRig(
-  options: { readonly keysDir?: string } = {},
+  options: { readonly keysDir?: string; readonly dataDir?: string } = {},
 ): Promise<PublishRig> {
-  const dataDir = await mkdtemp(join(tmpdir(), "tatara-publish-"));
+  const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), "tatara-publish-")));
   const yumDir = join(dataDir, "yum");
   if (options.keysDir) await cp(options.keysDir, join(dataDir, "keys"), { recursive: true });
   const server = await startPublishServer({ yumDir });
@@ -63,7 +63,7 @@ export async function startPublishRig(
     },
     [Symbol.asyncDispose]: async () => {
       await server[Symbol.asyncDispose]();
-      await rm(dataDir, { recursive: true, force: true });
+      if (!options.dataDir) await rm(dataDir, { recursive: true, force: true });
     },
   };
 }

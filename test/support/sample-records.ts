@@ -24,9 +24,24 @@ export function sampleRecords(now: number): Sample {
   const records = memoryRecords();
   const logs = memoryLogFiles();
   records.repos.push(
-    { name: "acme/hello", forge: "own", defaultBranch: "main", createdAt: now - 40 * 24 * 60 * MINUTE },
-    { name: "acme/website", forge: "github", defaultBranch: "main", createdAt: now - 9 * 24 * 60 * MINUTE },
-    { name: "tools/rotate-logs", forge: "github", defaultBranch: "trunk", createdAt: now - 3 * MINUTE },
+    {
+      name: "acme/hello",
+      forge: "own",
+      defaultBranch: "main",
+      createdAt: now - 40 * 24 * 60 * MINUTE,
+    },
+    {
+      name: "acme/website",
+      forge: "github",
+      defaultBranch: "main",
+      createdAt: now - 9 * 24 * 60 * MINUTE,
+    },
+    {
+      name: "tools/rotate-logs",
+      forge: "github",
+      defaultBranch: "trunk",
+      createdAt: now - 3 * MINUTE,
+    },
   );
   const builds = [
     queued(now),
@@ -86,7 +101,8 @@ function running(now: number): BuildView {
     createdAt,
     startedAt,
     state: "running",
-    message: "feat: greet in the language of the reader\n\nAccept-Language decides; English is the fallback.",
+    message:
+      "feat: greet in the language of the reader\n\nAccept-Language decides; English is the fallback.",
     authorName: "Grace",
     jobs: [
       aJob({
@@ -257,7 +273,8 @@ function errored(now: number): BuildView {
       code: "IMAGE_UNAVAILABLE",
       step: "image",
       title: "registry.example.com did not answer for node:24",
-      excerpt: "GET https://registry.example.com/v2/node/manifests/24: dial tcp 203.0.113.7:443: i/o timeout",
+      excerpt:
+        "GET https://registry.example.com/v2/node/manifests/24: dial tcp 203.0.113.7:443: i/o timeout",
       file: null,
       line: null,
       logLine: null,
@@ -374,8 +391,18 @@ function badFile(now: number): BuildView {
 
 function unpublished(now: number): BuildView {
   const createdAt = now - 28 * 60 * MINUTE;
-  const steps = stepsFrom(createdAt + SECOND, [["checkout", 0.2], ["image", 2], ["unit", 6], ["package", 4]]);
-  const job = { state: "passed", queuedAt: createdAt, startedAt: createdAt + SECOND, endedAt: createdAt + 13 * SECOND } as const;
+  const steps = stepsFrom(createdAt + SECOND, [
+    ["checkout", 0.2],
+    ["image", 2],
+    ["unit", 6],
+    ["package", 4],
+  ]);
+  const job = {
+    state: "passed",
+    queuedAt: createdAt,
+    startedAt: createdAt + SECOND,
+    endedAt: createdAt + 13 * SECOND,
+  } as const;
   return aBuild({
     id: "bld-unpublished",
     repo: "acme/website",
@@ -385,15 +412,28 @@ function unpublished(now: number): BuildView {
     endedAt: createdAt + 14 * SECOND,
     state: "passed",
     ref: "refs/heads/topic/long-branch-name-that-goes-on",
-    message: "feat: a page for every package, with a subject line that is far longer than anybody should ever write",
+    message:
+      "feat: a page for every package, with a subject line that is far longer than anybody should ever write",
     note: "No .tatara.yml: found Dockerfile and website.spec.",
     jobs: [
       aJob({ id: "job-u1", target: "el9.x86_64", ...job, steps }),
       aJob({ id: "job-u2", target: "fedora-43.x86_64", ...job, steps }),
     ],
     artifacts: [
-      { jobId: "job-u1", fileName: "website-2.0-1.el9.noarch.rpm", sizeBytes: 1_204_882, sha256: "a".repeat(64), target: "el9.x86_64" },
-      { jobId: "job-u2", fileName: "website-2.0-1.fc43.noarch.rpm", sizeBytes: 1_204_902, sha256: "b".repeat(64), target: "fedora-43.x86_64" },
+      {
+        jobId: "job-u1",
+        fileName: "website-2.0-1.el9.noarch.rpm",
+        sizeBytes: 1_204_882,
+        sha256: "a".repeat(64),
+        target: "el9.x86_64",
+      },
+      {
+        jobId: "job-u2",
+        fileName: "website-2.0-1.fc43.noarch.rpm",
+        sizeBytes: 1_204_902,
+        sha256: "b".repeat(64),
+        target: "fedora-43.x86_64",
+      },
     ],
   });
 }
@@ -411,7 +451,10 @@ function history(now: number): readonly BuildView[] {
       startedAt: createdAt + SECOND,
       endedAt: createdAt + (1 + seconds) * SECOND,
       state,
-      message: ["chore: update dependencies", "fix: a race in the greeter", "refactor: split the parser"][index % 3] ?? "",
+      message:
+        ["chore: update dependencies", "fix: a race in the greeter", "refactor: split the parser"][
+          index % 3
+        ] ?? "",
       failure: state === "failed" ? FAILED_TEST : null,
     });
   });
@@ -427,10 +470,28 @@ function fillChannel(records: MemoryRecords, now: number): void {
     targets: ["debian12.x86_64", "debian12.x86_64-source"],
     packages: [
       aPackage({ publishedAt }),
-      aPackage({ publishedAt: publishedAt - 5 * 60 * MINUTE, release: "1.56.g8d02f4e.debian12", buildNumber: 41 }),
-      aPackage({ publishedAt: publishedAt - 9 * 60 * MINUTE, release: "1.55.g51c09aa.debian12", buildNumber: 40 }),
-      aPackage({ publishedAt, name: "hello-doc", arch: "noarch", sizeBytes: 240_110, summary: "Documentation of hello" }),
-      aPackage({ publishedAt, arch: "src", listings: [{ channel: "dev", target: "debian12.x86_64-source" }] }),
+      aPackage({
+        publishedAt: publishedAt - 5 * 60 * MINUTE,
+        release: "1.56.g8d02f4e.debian12",
+        buildNumber: 41,
+      }),
+      aPackage({
+        publishedAt: publishedAt - 9 * 60 * MINUTE,
+        release: "1.55.g51c09aa.debian12",
+        buildNumber: 40,
+      }),
+      aPackage({
+        publishedAt,
+        name: "hello-doc",
+        arch: "noarch",
+        sizeBytes: 240_110,
+        summary: "Documentation of hello",
+      }),
+      aPackage({
+        publishedAt,
+        arch: "src",
+        listings: [{ channel: "dev", target: "debian12.x86_64-source" }],
+      }),
     ],
     generations: [412, 411, 410].map((number) => ({
       number,
@@ -445,19 +506,35 @@ function fillLogs(logs: Sample["logs"], build: BuildView): void {
     for (const { name, startedAt, state } of job.steps) {
       if (startedAt === null) continue;
       const log = { buildId: build.id, jobId: job.id, attempt: job.attempt, step: name };
-      logs.set(log, name === "unit" ? testLog(state === "failed") : `$ ${name}\n${"a line of output\n".repeat(12)}done in 0.2s\n`);
+      logs.set(
+        log,
+        name === "unit"
+          ? testLog(state === "failed")
+          : `$ ${name}\n${"a line of output\n".repeat(12)}done in 0.2s\n`,
+      );
     }
   }
 }
 
 /** What a test runner prints, colours and progress included. */
 export function testLog(isFailed: boolean): string {
-  const lines = ["\u001b[2m$ npm test\u001b[0m", "", "\u001b[1m\u001b[46m RUN \u001b[0m hello 1.4.0 \u001b[90m/workspace\u001b[39m", ""];
+  const lines = [
+    "\u001b[2m$ npm test\u001b[0m",
+    "",
+    "\u001b[1m\u001b[46m RUN \u001b[0m hello 1.4.0 \u001b[90m/workspace\u001b[39m",
+    "",
+  ];
   lines.push("downloading  3%\rdownloading 57%\rdownloading 100%");
   for (let number = 1; number <= 198; number += 1) {
-    lines.push(`\u001b[32m✓\u001b[39m ok ${number} - parses case ${number} \u001b[2m(${(number * 7) % 23} ms)\u001b[22m`);
+    lines.push(
+      `\u001b[32m✓\u001b[39m ok ${number} - parses case ${number} \u001b[2m(${(number * 7) % 23} ms)\u001b[22m`,
+    );
   }
-  lines.push("\u001b[33mwarning\u001b[39m: test/legacy.test.ts is deprecated", "\u001b[38;5;208mslow\u001b[0m test/greet.test.ts 1.2 s", "");
+  lines.push(
+    "\u001b[33mwarning\u001b[39m: test/legacy.test.ts is deprecated",
+    "\u001b[38;5;208mslow\u001b[0m test/greet.test.ts 1.2 s",
+    "",
+  );
   if (!isFailed) return `${lines.join("\n")}\n\u001b[32m198 passed\u001b[0m in 4.2 s\n`;
   lines.push(
     "\u001b[41m\u001b[1m FAIL \u001b[0m test/greet.test.ts > greets an empty name",

@@ -286,9 +286,10 @@ class ScriptedContainer implements Container {
 
   #under(path: string): [string, Buffer][] {
     const mounted = Object.entries(this.#spec.volumes).flatMap(([volume, target]) =>
-      [...(this.#world.volumes.get(volume) ?? [])].map(
-        ([name, content]): [string, Buffer] => [posix.join(target, name), content],
-      ),
+      [...(this.#world.volumes.get(volume) ?? [])].map(([name, content]): [string, Buffer] => [
+        posix.join(target, name),
+        content,
+      ]),
     );
     return [...this.#own, ...mounted].filter(
       ([file]) => file === path || file.startsWith(`${path}/`),

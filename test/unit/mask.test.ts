@@ -21,7 +21,9 @@ test("a secret is shown as three stars, and the rest as it was", () => {
 });
 
 test("a secret inside what could become a longer one is hidden when the longer one does not come", () => {
-  expect(maskAll(["abcd", "xxabcdzzz"], [Buffer.from("xxabcd"), Buffer.from("zzy")])).toBe("xx***zzy");
+  expect(maskAll(["abcd", "xxabcdzzz"], [Buffer.from("xxabcd"), Buffer.from("zzy")])).toBe(
+    "xx***zzy",
+  );
   expect(maskAll(["abcd", "xxabcdzzz"], [Buffer.from("xxabcdz"), Buffer.from("zz!")])).toBe("***!");
 });
 
@@ -63,20 +65,28 @@ test("no spelling of a secret survives any cutting of the log", () => {
   const noise = fc.array(fc.uint8Array({ maxLength: 12 }), { maxLength: 6 });
   const places = fc.array(fc.nat(), { maxLength: 12 });
   fc.assert(
-    fc.property(fc.array(secret, { minLength: 1, maxLength: 3 }), noise, places, (secrets, parts, at) => {
-      const spellings = spellingsOf(secrets);
-      const bytes = Buffer.concat(
-        parts.flatMap((part, index) => [Buffer.from(part), spellings[index % spellings.length] ?? Buffer.alloc(0)]),
-      );
+    fc.property(
+      fc.array(secret, { minLength: 1, maxLength: 3 }),
+      noise,
+      places,
+      (secrets, parts, at) => {
+        const spellings = spellingsOf(secrets);
+        const bytes = Buffer.concat(
+          parts.flatMap((part, index) => [
+            Buffer.from(part),
+            spellings[index % spellings.length] ?? Buffer.alloc(0),
+          ]),
+        );
 
-      const shown = maskAll(secrets, cut(bytes, at));
+        const shown = maskAll(secrets, cut(bytes, at));
 
-      for (const spelling of spellings) {
-        // A secret of stars is its own mask.
-        if (spelling.toString() === "***") continue;
-        expect(shown.includes(spelling.toString("latin1"))).toBe(false);
-      }
-    }),
+        for (const spelling of spellings) {
+          // A secret of stars is its own mask.
+          if (spelling.toString() === "***") continue;
+          expect(shown.includes(spelling.toString("latin1"))).toBe(false);
+        }
+      },
+    ),
     { numRuns: 500 },
   );
 });
@@ -84,12 +94,16 @@ test("no spelling of a secret survives any cutting of the log", () => {
 test("where the log is cut changes nothing of what is shown", () => {
   const piece = fc.constantFrom("abab", "abcabc", "bcab", "ab", "c", "aabb", "x", "\n", "ababab");
   fc.assert(
-    fc.property(fc.array(piece, { maxLength: 30 }), fc.array(fc.nat(), { maxLength: 20 }), (pieces, at) => {
-      const secrets = ["abcab", "ababab", "cabcabx"];
-      const bytes = Buffer.from(pieces.join(""));
+    fc.property(
+      fc.array(piece, { maxLength: 30 }),
+      fc.array(fc.nat(), { maxLength: 20 }),
+      (pieces, at) => {
+        const secrets = ["abcab", "ababab", "cabcabx"];
+        const bytes = Buffer.from(pieces.join(""));
 
-      expect(maskAll(secrets, cut(bytes, at))).toBe(maskAll(secrets, [bytes]));
-    }),
+        expect(maskAll(secrets, cut(bytes, at))).toBe(maskAll(secrets, [bytes]));
+      },
+    ),
     { numRuns: 3_000 },
   );
 });

@@ -53,7 +53,7 @@ export function statusReporter(deps: ReportDeps, stop: AbortSignal): Reporter {
   const { client, forges, now, random, logger } = deps;
   const lanes = createLanes(POSTS_MAX);
   const pauses = new Map<ForgeName, { readonly untilAt: number; readonly result: Result }>();
-  const alarmed = new Set<ForgeName>();
+  const logResult = resultLog(logger);
   const posting = new AbortController();
   const alarm = createAlarm(now, () => void claimAgain());
 
@@ -84,7 +84,7 @@ export function statusReporter(deps: ReportDeps, stop: AbortSignal): Reporter {
       const path = PATHS.reportAnswer(row.id);
       await client.send({ path, json, leaseToken: row.lease }, posting.signal);
       const durationMs = Math.round(now() - startedAt);
-      logResult(row.forge, result, { forge: row.forge, repo, sha, context, state, durationMs });
+      logResult(result, { forge: row.forge, repo, sha, context, state, durationMs });
       if (result.kind === "later") alarm.ringIn(result.afterMs);
     } catch (err) {
       // The row's lease ends by itself, and the outbox offers it again.
@@ -102,42 +102,11 @@ export function statusReporter(deps: ReportDeps, stop: AbortSignal): Reporter {
     const forge = forges[row.forge];
     if (forge === undefined) return { kind: "parked", reason: NO_CREDENTIAL[row.forge] };
 
-    const result = resultOf(await say(row, forge, freshUntilAt), row.tries);
+    const isFresh = () => now() <= freshUntilAt;
+    const result = resultOf(await say(row, forge, isFresh, posting.signal), row.tries, random());
     const pauseMs = pauseOf(result);
     if (pauseMs > 0) pauses.set(row.forge, { untilAt: now() + pauseMs, result });
     return result;
-  };
-
-  /** A `pending` that was on its way for long may arrive after the final state: look, say it again. */
-  const say = async (
-    row: WantedStatus,
-    forge: Forge,
-    freshUntilAt: number,
-  ): Promise<PostResult> => {
-    const result = await forge.postStatus(row, posting.signal);
-    if (result.kind !== "sent" || row.state === "pending") return result;
-    const shown = await forge.readState(row, posting.signal);
-    if (shown === undefined || shown === row.state || now() > freshUntilAt) return result;
-    return await forge.postStatus(row, posting.signal);
-  };
-
-  const resultOf = (result: PostResult, tries: number): Result => {
-    if (result.kind === "wait") return later(result.afterMs, true, result.reason);
-    if (result.kind === "unavailable") {
-      return later(backoffMs(tries, random()), false, result.reason);
-    }
-    return result.kind === "refused" ? { kind: "parked", reason: result.reason } : result;
-  };
-
-  const logResult = (forge: ForgeName, result: Result, fields: LogFields): void => {
-    const facts = { ...fields, ...result };
-    if (result.kind === "sent") logger.info(facts, "Status posted");
-    else if (result.kind === "later") logger.warn(facts, "Status will be tried again");
-    else if (result.kind === "terminal") logger.warn(facts, "Status given up");
-    else if (!alarmed.has(forge)) logger.error(facts, "Credential for statuses is refused");
-    // The server tries a refused credential every minute; one alarm is enough.
-    if (result.kind === "parked") alarmed.add(forge);
-    if (result.kind === "sent") alarmed.delete(forge);
   };
 
   const claimAgain = async (): Promise<void> => {
@@ -159,6 +128,26 @@ function keyOf({ forge, repo, sha, context }: WantedStatus): string {
   return [forge, repo, sha, context].join(" ");
 }
 
+/** A `pending` that was on its way for long may arrive after the final state: look, say it again. */
+async function say(
+  row: WantedStatus,
+  forge: Forge,
+  isFresh: () => boolean,
+  signal: AbortSignal,
+): Promise<PostResult> {
+  const result = await forge.postStatus(row, signal);
+  if (result.kind !== "sent" || row.state === "pending") return result;
+  const shown = await forge.readState(row, signal);
+  if (shown === undefined || shown === row.state || !isFresh()) return result;
+  return await forge.postStatus(row, signal);
+}
+
+function resultOf(result: PostResult, tries: number, random: number): Result {
+  if (result.kind === "wait") return later(result.afterMs, true, result.reason);
+  if (result.kind === "unavailable") return later(backoffMs(tries, random), false, result.reason);
+  return result.kind === "refused" ? { kind: "parked", reason: result.reason } : result;
+}
+
 function later(afterMs: number, wholeCredential: boolean, reason: string): Result {
   return { kind: "later", afterMs: Math.ceil(afterMs), wholeCredential, reason };
 }
@@ -172,4 +161,22 @@ function pauseOf(result: Result): number {
 function resumed(pause: { untilAt: number; result: Result }, now: number): Result {
   if (pause.result.kind !== "later") return pause.result;
   return { ...pause.result, afterMs: Math.ceil(pause.untilAt - now) };
+}
+
+interface PostFacts extends LogFields {
+  readonly forge: ForgeName;
+}
+
+/** The server tries a refused credential every minute; one alarm for each is enough. */
+function resultLog(logger: Logger): (result: Result, facts: PostFacts) => void {
+  const alarmed = new Set<ForgeName>();
+  return (result, facts) => {
+    const fields = { ...facts, ...result };
+    if (result.kind === "sent") logger.info(fields, "Status posted");
+    else if (result.kind === "later") logger.warn(fields, "Status will be tried again");
+    else if (result.kind === "terminal") logger.warn(fields, "Status given up");
+    else if (!alarmed.has(facts.forge)) logger.error(fields, "Statuses cannot be posted");
+    if (result.kind === "parked") alarmed.add(facts.forge);
+    if (result.kind === "sent") alarmed.delete(facts.forge);
+  };
 }

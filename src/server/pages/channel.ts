@@ -34,8 +34,7 @@ export function channelPage(
 }
 
 function filled({ channel, keyFingerprint, target }: ChannelData, context: PageContext): Html {
-  const plain = channel.targets.filter((name) => !/-(?:source|debug)$/.test(name));
-  const chosen = target ?? plain[0] ?? channel.targets[0];
+  const chosen = target ?? channel.targets.find(isInstalled) ?? channel.targets[0];
   const packages =
     chosen === undefined
       ? channel.packages
@@ -75,6 +74,11 @@ function targetTabs({ name, targets }: ChannelView, chosen: string | undefined):
   return html`<nav class="filter" aria-label="Target">
     ${targets.map((target) => html`<a href="${channelPath(name)}?target=${encodeURIComponent(target)}" ${target === chosen ? html` aria-current="true"` : null}>${said(target)}</a>`)}
   </nav>`;
+}
+
+/** Sources and debug information are subscribed to beside a target, not instead of one. */
+function isInstalled(target: string): boolean {
+  return !/-(?:source|debug)$/.test(target);
 }
 
 /** Versions of each name, the newest first, as the store lists them. */

@@ -21,7 +21,7 @@ export const STATE_SHAPES = {
 
 /** The furnace: three flames over a hearth. */
 const BRAND =
-  '<path fill="currentColor" d="M8 1c.5 2.2 3.6 3.7 3.6 7A3.6 3.6 0 0 1 8 11.6 3.6 3.6 0 0 1 4.4 8c0-1.6.7-2.7 1.5-3.7.2 1 .6 1.6 1.2 1.9C6.9 4.3 7.2 2.5 8 1Z"/><path fill="currentColor" d="M2 13.2h12a.9.9 0 0 1 0 1.8H2a.9.9 0 0 1 0-1.800Z"/>';
+  '<path fill="currentColor" d="M8 1c.5 2.2 3.6 3.7 3.6 7A3.6 3.6 0 0 1 8 11.6 3.6 3.6 0 0 1 4.4 8c0-1.6.7-2.7 1.5-3.7.2 1 .6 1.6 1.2 1.9C6.9 4.3 7.2 2.5 8 1Z"/><path fill="currentColor" d="M2 13.2h12a.9.9 0 0 1 0 1.8H2a.9.9 0 0 1 0-1.8Z"/>';
 
 /** An icon beside its word; hidden from screen readers, since the word says it. */
 export function stateIcon(state: State): Html {

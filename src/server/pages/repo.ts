@@ -17,7 +17,7 @@ export interface RepoData {
 /** One repo: how its newest build is, its last builds as bars, and the list of them. */
 export function repoPage(data: RepoData, context: PageContext): Page {
   const { repo, builds } = data;
-  const newest = data.state === undefined ? builds[0] : undefined;
+  const newest = data.state === undefined ? newestOfDefaultBranch(data) : undefined;
   return {
     title: repo.name,
     icon: newest?.state ?? "none",
@@ -37,6 +37,12 @@ export function repoPage(data: RepoData, context: PageContext): Page {
   };
 }
 
+/** What people mean by "is it green": the default branch, if it was built lately. */
+function newestOfDefaultBranch({ repo, builds }: RepoData): BuildSummary | undefined {
+  const onIt = builds.find(({ ref }) => ref === `refs/heads/${repo.defaultBranch ?? ""}`);
+  return onIt ?? builds[0];
+}
+
 function empty({ repo, state }: RepoData, { publicUrl }: PageContext): Html {
   if (state !== undefined) return noneSuch(state);
   return html`<div class="empty">
@@ -50,12 +56,18 @@ const BAR_GAP = 4;
 const CHART_HEIGHT = 56;
 /** A build of no time at all is still there. */
 const BAR_MIN = 4;
+/** A build that took so many times the median is as tall as the drawing. */
+const FULL_MEDIANS = 2.5;
 
 /** The last builds, oldest on the left: height is duration, colour and mark are the state. */
 function bars(builds: readonly BuildSummary[]): Html {
   const shown = [...builds].reverse();
   if (shown.length < 3) return html``;
-  const longest = Math.max(1, ...shown.map(tookMs));
+  const sorted = shown.map(tookMs).toSorted((a, b) => a - b);
+  const longest = sorted.at(-1) ?? 0;
+  // One that hung for an hour must not make all others look alike.
+  const median = sorted[Math.floor(sorted.length / 2)] ?? 0;
+  const full = Math.max(1, Math.min(longest, median * FULL_MEDIANS));
   const width = shown.length * (BAR_WIDTH + BAR_GAP) - BAR_GAP;
   return html`<figure class="history">
     <svg
@@ -65,7 +77,7 @@ function bars(builds: readonly BuildSummary[]): Html {
       role="img"
       aria-label="Duration of the last ${shown.length} builds"
     >
-      ${shown.map((build, index) => bar(build, index, longest))}
+      ${shown.map((build, index) => bar(build, index, full))}
     </svg>
     <figcaption class="faint">
       last ${shown.length} builds, the longest ${duration(longest)}
@@ -73,9 +85,9 @@ function bars(builds: readonly BuildSummary[]): Html {
   </figure>`;
 }
 
-function bar(build: BuildSummary, index: number, longest: number): Html {
+function bar(build: BuildSummary, index: number, full: number): Html {
   const took = tookMs(build);
-  const height = Math.max(BAR_MIN, Math.round((took / longest) * (CHART_HEIGHT - 14)));
+  const height = Math.max(BAR_MIN, Math.round(Math.min(1, took / full) * (CHART_HEIGHT - 14)));
   const x = index * (BAR_WIDTH + BAR_GAP);
   const y = CHART_HEIGHT - height;
   const isBad = build.state === "failed" || build.state === "errored";

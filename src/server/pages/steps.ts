@@ -39,7 +39,7 @@ function jobTable(
         Steps of ${target}
       </caption>`;
   return html`<table class="steps" id="job-${job.id}">
-    ${caption}
+    ${caption}${columns()}
     <thead class="unseen">
       <tr>
         <th scope="col">Step</th>
@@ -52,6 +52,15 @@ function jobTable(
       ${job.steps.length === 0 ? waitingRow(job) : job.steps.map((step) => stepRow(build, job, step, show))}
     </tbody>
   </table>`;
+}
+
+function columns(): Html {
+  return html`<colgroup>
+    <col class="col-step" />
+    <col class="col-state" />
+    <col class="col-took" />
+    <col />
+  </colgroup>`;
 }
 
 function attemptOf(job: JobView): Html {

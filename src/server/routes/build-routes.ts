@@ -1,6 +1,6 @@
 import { json, raw, Router, type Request, type Response } from "express";
 import { LEASE_MS } from "../../domain/attempt.ts";
-import { isChannelName } from "../../domain/channel.ts";
+import { channelProblem } from "../../domain/pipeline.ts";
 import type { Logger } from "../../shared/logger.ts";
 import {
   claimRequest,
@@ -199,11 +199,6 @@ async function settle(
 /** What of a plan only the server can judge. */
 async function refusePlan(store: Store, channel: string | null) {
   if (channel === null) return undefined;
-  const names = await channelNames(store);
-  if (isChannelName(channel) && names.includes(channel)) return undefined;
-  return {
-    code: "CHANNEL_UNKNOWN" as const,
-    message: `no channel "${channel}" on this server`,
-    hint: `channels: ${names.join(", ")}`,
-  };
+  const problem = channelProblem(channel, await channelNames(store));
+  return problem && { code: "CHANNEL_UNKNOWN" as const, ...problem };
 }

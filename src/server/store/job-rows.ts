@@ -1,3 +1,4 @@
+import { CARD_KIND } from "../../domain/failure-card.ts";
 import type { InfraFaultCode } from "../../domain/faults.ts";
 import type { PlannedStep } from "../../domain/step.ts";
 import type { EndMessage, FailureCard } from "../../shared/protocol.ts";
@@ -83,12 +84,10 @@ export async function skipWaitingJobs(tx: Tx, buildId: string): Promise<void> {
     .execute();
 }
 
-const NETWORK_CODES: ReadonlySet<InfraFaultCode> = new Set(["IMAGE_UNAVAILABLE", "CANNOT_FETCH"]);
-
 /** The card of a build that we, not its author, could not finish. */
 export function ourCard(code: InfraFaultCode, title: string, step: string | null): FailureCard {
   return {
-    kind: NETWORK_CODES.has(code) ? "network" : "ours",
+    kind: CARD_KIND[code],
     code,
     step,
     title,

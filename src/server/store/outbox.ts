@@ -178,6 +178,11 @@ export async function answerStatus(tx: Tx, id: string, answer: ReportAnswer): Pr
       await holdCredential(tx, row.forge, now + PARKED_RETRY_MS, result.reason);
       return true;
     case "later": {
+      // A worker that stops gives its rows back at once; nothing was tried then.
+      if (result.afterMs === 0) {
+        await set({});
+        return true;
+      }
       const isTooOld = now - row.updatedAt > GIVE_UP_MS;
       await set({
         tries: row.tries + 1,

@@ -91,6 +91,7 @@ describe("the limits", () => {
     ["blank lines", repeated("\n")],
     ["comments", repeated("#\n")],
     ["keys", repeated("a: b\n")],
+    ["a command", `test: ${"é ".repeat(40_000)}`],
     ["aliases", `a: &a [b]\n${repeated("c: [*a,*a,*a]\n")}`],
     ["tests", `test:\n${Array.from({ length: 99 }, (_, index) => `  t${index}: make\n`).join("")}`],
   ])("%s", (_, text) => {
@@ -110,6 +111,13 @@ describe("the limits", () => {
     );
 
     expect(codesOf(`l0: &l0 boom\n${levels.join("\n")}\ntest: *l9\n`)).toEqual(["1:5 YAML_ALIAS"]);
+  });
+
+  test("a command is measured in bytes, up to what one argument may have", () => {
+    expect(codesOf(`test: |\n  ${"x".repeat(100 * 1024 - 1)}\n`)).toEqual([]);
+    expect(codesOf(`test:\n  unit: |\n    ${"x".repeat(100 * 1024)}\n`)).toEqual([
+      "2:9 LIMIT_EXCEEDED",
+    ]);
   });
 
   test("98 tests and 20 levels are still fine", () => {

@@ -1,0 +1,219 @@
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createLogger } from "../../src/shared/logger.ts";
+import { openTickets } from "../../src/shared/queues.ts";
+import type { SwitchAnswer } from "../../src/shared/protocol.ts";
+import { dnfClient } from "../support/dnf-client.ts";
+import { makeRpm } from "../support/make-rpm.ts";
+import { makeKeysDir, startPublishRig } from "../support/publish-rig.ts";
+import type { PublishRig } from "../support/publish-rig.ts";
+import { until } from "../support/until.ts";
+
+const TARGET = "debian12.x86_64";
+const MAIN = resolve("workers/publish/main.ts");
+const ONCE = resolve("test/fixtures/processes/publish-once.ts");
+const quiet = createLogger({ process: "test", level: "error", now: Date.now });
+let keys: Awaited<ReturnType<typeof makeKeysDir>>;
+
+beforeAll(async () => {
+  keys = await makeKeysDir();
+});
+afterAll(async () => {
+  await keys[Symbol.asyncDispose]();
+});
+
+interface Worker extends AsyncDisposable {
+  readonly redisUrl: string;
+  /** Sends SIGTERM; answers the exit code. */
+  stop(): Promise<number | null>;
+}
+
+async function startRedis(): Promise<{ readonly redisUrl: string } & AsyncDisposable> {
+  const folder = await mkdtemp(join(tmpdir(), "tatara-redis-"));
+  const socket = join(folder, "redis.sock");
+  const form = ["--port", "0", "--unixsocket", socket, "--save", "", "--dir", folder];
+  const redis = spawn("redis-server", form, { stdio: "ignore" });
+  await until(async () => (await readdir(folder)).includes("redis.sock"), true);
+  return {
+    redisUrl: `unix://${socket}`,
+    [Symbol.asyncDispose]: async () => {
+      await end(redis, "SIGTERM");
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The real process, on the rig's data folder and server. */
+async function startWorker(rig: PublishRig, redisUrl: string): Promise<Worker> {
+  const env = {
+    PATH: process.env["PATH"] ?? "",
+    TATARA_DATA_DIR: rig.dataDir,
+    TATARA_SERVER_URL: rig.server.url,
+    TATARA_WORKER_TOKEN: rig.server.token,
+    TATARA_REDIS_URL: redisUrl,
+  };
+  const worker = spawn(process.execPath, [MAIN], { env, stdio: ["ignore", "ignore", "pipe"] });
+  let log = "";
+  worker.stderr.on("data", (chunk: Buffer) => (log += chunk.toString()));
+  await until(() => log.includes("Publish worker is ready"), true);
+  return {
+    redisUrl,
+    stop: () => end(worker, "SIGTERM"),
+    [Symbol.asyncDispose]: async () => {
+      await end(worker, "SIGKILL");
+    },
+  };
+}
+
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
+  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+  const ended = once(child, "exit");
+  child.kill(signal);
+  await ended;
+  return child.exitCode;
+}
+
+describe("the worker's process", () => {
+  test("publishes at a ticket, and ends at SIGTERM without leaving anything", async () => {
+    await using redis = await startRedis();
+    await using rig = await startPublishRig(keys);
+    await using worker = await startWorker(rig, redis.redisUrl);
+    const id = rig.server.offer({ packages: [{ rpm: await makeRpm({ name: "hello" }) }] });
+    const tickets = openTickets(redis.redisUrl, quiet);
+    // A connection that is still being made refuses at once: the reconciler would add it again.
+    await until(() => tickets.add("publish", id).then(Boolean, () => false), false).catch(() => {});
+    await until(
+      () =>
+        tickets.depth("publish").then(
+          () => true,
+          () => false,
+        ),
+      true,
+    );
+    await tickets.add("publish", id);
+
+    await until(() => rig.server.endOf(id)?.kind, "live", { deadlineMs: 10_000 });
+    const code = await worker.stop();
+    await tickets.close();
+
+    expect(code).toBe(0);
+    expect(await rig.files("staging")).toEqual([]);
+  });
+
+  test("finds at its start what no ticket told it", async () => {
+    await using redis = await startRedis();
+    await using rig = await startPublishRig(keys);
+    const id = rig.server.offer({ packages: [{ rpm: await makeRpm({ name: "hello" }) }] });
+
+    await using _ = await startWorker(rig, redis.redisUrl);
+
+    await until(() => rig.server.endOf(id)?.kind, "live", { deadlineMs: 10_000 });
+  });
+
+  test("hands back at SIGTERM what it cannot finish, well within its deadline", async () => {
+    await using redis = await startRedis();
+    await using rig = await startPublishRig(keys);
+    // A server that cannot switch now: the worker asks until it is told to stop.
+    rig.server.scripted.switchAnswers.push(...Array.from({ length: 100 }, () => () => 503));
+    const id = rig.server.offer({ packages: [{ rpm: await makeRpm({ name: "hello" }) }] });
+    await using worker = await startWorker(rig, redis.redisUrl);
+    await until(() => rig.server.scripted.switchAnswers.length < 100, true);
+
+    const startedMs = performance.now();
+    const code = await worker.stop();
+
+    expect(code).toBe(0);
+    expect(performance.now() - startedMs).toBeLessThan(3_000);
+    expect(rig.server.endOf(id)).toEqual({ kind: "handed-back" });
+  });
+
+  test("stops when its lease is lost, and when the build is cancelled", async () => {
+    await using redis = await startRedis();
+    await using rig = await startPublishRig(keys);
+    rig.server.scripted.switchAnswers.push(...Array.from({ length: 100 }, () => () => 503));
+    rig.server.scripted.cancel = true;
+    const id = rig.server.offer({ packages: [{ rpm: await makeRpm({ name: "hello" }) }] });
+
+    await using _ = await startWorker(rig, redis.redisUrl);
+
+    await until(() => rig.server.endOf(id), { kind: "handed-back" });
+    await until(() => readdir(join(rig.yumDir, "staging")), ["verifier"]);
+  });
+});
+
+describe("kill -9", () => {
+  // Each point says what the server does when it is asked; the publisher dies then and there.
+  type Point = "package" | "check" | "switch" | "after the switch";
+
+  test.each<Point>(["package", "check", "switch", "after the switch"])(
+    "at %s: nothing is served that was not announced, and the next attempt ends it",
+    async (point) => {
+      await using rig = await startPublishRig(keys);
+      await rig.publish([await makeRpm({ name: "before" })]);
+      const rpm = await makeRpm({ name: "hello" });
+      const id = rig.server.offer({ packages: [{ rpm }] });
+      const grant = JSON.stringify(rig.server.grant(id));
+      const { url, token } = rig.server;
+      const child = spawn(process.execPath, [ONCE, url, token, rig.dataDir, grant], {
+        stdio: "ignore",
+      });
+      killAt(point, rig, child);
+      await once(child, "exit");
+
+      expect(child.signalCode).toBe("SIGKILL");
+      const isLive = point === "after the switch";
+      const head = rig.server.heads.get("dev")?.head ?? 0;
+      expect(rig.server.endOf(id)?.kind).toBe(isLive ? "live" : undefined);
+      const above = await fetch(`${url}/yum/dev/${TARGET}/g/${head + 1}/repodata/repomd.xml`);
+      expect(above.status).toBe(404);
+
+      // A new life of the worker removes what was left, and publishes once.
+      await using next = await startPublishRig({ dataDir: rig.dataDir });
+      expect(await rig.files("staging")).toEqual([]);
+      if (!isLive) {
+        const again = rig.server.grant(id);
+        const { serverClient } = await import("../../src/shared/server-client.ts");
+        await publishWith(again, serverClient({ url, token }), rig);
+        expect(rig.server.endOf(id)?.kind).toBe("live");
+      }
+      const hello = (await rig.files("pool")).filter((file) => file.includes("hello"));
+      expect(hello).toHaveLength(1);
+      expect(next.publisher.fingerprint).toBe(rig.publisher.fingerprint);
+      await using client = await dnfClient({ repoUrl: `${url}/yum/dev.repo` });
+      expect(await client.install("hello", "before")).toMatchObject({ code: 0 });
+    },
+  );
+
+  function killAt(point: Point, { server }: PublishRig, child: ChildProcess): void {
+    const kill = (): void => void child.kill("SIGKILL");
+    if (point === "package") {
+      server.scripted.packageAnswers.push(() => {
+        kill();
+        return 503;
+      });
+    }
+    if (point === "check") {
+      server.scripted.checkAnswers.push(() => {
+        kill();
+        return 503;
+      });
+    }
+    if (point === "switch") {
+      server.scripted.switchAnswers.push(() => {
+        kill();
+        return 503;
+      });
+    }
+    if (point === "after the switch") {
+      server.scripted.switchAnswers.push((): SwitchAnswer => {
+        kill();
+        return { kind: "live" };
+      });
+    }
+  }
+});
