@@ -147,8 +147,8 @@ async function pushOurs(tatara: Supervisor, sample: Sample): Promise<Round> {
     await new Promise((resolve) => setTimeout(resolve, 4));
   }
   const totalMs = performance.now() - startedAt;
-  const [build] = await get<BuildTimes[]>("/api/builds?repo=bench/hello&limit=1");
-  const details = await get<BuildTimes>(`/api/builds/${build?.id ?? ""}`);
+  const { builds } = await get<{ builds: BuildTimes[] }>("/api/builds?repo=bench/hello&limit=1");
+  const details = await get<BuildTimes>(`/api/builds/${builds[0]?.id ?? ""}`);
   return { totalMs, parts: partsOf(details, { startedAtEpoch, pushMs, totalMs }) };
 }
 

@@ -11,12 +11,16 @@ export interface LogPlace {
 const PATH_LENGTH_MAX = 400;
 const PLACES_PER_LINE_MAX = 100;
 
+/** make repeats which of its own lines ended: a consequence, whose cause was printed before it. */
+const MAKE_ENDED = /^(?:g|b)?make(?:\[\d+\])?: \*\*\* /;
+
 /**
  * The places that a line of a log names, in order: `path:12`, `path:12:5`, `path(12)`, `path(12,5)`,
  * `File "path", line 12`, `path line 12`. First the number is found and then, backwards, the path in
  * front of it: the other way round, a long line of letters would take the square of its length.
  */
 export function placesOn(text: string): readonly LogPlace[] {
+  if (MAKE_ENDED.test(text)) return [];
   const places: LogPlace[] = [];
   const numbers = /:(\d{1,7})(?!\d)(?::\d{1,7})?|\((\d{1,7})(?:, ?\d{1,7})?\)|\bline (\d{1,7})/g;
   for (const match of text.matchAll(numbers)) {

@@ -42,6 +42,13 @@ interface Index {
   extending: Promise<void>;
 }
 
+/** One log, its index, and where its bytes are. */
+interface Reading {
+  readonly index: Index;
+  readonly logs: LogFiles;
+  readonly log: LogKey;
+}
+
 /** Keeps the indexes of the logs asked for last. A log only grows, so an index never gets wrong. */
 export function logLines(logs: LogFiles): LogLines {
   const indexes = new Map<string, Index>();
@@ -65,7 +72,7 @@ export function logLines(logs: LogFiles): LogLines {
         () => extend(index, logs, log),
       );
       await index.extending;
-      return readRows(index, logs, log, wanted);
+      return await readRows({ index, logs, log }, wanted);
     },
   };
 }
@@ -104,24 +111,19 @@ async function extend(index: Index, logs: LogFiles, log: LogKey): Promise<void> 
   }
 }
 
-async function readRows(
-  index: Index,
-  logs: LogFiles,
-  log: LogKey,
-  wanted: RowsWanted,
-): Promise<RowsAnswer> {
+async function readRows({ index, logs, log }: Reading, wanted: RowsWanted): Promise<RowsAnswer> {
   // Taken now: the log may grow while it is read, and the answer must agree with itself.
-  const totalRows = index.rows + (index.hasUnfinishedRow ? 1 : 0);
-  const end = { totalRows, totalLines: index.lines, sizeBytes: index.readBytes };
-  const { from, count } = await rangeOf(index, logs, log, wanted, totalRows);
+  const end = {
+    totalRows: index.rows + (index.hasUnfinishedRow ? 1 : 0),
+    totalLines: index.lines,
+    sizeBytes: index.readBytes,
+  };
+  const reading = { index, logs, log };
+  const { from, count } = await rangeOf(reading, wanted, end.totalRows);
+  const range = { from, until: Math.min(end.totalRows, from + count), sizeBytes: end.sizeBytes };
   const rows: LogRow[] = [];
   let characters = 0;
-  const until = Math.min(totalRows, from + count);
-  for await (const { row } of rowsFrom(index, logs, log, {
-    from,
-    until,
-    sizeBytes: end.sizeBytes,
-  })) {
+  for await (const { row } of rowsOf(reading, range)) {
     characters += row.html.length;
     if (rows.length > 0 && characters > HTML_CHARACTERS_MAX) break;
     rows.push(row);
@@ -130,39 +132,38 @@ async function readRows(
 }
 
 async function rangeOf(
-  index: Index,
-  logs: LogFiles,
-  log: LogKey,
+  reading: Reading,
   wanted: RowsWanted,
   totalRows: number,
-): Promise<{ from: number; count: number }> {
+): Promise<{ readonly from: number; readonly count: number }> {
   if ("tail" in wanted) {
     const count = Math.min(wanted.tail, ROWS_MAX);
     return { from: Math.max(0, totalRows - count), count };
   }
   const count = Math.min(wanted.count, ROWS_MAX);
   if ("from" in wanted) return { from: Math.min(wanted.from, totalRows), count };
-  const row = await rowOfLine(index, logs, log, wanted.aroundLine);
+  const row = await rowOfLine(reading, wanted.aroundLine);
   return { from: Math.max(0, row - Math.floor(count / 2)), count };
 }
 
 /** Number of the row that a line begins with; the last row for a line that is not there. */
-async function rowOfLine(index: Index, logs: LogFiles, log: LogKey, line: number): Promise<number> {
-  const after = index.starts.findIndex((start) => start.line > line);
-  const from = ((after === -1 ? index.starts.length : Math.max(after, 1)) - 1) * STRIDE;
-  const range = { from, until: from + STRIDE, sizeBytes: index.readBytes };
+async function rowOfLine(reading: Reading, line: number): Promise<number> {
+  const { starts, readBytes } = reading.index;
+  // The line begins in the last stride that begins before it, or on its first row.
+  const after = starts.findIndex((start) => start.line >= line);
+  const stride = after === -1 ? starts.length - 1 : Math.max(0, after - 1);
+  const from = stride * STRIDE;
   let last = from;
-  for await (const { number, row } of rowsFrom(index, logs, log, range)) {
+  const range = { from, until: from + 2 * STRIDE, sizeBytes: readBytes };
+  for await (const { number, row } of rowsOf(reading, range)) {
     last = number;
     if (row.line >= line) break;
   }
   return last;
 }
 
-async function* rowsFrom(
-  index: Index,
-  logs: LogFiles,
-  log: LogKey,
+async function* rowsOf(
+  { index, logs, log }: Reading,
   range: { readonly from: number; readonly until: number; readonly sizeBytes: number },
 ): AsyncGenerator<{ readonly number: number; readonly row: LogRow }> {
   let number = Math.floor(range.from / STRIDE) * STRIDE;

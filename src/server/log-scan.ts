@@ -7,6 +7,7 @@ const RUNS_MAX = 1_000;
 const PARAMS_MAX = 128;
 /** A character may be completed beyond the bound. */
 const SLACK_BYTES = 3;
+const SHORT_BYTES = 48;
 
 /** Where a row begins, and all that must be known to read on from there. */
 export interface RowStart {
@@ -20,15 +21,15 @@ export interface RowStart {
 
 export const LOG_START: RowStart = { offsetBytes: 0, line: 1, isContinued: false, style: PLAIN };
 
-/** What a row shows. `text` is the scanner's own memory: valid until more bytes are pushed. */
+/** What a row shows. It is the scanner's own memory, good until the scanner goes on. */
 export interface ScannedRow {
   readonly start: RowStart;
   readonly text: Uint8Array;
   /** Where each style begins in `text`. */
-  readonly runs: readonly StyleRun[];
+  readonly runs: readonly Readonly<StyleRun>[];
 }
 
-export interface StyleRun {
+interface StyleRun {
   at: number;
   style: SgrStyle;
 }
@@ -54,12 +55,12 @@ const DELETE = 0x7f;
  * rewritten after carriage returns is shown in its last state. Bytes may be cut anywhere between two
  * pushes, inside a character or an escape sequence too.
  */
-export class LogScanner {
+export class LogScanner implements ScannedRow {
+  start: RowStart;
+  readonly runs: StyleRun[];
   private readonly onRow: (row: ScannedRow) => void;
   private readonly buffer = new Uint8Array(ROW_BYTES_MAX + 2 * SLACK_BYTES);
   private length = 0;
-  private runs: StyleRun[];
-  private start: RowStart;
   private style: SgrStyle;
   private mode = TEXT;
   private params = "";
@@ -87,7 +88,11 @@ export class LogScanner {
 
   /** The row whose line has not ended yet; undefined while it shows nothing. */
   unfinished(): ScannedRow | undefined {
-    return this.length === 0 ? undefined : this.row();
+    return this.length === 0 ? undefined : this;
+  }
+
+  get text(): Uint8Array {
+    return this.buffer.subarray(0, this.length);
   }
 
   private readText(bytes: Uint8Array, from: number): number {
@@ -110,10 +115,19 @@ export class LogScanner {
         this.endRow({ offsetBytes: this.base + from, line: this.start.line, isContinued: true });
         continue;
       }
-      this.buffer.set(bytes.subarray(from, end), this.length);
-      this.length += end - from;
+      this.copy(bytes, from, end);
       from = end;
     }
+  }
+
+  private copy(bytes: Uint8Array, from: number, end: number): void {
+    if (end - from > SHORT_BYTES) {
+      this.buffer.set(bytes.subarray(from, end), this.length);
+    } else {
+      // Most pieces are words between two colours; for them a view costs more than the copy.
+      for (let at = from; at < end; at += 1) this.buffer[this.length + at - from] = bytes[at] ?? 0;
+    }
+    this.length += end - from;
   }
 
   /** How far the row may be filled: to the bound, and on to the end of a character cut by it. */
@@ -242,17 +256,17 @@ export class LogScanner {
   private clearRow(): void {
     this.isRewound = false;
     this.length = 0;
-    this.runs = [{ at: 0, style: this.style }];
+    this.runs.length = 1;
+    const [first] = this.runs;
+    if (first === undefined) return;
+    first.at = 0;
+    first.style = this.style;
   }
 
   private endRow(next: Omit<RowStart, "style">): void {
-    this.onRow(this.row());
+    this.onRow(this);
     this.start = { ...next, style: this.style };
     this.clearRow();
-  }
-
-  private row(): ScannedRow {
-    return { start: this.start, text: this.buffer.subarray(0, this.length), runs: this.runs };
   }
 }
 

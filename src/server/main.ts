@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { ConfigError, processEnv, readServerConfig } from "../shared/config.ts";
 import { createLogger } from "../shared/logger.ts";
+import { announceReady } from "../shared/ready.ts";
 import { installShutdown } from "../shared/shutdown.ts";
 import { startServer } from "./server.ts";
 
@@ -46,7 +47,7 @@ async function main(): Promise<void> {
   });
   shutdown.onClose("server", () => server.close());
   const { loginUrl, adminTokenFile } = server;
-  process.stdout.write(`${JSON.stringify({ ready: true, url, loginUrl, adminTokenFile })}\n`);
+  announceReady({ url, loginUrl, adminTokenFile });
 }
 
 main().catch((err: unknown) => {

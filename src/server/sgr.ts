@@ -23,6 +23,8 @@ const FLAG_NAMES = [
 
 /** The style after `ESC [ params m`. Unknown parameters change nothing. */
 export function applySgr(params: string, before: SgrStyle): SgrStyle {
+  // Nearly all are one short number.
+  if (params.length < 3 && !/[;:]/.test(params)) return applyCode(Number(params), before);
   let style = before;
   const parts = params.split(";");
   for (let at = 0; at < parts.length; at += 1) {
@@ -172,7 +174,7 @@ function nearestColour(red: number, green: number, blue: number): number {
   const lightness = (max + min) / 2;
   const spread = max - min;
   if (spread < 32) return greyOf(lightness);
-  const hue = hueOf(red, green, blue, max, spread);
+  const hue = hueOf([red, green, blue], max, spread);
   const colour = HUES.find(([until]) => hue < until)?.[1] ?? 1;
   return lightness > 160 ? colour + 8 : colour;
 }
@@ -183,7 +185,11 @@ function greyOf(lightness: number): number {
   return lightness < 210 ? 7 : 15;
 }
 
-function hueOf(red: number, green: number, blue: number, max: number, spread: number): number {
+function hueOf(
+  [red, green, blue]: readonly [number, number, number],
+  max: number,
+  spread: number,
+): number {
   if (max === red) return (60 * ((green - blue) / spread) + 360) % 360;
   if (max === green) return 60 * ((blue - red) / spread) + 120;
   return 60 * ((red - green) / spread) + 240;

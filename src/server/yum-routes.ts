@@ -52,6 +52,7 @@ const EARLIER_SIGNATURE = /^([1-9]\d{0,14})-repomd\.xml\.asc$/;
 
 const IMMUTABLE = "public, max-age=31536000, immutable";
 const NO_CACHE = "no-cache";
+const GZIP = "application/gzip";
 const FRESH_SECONDS = 300;
 const SETTLED_SECONDS = 3_600;
 /** How far back a document is looked for that a client's older index names. */
@@ -126,8 +127,7 @@ const sendCurrentFile: Handler = async (request, response, context) => {
   const number = earlier === undefined ? (paired ?? place.number) : Number(earlier);
   const name = earlier === undefined ? file : "repomd.xml.asc";
   if (!INDEX.test(name) || number > place.head) return refuse(response, "There is no such file.");
-  const tag = `${place.channel}.${place.target}.${number}.${name}`;
-  send(response, metadataPath(context, { ...place, number }, name), tag, NO_CACHE);
+  send(response, { ...indexOf(context, place, number, name), caching: NO_CACHE });
 };
 
 /** From the newest generation that has it: a client's index may be older than the pointer. */
@@ -139,8 +139,9 @@ async function sendDocument(
 ): Promise<void> {
   const lowest = Math.max(1, place.number - EARLIER_MAX);
   for (let number = place.number; number >= lowest; number -= 1) {
-    const path = metadataPath(context, { ...place, number }, file);
-    if (await stat(path).catch(() => undefined)) return send(response, path, file, IMMUTABLE);
+    const path = metadataPath(context, place, number, file);
+    const found = await stat(path).catch(() => undefined);
+    if (found) return send(response, { path, tag: file, caching: IMMUTABLE, type: GZIP });
   }
   return refuse(response, "There is no such file.");
 }
@@ -150,13 +151,15 @@ const sendGenerationFile: Handler = async (request, response, context) => {
   if (place === undefined) return;
   const file = param(request, "file");
   const number = param(request, "number");
-  const isKnown = DOCUMENT.test(file) || INDEX.test(file);
+  const isDocument = DOCUMENT.test(file);
   // Above the head is what is staged and not announced.
-  if (!isKnown || !NUMBER.test(number) || Number(number) > place.head) {
+  if (!(isDocument || INDEX.test(file)) || !NUMBER.test(number) || Number(number) > place.head) {
     return refuse(response, `Generation ${quoted(number)} has no such file.`);
   }
-  const tag = `${place.channel}.${place.target}.${number}.${file}`;
-  send(response, metadataPath(context, { ...place, number: Number(number) }, file), tag, IMMUTABLE);
+  const path = metadataPath(context, place, Number(number), file);
+  const index = indexOf(context, place, Number(number), file);
+  const served = isDocument ? { path, tag: file, type: GZIP } : index;
+  send(response, { ...served, caching: IMMUTABLE });
 };
 
 const sendPackage: Handler = async (request, response, { yumDir }) => {
@@ -167,14 +170,14 @@ const sendPackage: Handler = async (request, response, { yumDir }) => {
     return refuse(response, "There is no such package.");
   }
   const path = join(yumDir, "pool", sha256.slice(0, 2), sha256, file);
-  send(response, path, sha256, IMMUTABLE, "application/x-rpm");
+  send(response, { path, tag: sha256, caching: IMMUTABLE, type: "application/x-rpm" });
 };
 
 const sendKey: Handler = async (request, response, { yumDir }) => {
   const file = param(request, "file");
   if (file !== "tatara.asc" && file !== "fingerprint") return refuse(response, "No such key.");
   const type = file === "tatara.asc" ? "application/pgp-keys" : "text/plain";
-  send(response, join(yumDir, "keys", file), undefined, NO_CACHE, type);
+  send(response, { path: join(yumDir, "keys", file), caching: NO_CACHE, type });
 };
 
 interface Place {
@@ -214,29 +217,51 @@ async function findChannel(name: string, { heads }: Context): Promise<ChannelHea
 
 function metadataPath(
   { yumDir }: Context,
-  { channel, target, number }: Pick<Place, "channel" | "target" | "number">,
+  { channel, target }: Place,
+  number: number,
   file: string,
 ): string {
   return join(yumDir, "channels", channel, "g", String(number), target, "repodata", file);
 }
 
-/** Streams a file with ranges. All parts of `path` were checked; `tag` names these bytes for ever. */
-function send(
-  response: Response,
-  path: string,
-  tag: string | undefined,
-  caching: string,
-  type = path.endsWith(".gz") ? "application/gzip" : "text/plain",
-): void {
+/** `repomd.xml` or its signature, as a generation has it. */
+function indexOf(
+  context: Context,
+  place: Place,
+  number: number,
+  file: string,
+): Omit<Served, "caching"> {
+  const type = file.endsWith(".asc") ? "application/pgp-signature" : "text/xml";
+  const tag = `${place.channel}.${place.target}.${number}.${file}`;
+  return { path: metadataPath(context, place, number, file), tag, type };
+}
+
+interface Served {
+  /** All parts of it were checked. */
+  readonly path: string;
+  /** Names these bytes for ever. */
+  readonly tag?: string;
+  readonly caching: string;
+  readonly type: string;
+}
+
+/** Streams a file, with ranges. */
+function send(response: Response, { path, tag, caching, type }: Served): void {
   // Set only once the file is found: a 404 must be neither cached nor tagged.
   const found = { "cache-control": caching, "content-type": type };
   const headers = tag === undefined ? found : { ...found, etag: `"${tag}"` };
   const options = { headers, cacheControl: false, etag: tag === undefined, lastModified: false };
   response.sendFile(path, { ...options, dotfiles: "allow" }, (err: unknown) => {
-    if (err === undefined || err === null || response.headersSent) return;
-    const isMissing = err instanceof Error && "code" in err && err.code === "ENOENT";
-    if (isMissing) return refuse(response, "There is no such file.");
-    response.status(500).type("text/plain").send("The file cannot be read.\n");
+    if (!(err instanceof Error) || response.headersSent) return;
+    const { status, headers: told } = err as { status?: number; headers?: Record<string, string> };
+    if (status === undefined || status === 404) return refuse(response, "There is no such file.");
+    // For example a range that the file has not.
+    response.removeHeader("etag");
+    response
+      .status(status)
+      .set({ ...told, "cache-control": NO_CACHE })
+      .type("text/plain");
+    response.send("The file cannot be sent so.\n");
   });
 }
 

@@ -165,7 +165,12 @@ async function serveUnsigned(
   const draft = drafts.get(rpm.sha256);
   if (draft === undefined) throw new Error("createrepo_c made nothing.");
   await fragments.keep(rpm.sha256, draft, stagingDir);
-  await openPool(yumDir, stagingDir).add(path, file, rpm.sha256);
+  await openPool(yumDir).add({
+    ...file,
+    path,
+    unsignedSha256: rpm.sha256,
+    accepted: Promise.resolve(),
+  });
   const keysDir = join(dataDir, "keys");
   const verifierDir = join(stagingDir, "other-verifier");
   const options = { keysDir, publicDir: join(yumDir, "keys"), verifierDir, now: Date.now };
@@ -175,6 +180,7 @@ async function serveUnsigned(
     {
       channel: "dev",
       head: 0,
+      known: undefined,
       builtFor: "nobody",
       additions: new Map([[TARGET, [listed]]]),
       stagingDir: join(stagingDir, "generation"),

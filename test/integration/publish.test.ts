@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -42,13 +42,6 @@ async function listed(rig: PublishRig, channel: string, number: number): Promise
   return Object.entries(targets).flatMap(([target, { packages }]) =>
     packages.map(({ nevra }) => `${target}/${nevra}`),
   );
-}
-
-/** Paths of a generation's documents by name, e.g. `primary`. */
-async function documentPath(rig: PublishRig, number: number, name: string): Promise<string> {
-  const files = await rig.files(`channels/dev/g/${number}/${TARGET}`);
-  const found = files.find((file) => file.endsWith(`-${name}.xml.gz`));
-  return join(rig.yumDir, found ?? name);
 }
 
 describe("what is published", () => {
@@ -116,7 +109,7 @@ describe("what is published", () => {
     const ends = await Promise.all(rpms.map((rpm) => rig.publish([rpm])));
 
     const numbers = ends.map((end) => liveRequest(end).generations[0]?.number);
-    expect(numbers.toSorted()).toEqual([1, 2, 3, 4]);
+    expect(new Set(numbers)).toEqual(new Set([1, 2, 3, 4]));
     expect(await listed(rig, "dev", 4)).toHaveLength(4);
   });
 
@@ -370,164 +363,9 @@ describe("when things go wrong on the way", () => {
   });
 });
 
-describe("what others read in it", () => {
-  let rig: PublishRig;
-  let request: SwitchRequest;
-  let unsigned: readonly MadeRpm[];
-
-  beforeAll(async () => {
-    rig = await startPublishRig(keys);
-    const odd = ["Requires: (bash if zsh)", "Provides: böse = 1", "Obsoletes: older < 2"];
-    const wishes = [
-      { name: "hello" },
-      { name: "he+llo", version: "1.0^1.gab", release: "1~rc.2", summary: '<é> & "ü" it\'s' },
-      { name: "epoch", epoch: 3, preamble: odd, arch: "x86_64" },
-      // Without room for a signature the rest of the file moves.
-      { name: "tight", defines: ["__gpg_reserved_space 0"] },
-    ];
-    unsigned = await Promise.all(wishes.map(makeRpm));
-    request = liveRequest(await rig.publish(unsigned));
-  });
-  afterAll(async () => {
-    await rig[Symbol.asyncDispose]();
-  });
-
-  test("rpm accepts each signature with nothing but the published key", async () => {
-    const db = await mkdtemp(join(tmpdir(), "tatara-rpmdb-"));
-    const key = join(rig.yumDir, "keys", "tatara.asc");
-    await exec("rpmkeys", ["--dbpath", db, "--import", key]);
-    const level = ["--dbpath", db, "--define", "_pkgverify_level signature", "-K"];
-
-    const { stdout } = await exec("rpmkeys", [...level, ...request.packages.map(poolPathOf)]);
-
-    expect(stdout.match(/: digests signatures OK$/gm)).toHaveLength(4);
-    await rm(db, { recursive: true });
-  });
-
-  test("gpg accepts the signature of repomd.xml, by the key whose fingerprint is announced", async () => {
-    const home = await mkdtemp(join(tmpdir(), "tatara-home-"));
-    const options = { env: { ...process.env, GNUPGHOME: home } };
-    await exec("gpg", ["--batch", "--import", join(rig.yumDir, "keys", "tatara.asc")], options);
-    const repomd = join(rig.yumDir, "channels/dev/g/1", TARGET, "repodata/repomd.xml");
-    const args = ["--batch", "--status-fd", "1", "--verify", `${repomd}.asc`, repomd];
-
-    const { stdout } = await exec("gpg", args, options);
-
-    const fingerprint = await readFile(join(rig.yumDir, "keys", "fingerprint"), "utf8");
-    expect(stdout).toContain(`VALIDSIG ${fingerprint.trim()}`);
-    expect(request.keyFingerprint).toBe(fingerprint.trim());
-    await exec("gpgconf", ["--kill", "all"], options);
-    await rm(home, { recursive: true });
-  });
-
-  test("python's gzip and ElementTree see the packages and their number", async () => {
-    const script = [
-      "import gzip, sys, xml.etree.ElementTree as tree",
-      "root = tree.fromstring(gzip.open(sys.argv[1]).read())",
-      "name = '{http://linux.duke.edu/metadata/common}name'",
-      "print(root.get('packages'), *sorted(p.find(name).text for p in root))",
-    ].join("\n");
-
-    const primary = await documentPath(rig, 1, "primary");
-    const { stdout } = await exec("python3", ["-c", script, primary]);
-
-    expect(stdout.trim()).toBe("4 epoch he+llo hello tight");
-  });
-
-  test("createrepo_c makes the very same fragments of the signed files", async () => {
-    const folder = await mkdtemp(join(tmpdir(), "tatara-createrepo-"));
-    for (const published of request.packages) {
-      const { signedSha256, fileName } = published;
-      await mkdir(join(folder, "p", signedSha256), { recursive: true });
-      await cp(poolPathOf(published), join(folder, "p", signedSha256, fileName));
-    }
-    const form = ["--no-database", "--simple-md-filenames", "--changelog-limit", "10"];
-    await exec("createrepo_c", ["--quiet", ...form, folder]);
-
-    for (const name of ["primary", "filelists", "other"]) {
-      const theirs = await packagesIn(join(folder, "repodata", `${name}.xml.gz`));
-      const ours = await packagesIn(await documentPath(rig, 1, name));
-      expect(ours).toEqual(theirs);
-    }
-    await rm(folder, { recursive: true });
-  });
-
-  test("mergerepo_c parses a generation as it parses its own", async () => {
-    const folder = await mkdtemp(join(tmpdir(), "tatara-merge-"));
-    const repo = join(rig.yumDir, "channels/dev/g/1", TARGET);
-
-    await exec("mergerepo_c", ["--no-database", "--all", "--repo", repo, "--outputdir", folder]);
-
-    const { stdout } = await exec("sh", ["-c", 'zcat "$1"/repodata/*primary*', "sh", folder]);
-    expect(stdout.match(/<package /g)).toHaveLength(4);
-    await rm(folder, { recursive: true });
-  });
-
-  test("without its signature a file is what the build made, byte for byte as rpmsign leaves it", async () => {
-    const folder = await mkdtemp(join(tmpdir(), "tatara-delsign-"));
-    for (const published of request.packages) {
-      const ours = join(folder, "ours.rpm");
-      const theirs = join(folder, "theirs.rpm");
-      await cp(poolPathOf(published), ours);
-      await rpmsignCopy(unsigned, published.unsignedSha256, theirs);
-      expect((await stat(ours)).size).toBe((await stat(theirs)).size);
-
-      await exec("rpmsign", ["--delsign", ours]);
-      await exec("rpmsign", ["--delsign", theirs]);
-
-      expect((await readRpm(ours)).sha256).toBe((await readRpm(theirs)).sha256);
-    }
-    await rm(folder, { recursive: true });
-  });
-
-  async function rpmsignCopy(all: readonly MadeRpm[], sha256: string, to: string): Promise<void> {
-    const rpm = all.find((each) => each.sha256 === sha256);
-    await writeFile(to, rpm?.bytes ?? "");
-    const home = join(rig.dataDir, "keys");
-    const defines = [
-      "__gpg /usr/bin/gpg",
-      `_gpg_name ${rig.publisher.fingerprint}`,
-      `_gpg_path ${home}`,
-    ];
-    const args = defines.flatMap((define) => ["--define", define]);
-    await exec("rpmsign", ["--addsign", ...args, to]);
-    await exec("gpgconf", ["--kill", "all"], { env: { ...process.env, GNUPGHOME: home } });
-  }
-
-  function poolPathOf(published: SwitchRequest["packages"][number]): string {
-    return poolPath(rig, published);
-  }
-});
-
-describe("the key", () => {
-  test("is made at first start, in a home that only we can read, and kept", async () => {
-    await using rig = await startPublishRig();
-    const home = join(rig.dataDir, "keys");
-    await using second = await startPublishRig({ keysDir: home });
-
-    const { mode } = await stat(home);
-    const listing = await exec("gpg", ["--homedir", home, "--with-colons", "-K"]);
-    await exec("gpgconf", ["--homedir", home, "--kill", "all"]);
-
-    expect(mode & 0o777).toBe(0o700);
-    expect(listing.stdout).toMatch(/^sec:u:4096:1:/m);
-    expect(second.publisher.fingerprint).toBe(rig.publisher.fingerprint);
-    expect(await rig.files("keys")).toEqual(["keys/fingerprint", "keys/tatara.asc"]);
-    const text = await readFile(join(rig.yumDir, "keys", "tatara.asc"), "utf8");
-    expect(text).toMatch(/^-----BEGIN PGP PUBLIC KEY BLOCK-----/);
-  });
-});
-
 function poolPath(rig: PublishRig, published: SwitchRequest["packages"][number] | undefined) {
   const { signedSha256 = "", fileName = "" } = published ?? {};
   return join(rig.yumDir, "pool", signedSha256.slice(0, 2), signedSha256, fileName);
-}
-
-/** Each package's XML, without the time of the file, which is not part of it. */
-async function packagesIn(path: string): Promise<readonly string[]> {
-  const { stdout } = await exec("zcat", [path], { maxBuffer: 2 ** 26 });
-  const packages = stdout.match(/<package [\s\S]*?<\/package>\n/g) ?? [];
-  return packages.map((xml) => xml.replace(/<time file="\d+"/, '<time file=""')).toSorted();
 }
 
 function flipped(bytes: Buffer, at: number): Buffer {

@@ -1,10 +1,17 @@
 import { randomUUID } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { connect, createServer } from "node:net";
+import type { Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
+import Dockerode from "dockerode";
 import { extract, pack } from "tar-stream";
 import type { Logger } from "../../src/shared/logger.ts";
 import { dockerEngine } from "../../workers/build/docker.ts";
 import type {
+  BuildImageOptions,
   Container,
   ContainerLimits,
   ContainerSpec,
@@ -47,6 +54,10 @@ export function realEngine({ socketPath = SOCKET_PATH, imageTtlMs = 0 } = {}): E
     imageTtlMs,
   });
 }
+
+/** Docker's own view, to check the engine's work against. */
+export const docker = new Dockerode({ socketPath: SOCKET_PATH });
+export const engine = realEngine();
 
 export interface TestJob {
   readonly jobId: string;
@@ -136,4 +147,85 @@ export async function filesAt(container: Container, path: string) {
 export async function removeImage(engine: Engine, { id }: Image): Promise<void> {
   const nobody = { workerId: undefined, jobId: undefined, attempt: undefined, createdAt: 0 };
   await engine.removeLeftover({ kind: "image", id, ...nobody }, never);
+}
+
+/** A job on this machine's Docker. */
+export async function newJob() {
+  const image = await engine.findImage(BASE_IMAGE, never);
+  return { image, job: openJob(engine, image) };
+}
+
+/** Runs a line of shell in a step of its own and returns how it ended and what it said. */
+export async function runLine(line: string, changes: Partial<ContainerSpec> = {}) {
+  const { job } = await newJob();
+  await using _job = job;
+  const { end, output } = await runToEnd(engine, job.spec("step", ["sh", "-c", line], changes));
+  return { end, output };
+}
+
+/** A road to the engine that can be cut; with `answer` it leads nowhere. */
+export async function openRoad(answer?: (socket: Socket) => void) {
+  const folder = await mkdtemp(join(tmpdir(), "tatara-road-"));
+  const socketPath = join(folder, "s");
+  const sockets = new Set<Socket>();
+  const sent: Buffer[] = [];
+  const server = createServer((near) => {
+    sockets.add(near);
+    near.on("error", () => undefined).on("data", (chunk) => void sent.push(chunk));
+    if (answer) {
+      answer(near);
+      return;
+    }
+    const far = connect(SOCKET_PATH);
+    sockets.add(far);
+    far.on("error", () => undefined);
+    near.pipe(far).pipe(near);
+  });
+  await new Promise<void>((resolve) => void server.listen(socketPath, resolve));
+  const cut = () => {
+    for (const socket of sockets) socket.destroy();
+  };
+  return {
+    socketPath,
+    cut,
+    sent: () => Buffer.concat(sent).toString(),
+    async [Symbol.asyncDispose]() {
+      server.close();
+      cut();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+export function buildOptions(
+  job: TestJob,
+  context: NodeJS.ReadableStream,
+  onOutput: (chunk: Buffer) => void = () => undefined,
+): BuildImageOptions {
+  return {
+    owner: job.owner("image"),
+    context,
+    dockerfile: "Dockerfile",
+    onOutput,
+    timeoutMs: 60_000,
+  };
+}
+
+/** An image of the test base and more lines, gone with its job at the end. */
+export async function buildFrom(lines: string) {
+  const { job } = await newJob();
+  const dockerfile = `FROM ${BASE_IMAGE}\n${lines}LABEL test.job=${job.jobId}\n`;
+  const built = await engine.buildImage(
+    buildOptions(job, tarOf({ Dockerfile: dockerfile })),
+    never,
+  );
+  if (built.kind !== "built") throw new Error(`The image was not built: ${JSON.stringify(built)}`);
+  return {
+    job,
+    image: built.image,
+    async [Symbol.asyncDispose]() {
+      await job[Symbol.asyncDispose]();
+      await removeImage(engine, built.image);
+    },
+  };
 }

@@ -7,6 +7,7 @@ import type {
   Live,
   LogFiles,
   LogKey,
+  PackageView,
   ReadStore,
   RepoView,
   StepView,
@@ -90,16 +91,19 @@ export function memoryLogFiles(): LogFiles & { set(log: LogKey, text: string | U
 }
 
 export function memoryLive(): Live & { listeners(): number } {
-  const emitter = new EventEmitter().setMaxListeners(0);
-  const on = (name: string, listener: (...values: never[]) => void): (() => void) => {
-    emitter.on(name, listener as () => void);
-    return () => void emitter.off(name, listener as () => void);
-  };
+  const emitter = new EventEmitter<{ build: [string]; log: [LogKey, number] }>();
+  emitter.setMaxListeners(0);
   return {
     buildChanged: (buildId) => void emitter.emit("build", buildId),
     logGrew: (log, sizeBytes) => void emitter.emit("log", log, sizeBytes),
-    onBuild: (listener) => on("build", listener),
-    onLog: (listener) => on("log", listener),
+    onBuild: (listener) => {
+      emitter.on("build", listener);
+      return () => void emitter.off("build", listener);
+    },
+    onLog: (listener) => {
+      emitter.on("log", listener);
+      return () => void emitter.off("log", listener);
+    },
     listeners: () => emitter.listenerCount("build") + emitter.listenerCount("log"),
   };
 }
@@ -164,4 +168,30 @@ export function aStep(some: Partial<StepView> & { readonly name: string }): Step
 
 export function anEmptyChannel(name: string): ChannelView {
   return { name, head: 0, updatedAt: 0, targets: [], packages: [], generations: [] };
+}
+
+export function aPackage(
+  some: Partial<PackageView> & { readonly publishedAt: number },
+): PackageView {
+  const name = some.name ?? "hello";
+  const version = some.version ?? "1.4.0";
+  const release = some.release ?? "1.57.g3f2a9c1.debian12";
+  const arch = some.arch ?? "x86_64";
+  return {
+    nevra: `${name}-${version}-${release}.${arch}`,
+    name,
+    version,
+    release,
+    arch,
+    summary: "Greets whoever asks",
+    license: "Apache-2.0",
+    sizeBytes: 18_432,
+    signedSha256: "9c1e77a2b4d6".padEnd(64, "0"),
+    fileName: `${name}-${version}-${release}.${arch}.rpm`,
+    repo: "acme/hello",
+    buildId: "bld-passed",
+    buildNumber: 45,
+    listings: [{ channel: "dev", target: "debian12.x86_64" }],
+    ...some,
+  };
 }

@@ -14,13 +14,15 @@ export interface PublishRig extends AsyncDisposable {
   readonly dataDir: string;
   readonly yumDir: string;
   readonly server: PublishServer;
-  readonly publisher: Publisher;
+  publisher: Publisher;
   /** The operator's log. */
   readonly lines: string[];
   /** Offers, grants and publishes; answers how the server saw it end. */
   publish(rpms: readonly MadeRpm[], offer?: Partial<Offer>): Promise<PublishEnd | undefined>;
   /** A further attempt at a publish. */
   again(publishId: string, signal?: AbortSignal): Promise<PublishEnd | undefined>;
+  /** A new life of the publisher, after another process worked on the data folder. */
+  reopen(): Promise<void>;
   /** Files below `yum`, by path, without the publisher's own working folder. */
   files(below?: string): Promise<readonly string[]>;
 }
@@ -38,21 +40,31 @@ export async function startPublishRig(
   const logger = createLogger({ process: "publish", level: "debug", now: Date.now, write });
   const client = serverClient({ url: server.url, token: server.token });
   const never = new AbortController().signal;
-  const publisher = await openPublisher({ server: client, dataDir, logger, now: Date.now }, never);
-
-  const again: PublishRig["again"] = async (publishId, signal = never) => {
-    await publisher.publish(server.grant(publishId), signal);
-    return server.endOf(publishId);
+  const open = () => openPublisher({ server: client, dataDir, logger, now: Date.now }, never);
+  const close = async (): Promise<void> => {
+    await server[Symbol.asyncDispose]();
+    if (!options.dataDir) await rm(dataDir, { recursive: true, force: true });
   };
-  return {
+  const publisher = await open().catch(async (err: unknown) => {
+    await close();
+    throw err;
+  });
+
+  const rig: PublishRig = {
     dataDir,
     yumDir,
     server,
     publisher,
     lines,
-    again,
+    again: async (publishId, signal = never) => {
+      await rig.publisher.publish(server.grant(publishId), signal);
+      return server.endOf(publishId);
+    },
     publish: (rpms, offer = {}) =>
-      again(server.offer({ packages: rpms.map((rpm) => ({ rpm })), ...offer })),
+      rig.again(server.offer({ packages: rpms.map((rpm) => ({ rpm })), ...offer })),
+    reopen: async () => {
+      rig.publisher = await open();
+    },
     files: async (below = ".") => {
       const entries = await readdir(join(yumDir, below), { recursive: true, withFileTypes: true });
       return entries
@@ -61,11 +73,9 @@ export async function startPublishRig(
         .filter((path) => !path.startsWith("staging/verifier/"))
         .toSorted();
     },
-    [Symbol.asyncDispose]: async () => {
-      await server[Symbol.asyncDispose]();
-      if (!options.dataDir) await rm(dataDir, { recursive: true, force: true });
-    },
+    [Symbol.asyncDispose]: close,
   };
+  return rig;
 }
 
 /** A folder with a key in it, for rigs that need not make their own. */

@@ -52,6 +52,7 @@ export interface PublishServer extends AsyncDisposable {
   /** Answers in place of the server's own; each is used once. */
   readonly scripted: {
     switchAnswers: ((request: SwitchRequest) => SwitchAnswer | number | undefined)[];
+    checkAnswers: (() => number | undefined)[];
     packageAnswers: ((rpm: MadeRpm) => Buffer | number | undefined)[];
     cancel: boolean;
   };
@@ -78,6 +79,7 @@ export async function startPublishServer({ yumDir }: { yumDir: string }): Promis
   const fetches: string[] = [];
   const scripted: PublishServer["scripted"] = {
     switchAnswers: [],
+    checkAnswers: [],
     packageAnswers: [],
     cancel: false,
   };
@@ -144,6 +146,8 @@ export async function startPublishServer({ yumDir }: { yumDir: string }): Promis
     `${path}/check`,
     leased((_row, request, response) => {
       const asked = publishCheckRequest.parse(request.body);
+      const status = scripted.checkAnswers.shift()?.();
+      if (status !== undefined) return void response.sendStatus(status);
       const answer: PublishCheckAnswer = {
         packages: asked.packages.map(({ nevra, unsignedSha256 }) => {
           const known = published.get(formatNevra(nevra));

@@ -1,14 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { InfraFault } from "../../src/domain/faults.ts";
 import type { Logger } from "../../src/shared/logger.ts";
 import { PATHS, PROTOCOL, buildGrant } from "../../src/shared/protocol.ts";
 import type { BuildGrant } from "../../src/shared/protocol.ts";
 import type { ServerClient } from "../../src/shared/server-client.ts";
-import type { Engine } from "./engine.ts";
+import type { EngineWatch } from "./engine-watch.ts";
 
 const IDLE_ASK_MS = 30_000;
-const ENGINE_PAUSE_FIRST_MS = 500;
-const ENGINE_PAUSE_MAX_MS = 15_000;
 
 export interface Claims {
   /**
@@ -24,7 +21,7 @@ export interface Claims {
 
 export interface ClaimsDeps {
   readonly client: ServerClient;
-  readonly engine: Engine;
+  readonly engine: EngineWatch;
   readonly workerId: string;
   readonly slots: number;
   readonly run: (grant: BuildGrant) => Promise<void>;
@@ -39,7 +36,7 @@ export function openClaims(deps: ClaimsDeps): Claims {
   const slots = slotPool(deps.slots);
 
   const claim = async (): Promise<BuildGrant | undefined> => {
-    await engineAnswers(deps);
+    await deps.engine.ready(shutdown);
     const json = { worker: workerId, protocol: PROTOCOL };
     // `send` waits for the server; its type does not say that there may be nothing (204).
     const call = { path: PATHS.buildClaim(), json, answer: buildGrant };
@@ -115,22 +112,4 @@ function slotPool(count: number) {
       else free += 1;
     },
   };
-}
-
-/** Nothing is claimed that could not be run: while the engine is away, jobs stay queued. */
-async function engineAnswers({ engine, shutdown, logger }: ClaimsDeps): Promise<void> {
-  let hasSaid = false;
-  for (let pauseMs = ENGINE_PAUSE_FIRST_MS; ; pauseMs = Math.min(pauseMs * 2, ENGINE_PAUSE_MAX_MS)) {
-    try {
-      await engine.ping(shutdown);
-      if (hasSaid) logger.info({}, "Docker answers again");
-      return;
-    } catch (err) {
-      shutdown.throwIfAborted();
-      if (!(err instanceof InfraFault)) throw err;
-      if (!hasSaid) logger.warn({ err }, "Docker unavailable: no jobs are claimed");
-      hasSaid = true;
-      await delay(pauseMs, undefined, { signal: shutdown });
-    }
-  }
 }

@@ -37,7 +37,10 @@ export async function readCommit(git: Git, mirror: Mirror, signal: AbortSignal):
   const { gitDir, sourceGitDir, sha } = mirror;
   const [entries, facts, count, tags] = await Promise.all([
     readEntries(git, mirror, signal),
-    git.run(["log", "-1", "--format=%ct%x00%an%x00%s", "--end-of-options", sha], { gitDir, signal }),
+    git.run(["log", "-1", "--format=%ct%x00%an%x00%s", "--end-of-options", sha], {
+      gitDir,
+      signal,
+    }),
     git.run(["rev-list", "--count", "--end-of-options", sha], { gitDir, signal }),
     git.run(["for-each-ref", `--points-at=${sha}`, "--format=%(refname:strip=2)", "refs/tags"], {
       gitDir,
@@ -60,7 +63,10 @@ export async function readCommit(git: Git, mirror: Mirror, signal: AbortSignal):
     has: (path) => known.has(path),
     files: () => files,
     readFile: (path, until) =>
-      git.run(["cat-file", "blob", "--end-of-options", `${sha}:${path}`], { gitDir, signal: until }),
+      git.run(["cat-file", "blob", "--end-of-options", `${sha}:${path}`], {
+        gitDir,
+        signal: until,
+      }),
     openTree: (until, paths = []) =>
       git.stream(["archive", "--format=tar", sha, "--", ...paths], { gitDir, signal: until }),
     openSource: (until) =>
@@ -106,7 +112,11 @@ function readEntry(line: string): readonly TreeEntry[] {
 
 function overLimit(bytes: number): UserFault {
   const size = `${(bytes / 1024 ** 3).toFixed(1)} GiB`;
-  return new UserFault("CHECKOUT_LIMIT", `The files of the commit are ${size}; the limit is 5 GiB.`, {
-    hint: "Keep large files elsewhere, or ask an admin to raise the limit of the checkout.",
-  });
+  return new UserFault(
+    "CHECKOUT_LIMIT",
+    `The files of the commit are ${size}; the limit is 5 GiB.`,
+    {
+      hint: "Keep large files elsewhere, or ask an admin to raise the limit of the checkout.",
+    },
+  );
 }

@@ -12,7 +12,13 @@ export function containerFailure(
     case "exited": {
       if (end.code === 0) return undefined;
       const message = `${step} exited ${end.code}`;
-      return { ...none, code: "STEP_FAILED", message, hint: exitHint(end.code), exitCode: end.code };
+      return {
+        ...none,
+        code: "STEP_FAILED",
+        message,
+        hint: exitHint(end.code),
+        exitCode: end.code,
+      };
     }
     case "out-of-memory": {
       const hint = "Use less memory, or ask an admin to raise TATARA_STEP_MEMORY_MIB.";
@@ -34,7 +40,8 @@ export function containerFailure(
 
 /** What a shell means by its own exit codes. */
 function exitHint(code: number): string | null {
-  if (code === 126) return "A command was found but is not executable: `git update-index --chmod=+x`.";
+  if (code === 126)
+    return "A command was found but is not executable: `git update-index --chmod=+x`.";
   if (code === 127) return "A command was not found in the image: install it there.";
   return null;
 }

@@ -1,6 +1,13 @@
 import type Dockerode from "dockerode";
 import { InfraFault } from "../../src/domain/faults.ts";
-import { DEADLINE_MS, call, engineFault, engineMessage, sending, statusOf } from "./docker-client.ts";
+import {
+  DEADLINE_MS,
+  call,
+  engineFault,
+  engineMessage,
+  sending,
+  statusOf,
+} from "./docker-client.ts";
 import type { DockerDeps } from "./docker-client.ts";
 import { dockerfileFault, imageNamedBy } from "./docker-dockerfile.ts";
 import { findImage, imageFault } from "./docker-image.ts";

@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import Dockerode from "dockerode";
-import { InfraFault } from "../../src/domain/faults.ts";
+import { InfraFault, UserFault } from "../../src/domain/faults.ts";
 import type { InfraFaultCode } from "../../src/domain/faults.ts";
 import type { Logger } from "../../src/shared/logger.ts";
 
@@ -19,6 +19,8 @@ export interface DockerDeps {
   readonly logger: Logger;
   /** All our cgroups are below this one, so that even unlabelled build containers are known. */
   readonly cgroupParent: string;
+  /** What the engine is making right now. */
+  readonly making: Set<Promise<unknown>>;
 }
 
 /** Bounds on single calls: a hung engine must end in a fault, not in silence. */
@@ -44,6 +46,25 @@ export interface CallOptions {
   readonly doing: string;
   readonly deadlineMs: number;
   readonly signal: AbortSignal;
+}
+
+/**
+ * Has the engine make something. The engine finishes what it began although its caller has gone, so
+ * a creation is always heard out: whoever removes afterwards waits for `making` and then finds it.
+ */
+export async function make<T>(
+  { making }: Pick<DockerDeps, "making">,
+  { signal, ...options }: CallOptions,
+  run: (abortSignal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  signal.throwIfAborted();
+  const made = call({ ...options, signal: new AbortController().signal }, run);
+  making.add(made);
+  try {
+    return await made;
+  } finally {
+    making.delete(made);
+  }
 }
 
 /**
@@ -82,15 +103,11 @@ export async function raceAbort<T>(promise: Promise<T>, signal: AbortSignal): Pr
 
 /** An error of the library or of the connection becomes an infra fault; faults stay what they are. */
 export function engineFault(err: unknown, doing: string): Error {
-  if (err instanceof Error && "code" in err && isFault(err)) return err;
+  if (err instanceof InfraFault || err instanceof UserFault) return err;
   const message = engineMessage(err);
   return new InfraFault(faultCode(err, message), `The engine could not ${doing}: ${message}`, {
     cause: err,
   });
-}
-
-function isFault(err: Error): boolean {
-  return err.name === "InfraFault" || err.name === "UserFault";
 }
 
 function faultCode(err: unknown, message: string): InfraFaultCode {

@@ -1,6 +1,7 @@
 import { UserFault } from "../../src/domain/faults.ts";
 
-const NEEDS_BUILDKIT = /requires BuildKit|Unknown flag: (mount|link|network|security|chmod|parents)/i;
+const NEEDS_BUILDKIT =
+  /requires BuildKit|Unknown flag: (mount|link|network|security|chmod|parents)/i;
 
 const HEREDOC = /^\s*(RUN|COPY|ADD)\s.*<<-?["']?[A-Za-z_]/i;
 
@@ -44,7 +45,10 @@ function lineIn(message: string): number | undefined {
 
 /** To the classic builder the lines of a heredoc are instructions that it does not know. */
 function heredocBefore(line = 1, text = ""): number | undefined {
-  const index = text.split("\n").slice(0, line - 1).findLastIndex((found) => HEREDOC.test(found));
+  const index = text
+    .split("\n")
+    .slice(0, line - 1)
+    .findLastIndex((found) => HEREDOC.test(found));
   return index < 0 ? undefined : index + 1;
 }
 

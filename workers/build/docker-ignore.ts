@@ -16,7 +16,10 @@ interface Pattern {
  * command line sends. What it needs itself always passes.
  */
 export function readDockerIgnore(text: string, needed: readonly string[]): IsIgnored {
-  const patterns = text.replace(/^\uFEFF/, "").split("\n").flatMap(readLine);
+  const patterns = text
+    .replace(/^\uFEFF/, "")
+    .split("\n")
+    .flatMap(readLine);
   if (patterns.length === 0) return () => false;
   const always = new Set(needed);
   return (path) => !always.has(path) && isMatched(path, patterns);

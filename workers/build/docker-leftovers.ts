@@ -1,6 +1,5 @@
-import type Dockerode from "dockerode";
 import { InfraFault } from "../../src/domain/faults.ts";
-import { DEADLINE_MS, call, callOrNothing, statusOf } from "./docker-client.ts";
+import { DEADLINE_MS, call, callOrNothing, raceAbort, statusOf } from "./docker-client.ts";
 import type { DockerDeps } from "./docker-client.ts";
 import { removeContainer } from "./docker-container.ts";
 import { IMAGE_LABEL, IMAGE_TAGS, LABEL, workerOfCgroup } from "./docker-names.ts";
@@ -25,15 +24,13 @@ export async function removeAllOf(
   signal: AbortSignal,
 ): Promise<void> {
   const { docker } = deps;
+  await raceAbort(Promise.allSettled(deps.making), signal);
   const label = [`${LABEL.job}=${jobId}`, `${LABEL.attempt}=${attempt}`];
   const found = await quick(signal, "list containers", (abortSignal) =>
     docker.listContainers({ all: true, filters: { label }, abortSignal }),
   );
   await all(found.map(({ Id }) => removeContainer(docker.getContainer(Id), signal)));
-  await all([
-    removeVolumes(deps, label, signal),
-    removeNetworks(deps, label, signal),
-  ]);
+  await all([removeVolumes(deps, label, signal), removeNetworks(deps, label, signal)]);
 }
 
 /** Waits for all, then throws the first failure: one that fails must not leave the others behind. */
@@ -139,7 +136,10 @@ async function listImages(deps: LeftoverDeps, signal: AbortSignal): Promise<Left
     list({ label: [IMAGE_LABEL], dangling: ["true"] }),
     list({ reference: [IMAGE_TAGS.partial] }),
   ]);
-  const ids = [...dangling.map(({ Id }) => Id), ...partial.flatMap(({ RepoTags }) => RepoTags ?? [])];
+  const ids = [
+    ...dangling.map(({ Id }) => Id),
+    ...partial.flatMap(({ RepoTags }) => RepoTags ?? []),
+  ];
   const found = ids.map(async (id) => {
     const usedAt = await lastUseOf(deps, id, signal);
     if (usedAt === undefined || deps.now() - usedAt < deps.imageTtlMs) return [];

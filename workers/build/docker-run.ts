@@ -34,6 +34,19 @@ export class DockerRun {
 
   /** Attaches and begins to wait before it starts, so that neither output nor exit can be missed. */
   async start(onOutput: OnOutput, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#follow(onOutput, signal);
+      const options = { doing: "start a container", deadlineMs: DEADLINE_MS.heavy, signal };
+      await call(options, (abortSignal) => this.#container.start({ abortSignal }));
+      // Every command has a gate: the kernel's word that memory ran out is lost until start returns.
+      if (!this.#spec.gate) await this.openGate(signal);
+    } catch (err) {
+      this.close();
+      throw startFault(err);
+    }
+  }
+
+  async #follow(onOutput: OnOutput, signal: AbortSignal): Promise<void> {
     const container = this.#container;
     const abortSignal = this.#closed.signal;
     const attached = { stream: true, stdout: true, stderr: true, abortSignal };
@@ -43,9 +56,6 @@ export class DockerRun {
     ]);
     this.#heard = observed(this.#output.handOver(output, onOutput));
     this.#exited = observed(readExit(exit));
-    await this.#startContainer(signal);
-    // Every command has a gate: the kernel's word that memory ran out is lost until start returns.
-    if (!this.#spec.gate) await this.openGate(signal);
   }
 
   /** The shell at the gate reads one line; the command's time counts from here. */
@@ -75,16 +85,6 @@ export class DockerRun {
 
   close(): void {
     this.#closed.abort();
-  }
-
-  async #startContainer(signal: AbortSignal): Promise<void> {
-    const options = { doing: "start a container", deadlineMs: DEADLINE_MS.heavy, signal };
-    try {
-      await call(options, (abortSignal) => this.#container.start({ abortSignal }));
-    } catch (err) {
-      this.close();
-      throw startFault(err);
-    }
   }
 
   /** Its own end, or that of the limit it hit: what a stopped container then exits with is noise. */

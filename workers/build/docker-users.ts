@@ -2,7 +2,7 @@ import { buffer } from "node:stream/consumers";
 import type Dockerode from "dockerode";
 import { extract } from "tar-stream";
 import { UserFault } from "../../src/domain/faults.ts";
-import { getArchive } from "./docker-container.ts";
+import { getArchive } from "./docker-archive.ts";
 import type { Image } from "./engine.ts";
 
 export interface ImageUser {
@@ -79,7 +79,7 @@ async function readFile(
   const tar = extract();
   archive.on("error", (err) => tar.destroy(err)).pipe(tar);
   for await (const entry of tar) {
-    const { size = 0, type } = entry.header;
+    const { size, type } = entry.header;
     if (type === "file" && size <= ID_FILE_BYTES_MAX) return (await buffer(entry)).toString();
     entry.resume();
   }

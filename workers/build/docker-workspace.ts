@@ -1,9 +1,10 @@
 import { Readable } from "node:stream";
 import type Dockerode from "dockerode";
 import { pack } from "tar-stream";
-import { DEADLINE_MS, call, statusOf } from "./docker-client.ts";
+import { putArchive } from "./docker-archive.ts";
+import { DEADLINE_MS, make, statusOf } from "./docker-client.ts";
 import type { DockerDeps } from "./docker-client.ts";
-import { createIdleContainer, putArchive } from "./docker-container.ts";
+import { createIdleContainer } from "./docker-container.ts";
 import { labelsOf, nameOf } from "./docker-names.ts";
 import { findUser } from "./docker-users.ts";
 import type { ImageUser, KnownUsers } from "./docker-users.ts";
@@ -81,13 +82,14 @@ async function fill(
  * bring its old files along: it is removed first.
  */
 async function createVolume(
-  { docker }: DockerDeps,
+  deps: DockerDeps,
   owner: Owner,
   DriverOpts: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<Dockerode.VolumeInspectInfo> {
   const options = { doing: "create a volume", deadlineMs: DEADLINE_MS.heavy, signal };
-  return call(options, async (abortSignal) => {
+  return make(deps, options, async (abortSignal) => {
+    const { docker } = deps;
     const Name = nameOf(owner);
     await docker.getVolume(Name).remove({ abortSignal }).catch(ignoreMissing);
     const body = { Name, Labels: labelsOf(owner), DriverOpts, abortSignal };

@@ -1,7 +1,7 @@
 import type { Logger } from "../../src/shared/logger.ts";
 import { buildImage } from "./docker-build.ts";
 import type { BuildLimits } from "./docker-build.ts";
-import { DEADLINE_MS, call, connect } from "./docker-client.ts";
+import { DEADLINE_MS, call, connect, make } from "./docker-client.ts";
 import type { DockerDeps, EngineAddress } from "./docker-client.ts";
 import { createContainer } from "./docker-container.ts";
 import { findImage } from "./docker-image.ts";
@@ -25,7 +25,13 @@ export interface DockerEngineOptions {
 /** The engine on Docker. Its address, types and error messages stay behind this door. */
 export function dockerEngine(options: DockerEngineOptions): Engine {
   const docker = connect(options.address);
-  const deps = { ...options, docker, knownUsers: new Map(), buildStarts: new Set<{ at: number }>() };
+  const deps = {
+    ...options,
+    docker,
+    knownUsers: new Map(),
+    making: new Set<Promise<unknown>>(),
+    buildStarts: new Set<{ at: number }>(),
+  };
 
   return {
     ping: (signal) => ping(deps, signal),
@@ -57,14 +63,14 @@ async function ping({ docker }: DockerDeps, signal: AbortSignal): Promise<Engine
 }
 
 async function createNetwork(
-  { docker }: DockerDeps,
+  deps: DockerDeps,
   owner: Owner,
   signal: AbortSignal,
 ): Promise<NetworkHandle> {
   const options = { doing: "create a network", deadlineMs: DEADLINE_MS.heavy, signal };
   const Name = nameOf(owner);
-  const network = await call(options, (abortSignal) =>
-    docker.createNetwork({ Name, Driver: "bridge", Labels: labelsOf(owner), abortSignal }),
+  const network = await make(deps, options, (abortSignal) =>
+    deps.docker.createNetwork({ Name, Driver: "bridge", Labels: labelsOf(owner), abortSignal }),
   );
   return { id: network.id, name: Name };
 }

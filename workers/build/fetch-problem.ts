@@ -12,8 +12,14 @@ export type FetchProblem =
 const SIGNS: readonly (readonly [RegExp, FetchProblem])[] = [
   [/transport '[^']*' not allowed/, "protocol"],
   [/couldn't find remote ref/, "ref-missing"],
-  [/not our ref|unadvertised object|no such remote ref|Server does not allow request/, "commit-missing"],
-  [/error: 40[13]\b|Authentication failed|could not read (Username|Password)|Permission denied/i, "auth"],
+  [
+    /not our ref|unadvertised object|no such remote ref|Server does not allow request/,
+    "commit-missing",
+  ],
+  [
+    /error: 40[13]\b|Authentication failed|could not read (Username|Password)|Permission denied/i,
+    "auth",
+  ],
   [/error: 404\b|[Rr]epository .*not found|does not appear to be a git repository/, "missing"],
   [
     /Could not resolve|[Cc]onnection|timed? ?out|unable to access|early EOF|hung up|RPC failed|disconnect/,

@@ -139,6 +139,8 @@ function credentialParts(authorization: string | null): readonly string[] {
   if (authorization === null) return [];
   const value = authorization.replace(/^\S+\s+/, "");
   if (!/^basic\s/i.test(authorization)) return [value];
-  const password = Buffer.from(value, "base64").toString().replace(/^[^:]*:/, "");
+  const password = Buffer.from(value, "base64")
+    .toString()
+    .replace(/^[^:]*:/, "");
   return [value, password];
 }

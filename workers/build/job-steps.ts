@@ -49,7 +49,11 @@ export function jobSteps({
   const run: JobSteps["run"] = async (name, body) => {
     await lease.renewed();
     const startedAt = now();
-    const ended = (state: "passed" | "failed" | "errored", failure: StepFailure | null, note = "") =>
+    const ended = (
+      state: "passed" | "failed" | "errored",
+      failure: StepFailure | null,
+      note = "",
+    ) =>
       record.step(name, {
         state,
         startedAt,

@@ -7,11 +7,13 @@ import type { Logger } from "../../src/shared/logger.ts";
 import type { BuildGrant } from "../../src/shared/protocol.ts";
 import { consumeTickets } from "../../src/shared/queues.ts";
 import { serverClient } from "../../src/shared/server-client.ts";
+import { announceReady } from "../../src/shared/ready.ts";
 import { installShutdown } from "../../src/shared/shutdown.ts";
 import { TOPICS, subscribe } from "../../src/shared/topics.ts";
 import { openClaims } from "./claims.ts";
 import { dockerEngine } from "./docker.ts";
 import { engineAddress } from "./engine-address.ts";
+import { watchEngine } from "./engine-watch.ts";
 import { openGit } from "./git.ts";
 import { holdLease } from "./lease.ts";
 import type { Lease } from "./lease.ts";
@@ -43,13 +45,14 @@ const engine = dockerEngine({
   buildLimits: { memoryBytes: config.stepMemoryBytes, cpus: config.stepCpus },
   imageTtlMs: IMAGE_TTL_MS,
 });
+const watch = watchEngine(engine, logger);
 const deps = await jobDeps(config, logger);
 
 /** Leases of the jobs that run now, by job. */
 const leases = new Map<string, { readonly lease: Lease; readonly attempt: string }>();
 const claims = openClaims({
   client,
-  engine,
+  engine: watch,
   workerId,
   slots: config.slots,
   run,
@@ -76,9 +79,11 @@ const cancels = subscribe({
 shutdown.onClose("cancels", () => cancels.close());
 
 logger.info({ workerId, slots: config.slots, serverUrl: config.serverUrl }, "Build worker started");
+announceReady();
 void claims.askWhileIdle();
 void reapForever(
   {
+    tidy: deps.mirrors.tidy,
     engine,
     client,
     workerId,
@@ -123,6 +128,7 @@ async function jobDeps(settings: BuildWorkerConfig, log: Logger): Promise<RunJob
     dir: join(dir, "jobs"),
     now: Date.now,
     logger: log,
+    onEngineLost: watch.suspect,
   };
 }
 

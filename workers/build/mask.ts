@@ -21,7 +21,11 @@ const HALF_SECRET_BYTES = 8;
 export function createMask(secrets: readonly string[]): Mask {
   const automaton = buildAutomaton(spellingsOf(secrets));
   if (automaton === undefined) {
-    return { push: (chunk) => chunk, flushShort: () => Buffer.alloc(0), end: () => Buffer.alloc(0) };
+    return {
+      push: (chunk) => chunk,
+      flushShort: () => Buffer.alloc(0),
+      end: () => Buffer.alloc(0),
+    };
   }
 
   let state = 0;
@@ -89,7 +93,9 @@ export function spellingsOf(secrets: readonly string[]): readonly Buffer[] {
       spellings.add(text.replaceAll("+", "-").replaceAll("/", "_"));
     }
   }
-  return [...spellings].map((text) => Buffer.from(text)).filter((b) => b.length >= SECRET_BYTES_MIN);
+  return [...spellings]
+    .map((text) => Buffer.from(text))
+    .filter((b) => b.length >= SECRET_BYTES_MIN);
 }
 
 /** Base64 of a text that contains the secret: what of it depends on the secret alone. */

@@ -10,6 +10,7 @@ import type { Git, GitOptions } from "./git.ts";
 
 const FETCH_TIMEOUT_MS = 10 * 60 * 1_000;
 const SIZE_CHECK_MS = 2_000;
+const PACKS_MAX = 40;
 export const MIRROR_BYTES_MAX = 5 * 1024 ** 3;
 
 export interface FetchRequest {
@@ -42,6 +43,8 @@ export interface MirrorDeps {
 export interface Mirrors {
   /** Fetches the ref and all tags, and makes sure that the commit is there. */
   fetch(request: FetchRequest, signal: AbortSignal): Promise<Mirror>;
+  /** Each fetch adds a pack: packs that became many become one. Harmless while fetches go on. */
+  tidy(signal: AbortSignal): Promise<void>;
 }
 
 export function openMirrors(deps: MirrorDeps): Mirrors {
@@ -54,6 +57,11 @@ export function openMirrors(deps: MirrorDeps): Mirrors {
       }
       const gitDir = join(deps.dir, nameOf(request));
       return await lockOf(gitDir, async () => await fetchWithin(deps, gitDir, request, signal));
+    },
+    tidy: async (signal) => {
+      for (const name of await readdir(deps.dir).catch(() => [])) {
+        if (name.endsWith(".git")) await tidyMirror(deps.git, join(deps.dir, name), signal);
+      }
     },
   };
 }
@@ -91,7 +99,11 @@ async function fetchWithin(
   const bytesMax = deps.bytesMax ?? MIRROR_BYTES_MAX;
   const watch = watchSize(gitDir, { bytesMax, oversize, until: within });
   try {
-    return await fetchRepairing(deps, gitDir, request, within);
+    const mirror = await fetchRepairing(deps, gitDir, request, within);
+    // One that was fetched faster than its size was looked at.
+    if ((await packBytes(gitDir)) > bytesMax) oversize.abort(new Error("Too large."));
+    within.throwIfAborted();
+    return mirror;
   } catch (err) {
     signal.throwIfAborted();
     await removePartialPacks(gitDir);
@@ -137,7 +149,12 @@ async function create(
 
   const draft = `${gitDir}.${randomUUID()}.new`;
   await mkdir(draft, { recursive: true });
-  const init = ["init", "--quiet", "--bare", `--object-format=${sha.length === 64 ? "sha256" : "sha1"}`];
+  const init = [
+    "init",
+    "--quiet",
+    "--bare",
+    `--object-format=${sha.length === 64 ? "sha256" : "sha1"}`,
+  ];
   await git.run(init, { gitDir: draft, signal });
   await git.run(init, { gitDir: join(draft, "source"), signal });
   await mkdir(join(draft, "info"), { recursive: true });
@@ -290,8 +307,16 @@ async function watchSize(
 async function packBytes(gitDir: string): Promise<number> {
   const dir = join(gitDir, "objects", "pack");
   const names = await readdir(dir).catch(() => []);
-  const sizes = names.map(async (name) => (await stat(join(dir, name)).catch(() => undefined))?.size);
+  const sizes = names.map(
+    async (name) => (await stat(join(dir, name)).catch(() => undefined))?.size,
+  );
   return (await Promise.all(sizes)).reduce<number>((sum, size) => sum + (size ?? 0), 0);
+}
+
+async function tidyMirror(git: Git, gitDir: string, signal: AbortSignal): Promise<void> {
+  const names = await readdir(join(gitDir, "objects", "pack")).catch(() => []);
+  if (names.filter((name) => name.endsWith(".pack")).length <= PACKS_MAX) return;
+  await git.run(["gc", "--quiet"], { gitDir, signal });
 }
 
 /** A fetch that was stopped leaves what it had so far, and git removes that only weeks later. */

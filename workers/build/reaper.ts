@@ -19,6 +19,8 @@ export interface ReaperDeps {
   readonly jobsDir: string;
   /** Attempts that this process runs now, as `<job>-<attempt>`. */
   readonly isOurs: (attempt: string) => boolean;
+  /** What else wants to be tidied now and then. */
+  readonly tidy: (signal: AbortSignal) => Promise<void>;
   readonly now: () => number;
   readonly logger: Logger;
 }
@@ -29,6 +31,9 @@ export async function reapForever(deps: ReaperDeps, shutdown: AbortSignal): Prom
   for (let graceMs = 0; !shutdown.aborted; graceMs = GRACE_MS) {
     await reap(deps, graceMs, shutdown).catch((err: unknown) => {
       if (!shutdown.aborted) deps.logger.warn({ err }, "Leftovers not removed");
+    });
+    await deps.tidy(shutdown).catch((err: unknown) => {
+      if (!shutdown.aborted) deps.logger.warn({ err }, "Mirrors not tidied");
     });
     await delay(REAP_EVERY_MS, undefined, { signal: shutdown }).catch(() => undefined);
   }

@@ -44,7 +44,14 @@ export async function saveRpms(
       if (files.size === PACKAGES_MAX) throw overLimit(`more than ${PACKAGES_MAX} packages`);
       const sizeBytes = entry.header.size ?? 0;
       if (sizeBytes > PACKAGE_BYTES_MAX) throw overLimit(`${fileName} is larger than 2 GiB`);
-      files.set(fileName, await save(Readable.from(entry, { objectMode: false }), { fileName, path: join(dir, fileName), sizeBytes }));
+      files.set(
+        fileName,
+        await save(Readable.from(entry, { objectMode: false }), {
+          fileName,
+          path: join(dir, fileName),
+          sizeBytes,
+        }),
+      );
     }
   })();
   await Promise.all([feeding, reading.catch((err: unknown) => stopFeeding(entries, err))]);
@@ -56,10 +63,7 @@ function stopFeeding(entries: { destroy(err?: Error): unknown }, err: unknown): 
   throw err;
 }
 
-async function save(
-  entry: Readable,
-  file: Omit<RpmFile, "sha256">,
-): Promise<RpmFile> {
+async function save(entry: Readable, file: Omit<RpmFile, "sha256">): Promise<RpmFile> {
   const hash = createHash("sha256");
   const hashing = new Transform({
     transform: (chunk: Buffer, _encoding, done) => {

@@ -36,7 +36,9 @@ function missingRequires(log: string): RpmProblem | undefined {
 }
 
 function missingSource(log: string): RpmProblem | undefined {
-  const found = /^error: Bad (?:source|file): [^\n]*?([^/\n:]+): No such file or directory$/m.exec(log);
+  const found = /^error: Bad (?:source|file): [^\n]*?([^/\n:]+): No such file or directory$/m.exec(
+    log,
+  );
   if (!found?.[1]) return undefined;
   return {
     code: "SPEC_SOURCE_MISSING",
@@ -68,7 +70,9 @@ function unpackagedFiles(log: string): RpmProblem | undefined {
 
 function missingFiles(log: string): RpmProblem | undefined {
   const found = [...log.matchAll(/^(?:error: |\s+)(?:File|Directory) not found[^:]*: ([^\n]+)$/gm)];
-  const files = [...new Set(found.map(([, path = ""]) => path.replace(/^.*?\/BUILDROOT\/[^/]+/, "")))];
+  const files = [
+    ...new Set(found.map(([, path = ""]) => path.replace(/^.*?\/BUILDROOT\/[^/]+/, ""))),
+  ];
   if (files.length === 0) return undefined;
   return problem("RPM_BUILD_FAILED", `listed in %files but not built: ${listed(files)}`, {
     hint: "Make %install put it there, or remove it from %files.",
@@ -99,7 +103,10 @@ function linesAfter(log: string, sign: RegExp, line: RegExp): readonly string[] 
   const found = sign.exec(log);
   if (!found) return [];
   const matches: string[] = [];
-  for (const text of log.slice(found.index + found[0].length).split("\n").slice(1)) {
+  for (const text of log
+    .slice(found.index + found[0].length)
+    .split("\n")
+    .slice(1)) {
     const match = line.exec(text)?.[1];
     if (match === undefined) break;
     matches.push(match);

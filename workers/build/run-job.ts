@@ -49,6 +49,8 @@ export interface RunJobDeps {
   readonly dir: string;
   readonly now: () => number;
   readonly logger: Logger;
+  /** Called when the engine did not answer, so that nothing more is claimed before it does. */
+  readonly onEngineLost: () => void;
 }
 
 /** How an attempt ends, as the server is told. */
@@ -151,7 +153,9 @@ async function runSteps(job: Job): Promise<Ending> {
 
 function openNetwork({ grant, deps, signal }: Job): Promise<NetworkHandle> | undefined {
   const mayTest = grant.plan === null || grant.plan.tests.length > 0;
-  return mayTest ? deps.engine.createNetwork(ownerOf({ grant, deps }, "network"), signal) : undefined;
+  return mayTest
+    ? deps.engine.createNetwork(ownerOf({ grant, deps }, "network"), signal)
+    : undefined;
 }
 
 /** The recorded plan; where there is none yet, the commit's own, which is recorded now. */
@@ -169,7 +173,12 @@ async function readPlan(
 
 function imageDeps({ grant, deps }: Job) {
   const { engine, baseImage } = deps;
-  return { engine, baseImage, owner: ownerOf({ grant, deps }, "image"), cacheName: grant.build.repo };
+  return {
+    engine,
+    baseImage,
+    owner: ownerOf({ grant, deps }, "image"),
+    cacheName: grant.build.repo,
+  };
 }
 
 interface Ready {
@@ -336,7 +345,8 @@ async function settle(job: Job, work: Promise<Ending>): Promise<Ending> {
 
 function faultOf({ steps, deps, grant }: Job, err: unknown): FaultMessage {
   const step = steps.broken();
-  if (err instanceof InfraFault) return { code: err.code, message: err.message.slice(0, 4_000), step };
+  if (err instanceof InfraFault)
+    return { code: err.code, message: err.message.slice(0, 4_000), step };
   deps.logger.error({ err, jobId: grant.jobId, step }, "A bug ended an attempt");
   const message = err instanceof Error ? err.message : String(err);
   return { code: "INTERNAL", message: message.slice(0, 4_000), step };

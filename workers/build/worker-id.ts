@@ -10,7 +10,10 @@ export async function readWorkerId(dir: string, name: string): Promise<string> {
   const known = (await readFile(path, "utf8").catch(() => "")).trim();
   if (ID.test(known)) return known;
 
-  const prefix = name.toLowerCase().replace(/[^a-z0-9]+/g, "-").slice(0, 40);
+  const prefix = name
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-")
+    .slice(0, 40);
   const id = `${prefix === "" ? "worker" : prefix}-${randomUUID().slice(0, 8)}`;
   await mkdir(dir, { recursive: true, mode: 0o700 });
   await writeFile(`${path}.new`, `${id}\n`, { flush: true });

@@ -99,7 +99,9 @@ async function runWithLease(
   try {
     await publish(grant, AbortSignal.any([stop.signal, shutdown]));
   } finally {
-    ended.abort(new Stopped("shutdown"));
+    ended.abort();
+    // Whatever else was begun for this publish, such as another fetch, ends with it.
+    stop.abort(new Stopped("lease-lost"));
     await lease;
   }
 }

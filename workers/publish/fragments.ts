@@ -1,9 +1,10 @@
-import { chown, link, mkdir, readFile, stat } from "node:fs/promises";
+import { constants } from "node:fs";
+import { chown, link, lstat, mkdir, open, readFile, rename, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { InfraFault, UserFault } from "../../src/domain/faults.ts";
-import { makeFolder, renameSynced, writeSynced } from "./durable.ts";
+import { makeFolder, syncPath, writeSynced } from "./durable.ts";
 import { DOCUMENTS } from "./repodata.ts";
 import type { DocumentName, Fragments } from "./repodata.ts";
 import { isRoot, NOBODY, runConfined } from "./run-command.ts";
@@ -23,7 +24,7 @@ export interface FragmentStore {
     folder: string,
     signal: AbortSignal,
   ): Promise<ReadonlyMap<string, Fragments>>;
-  /** Keeps the fragments of a final file; on the disk when it returns. */
+  /** Keeps the fragments of a final file: to be read at once, on the disk when it resolves. */
   keep(sha256: string, fragments: Fragments, folder: string): Promise<void>;
   /** Of packages whose fragments were kept at some time. */
   read(sha256s: readonly string[]): Promise<readonly Fragments[]>;
@@ -42,9 +43,10 @@ export function openFragments(yumDir: string): FragmentStore {
   const pathOf = (sha256: string, name: DocumentName): string =>
     join(yumDir, "fragments", sha256.slice(0, 2), `${sha256}.${name}.xml`);
   const recent = recentFragments();
+  const beingKept = new Map<string, Fragments>();
 
   const readOne = async (sha256: string): Promise<Fragments> => {
-    const known = recent.get(sha256);
+    const known = recent.get(sha256) ?? beingKept.get(sha256);
     if (known !== undefined) return known;
     const text = (name: DocumentName) => readFile(pathOf(sha256, name), "utf8");
     const read = await Promise.all([text("primary"), text("filelists"), text("other")]);
@@ -53,14 +55,23 @@ export function openFragments(yumDir: string): FragmentStore {
     return fragments;
   };
 
+  // All three, since a crash may have come between them.
+  const isKept = async (sha256: string): Promise<boolean> => {
+    const found = DOCUMENTS.map((name) => stat(pathOf(sha256, name)).catch(() => undefined));
+    return (await Promise.all(found)).every((each) => each !== undefined);
+  };
+
   return {
     draft: runCreaterepo,
     keep: async (sha256, fragments, folder) => {
-      // The primary fragment is written last: when it is there, all are.
-      const isKept = await stat(pathOf(sha256, "primary")).catch(() => undefined);
-      if (isKept) return;
-      await store(fragments, join(folder, sha256), (name) => pathOf(sha256, name));
-      recent.set(sha256, fragments);
+      beingKept.set(sha256, fragments);
+      try {
+        if (await isKept(sha256)) return;
+        await store(fragments, join(folder, sha256), (name) => pathOf(sha256, name));
+        recent.set(sha256, fragments);
+      } finally {
+        beingKept.delete(sha256);
+      }
     },
     read: (sha256s) => Promise.all(sha256s.map(readOne)),
   };
@@ -135,6 +146,7 @@ async function runCreaterepo(
       `createrepo_c ended with ${code}: ${stderr.slice(-500)}`,
     );
   }
+  await takeBack(folder);
   const [primary, filelists, other] = await Promise.all([
     readDocument(folder, "primary"),
     readDocument(folder, "filelists"),
@@ -150,10 +162,27 @@ async function runCreaterepo(
   );
 }
 
+/** From here on nobody can put a link where we are going to read. */
+async function takeBack(folder: string): Promise<void> {
+  if (isRoot()) await chown(folder, 0, 0);
+  const made = await lstat(join(folder, "repodata"));
+  if (!made.isDirectory()) throw new InfraFault("PUBLISH_FAILED", "createrepo_c made no folder.");
+}
+
 async function readDocument(folder: string, name: DocumentName) {
-  const bytes = await readFile(join(folder, "repodata", `${name}.xml.gz`));
-  const xml = await gunzipAsync(bytes, { maxOutputLength: DOCUMENT_BYTES_MAX });
-  return splitDocument(xml.toString("utf8"));
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+  const path = join(folder, "repodata", `${name}.xml.gz`);
+  // What a child without rights left may be a link, or a pipe that never ends.
+  const file = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  try {
+    if (!(await file.stat()).isFile()) {
+      throw new InfraFault("PUBLISH_FAILED", `createrepo_c made no file ${name}.xml.gz.`);
+    }
+    const xml = await gunzipAsync(await file.readFile(), { maxOutputLength: DOCUMENT_BYTES_MAX });
+    return splitDocument(xml.toString("utf8"));
+  } finally {
+    await file.close();
+  }
 }
 
 /** A document's packages by their sha256. All text in it is escaped, so tags are only tags. */
@@ -175,9 +204,8 @@ async function store(
     makeFolder(dirname(pathOf("primary"))),
     ...DOCUMENTS.map((name) => writeSynced(`${staged}.${name}`, fragments[name])),
   ]);
-  for (const name of ["other", "filelists", "primary"] as const) {
-    await renameSynced(`${staged}.${name}`, pathOf(name));
-  }
+  await Promise.all(DOCUMENTS.map((name) => rename(`${staged}.${name}`, pathOf(name))));
+  await syncPath(dirname(pathOf("primary")));
 }
 
 /** The fragments used last, so that a small channel is assembled without reading files. */

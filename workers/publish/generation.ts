@@ -1,4 +1,4 @@
-import { readdir, readFile, mkdir, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { z } from "zod";
@@ -6,7 +6,7 @@ import { InfraFault, UserFault } from "../../src/domain/faults.ts";
 import { makeFolder, renameSynced, syncPath, writeSynced } from "./durable.ts";
 import type { FragmentStore } from "./fragments.ts";
 import { assembleRepodata } from "./repodata.ts";
-import type { Repodata } from "./repodata.ts";
+import type { Repodata, Revision } from "./repodata.ts";
 import type { Signer } from "./sign.ts";
 
 const listedPackage = z.object({
@@ -42,12 +42,14 @@ export interface StageRequest {
   readonly channel: string;
   /** The generation to build on; 0 for a channel without one. */
   readonly head: number;
+  /** A generation of this channel at hand, which need not be read if it is the head. */
+  readonly known: Generation | undefined;
   readonly builtFor: string;
   readonly additions: Additions;
   /** Does not exist yet; becomes the generation. */
   readonly stagingDir: string;
   /** Resolves once the packages to add are in the pool; nothing is sealed before. */
-  readonly storing: Promise<void>;
+  readonly storing: Promise<unknown>;
 }
 
 export interface GenerationDeps {
@@ -70,7 +72,7 @@ export async function stageGeneration(
   const folder = join(deps.yumDir, "channels", channel, "g");
   await makeFolder(folder);
   const highest = await dropEarlierTries(deps, request);
-  const base = head === 0 ? undefined : await readGeneration(deps.yumDir, channel, head);
+  const base = await findBase(request, deps);
   const generation = nextGeneration(request, base, Math.max(head, highest) + 1, deps.now());
   if (generation === undefined) return undefined;
 
@@ -80,7 +82,11 @@ export async function stageGeneration(
   await mkdir(request.stagingDir);
   await Promise.all([
     writeSynced(join(request.stagingDir, "generation.json"), JSON.stringify(generation)),
-    ...changed.map((target) => writeTarget(target, generation, request.stagingDir, deps, signal)),
+    ...changed.map((target) => {
+      const packages = generation.targets[target]?.packages ?? [];
+      const folder = join(request.stagingDir, target);
+      return writeTarget({ ...generation, packages, folder }, deps, signal);
+    }),
   ]);
   await Promise.all([syncPath(request.stagingDir), request.storing]);
   signal.throwIfAborted();
@@ -88,18 +94,25 @@ export async function stageGeneration(
   return generation;
 }
 
-/** For a generation that was certainly not announced. */
+/** For a generation that was certainly not announced. It is gone at once, or still whole. */
 export async function dropGeneration(
   yumDir: string,
   { channel, number }: Pick<Generation, "channel" | "number">,
 ): Promise<void> {
-  const path = join(yumDir, "channels", channel, "g", String(number));
-  await rm(path, { recursive: true, force: true });
+  const dropped = join(yumDir, "staging", `dropped-${channel}-${number}`);
+  await rm(dropped, { recursive: true, force: true });
+  await rename(join(yumDir, "channels", channel, "g", String(number)), dropped);
+  await rm(dropped, { recursive: true, force: true });
 }
 
 /** The whole list of a target: what the base has, then what is new. Versions stay beside each other. */
 export function nextGeneration(
-  { channel, head, builtFor, additions }: Omit<StageRequest, "stagingDir" | "storing">,
+  {
+    channel,
+    head,
+    builtFor,
+    additions,
+  }: Pick<StageRequest, "channel" | "head" | "builtFor" | "additions">,
   base: Generation | undefined,
   number: number,
   createdAt: number,
@@ -123,6 +136,14 @@ function isListed(one: ListedPackage, listed: readonly ListedPackage[]): boolean
   throw new UserFault("NEVRA_TAKEN", `${one.nevra} was published meanwhile with other content.`, {
     hint: "Raise the release, or let Tatara number it with `release: auto`.",
   });
+}
+
+async function findBase(
+  { channel, head, known }: StageRequest,
+  { yumDir }: GenerationDeps,
+): Promise<Generation | undefined> {
+  if (head === 0 || known?.number === head) return head === 0 ? undefined : known;
+  return await readGeneration(yumDir, channel, head);
 }
 
 async function readGeneration(
@@ -150,23 +171,26 @@ async function dropEarlierTries(
   const names = await readdir(join(yumDir, "channels", channel, "g"));
   const numbers = names.filter((name) => /^[1-9]\d{0,14}$/.test(name)).map(Number);
   for (const number of numbers.filter((each) => each > head)) {
-    const staged = await readGeneration(yumDir, channel, number);
-    if (staged.builtFor === builtFor) await dropGeneration(yumDir, staged);
+    // One that cannot be read is not ours: ours came here whole.
+    const staged = await readGeneration(yumDir, channel, number).catch(() => undefined);
+    if (staged?.builtFor === builtFor) await dropGeneration(yumDir, staged);
   }
   return numbers.reduce((highest, number) => Math.max(highest, number), 0);
 }
 
+interface TargetFiles extends Revision {
+  readonly packages: readonly ListedPackage[];
+  readonly folder: string;
+}
+
 async function writeTarget(
-  target: string,
-  generation: Generation,
-  stagingDir: string,
+  target: TargetFiles,
   { fragments, signer }: GenerationDeps,
   signal: AbortSignal,
 ): Promise<void> {
-  const packages = generation.targets[target]?.packages ?? [];
-  const read = await fragments.read(packages.map(({ sha256 }) => sha256));
-  const repodata = await assembleRepodata(read, generation);
-  const folder = join(stagingDir, target, "repodata");
+  const read = await fragments.read(target.packages.map(({ sha256 }) => sha256));
+  const repodata = await assembleRepodata(read, target);
+  const folder = join(target.folder, "repodata");
   await mkdir(folder, { recursive: true });
 
   const signature = signer.signMetadata(repodata.repomd);
@@ -179,7 +203,7 @@ async function writeTarget(
   await Promise.all([
     signer.verify.detached(repomdPath, `${repomdPath}.asc`, signal),
     checkDocuments(repodata, folder),
-    syncPath(folder).then(() => syncPath(join(stagingDir, target))),
+    syncPath(folder).then(() => syncPath(target.folder)),
   ]);
 }
 

@@ -38,10 +38,21 @@ export async function readOrMakeKey(keysDir: string, signal: AbortSignal): Promi
   }
 }
 
-/** The first secret key that is there: an operator may have put in one of their own. */
+/**
+ * The first key that can sign: an operator may have put in one of their own. If there are only
+ * others, expired or revoked, no new one is made in silence: every host would have to trust it.
+ */
 async function findKey(home: string, signal: AbortSignal): Promise<string | undefined> {
   const listing = await gpg(home, ["--with-colons", "--list-secret-keys"], signal);
-  return /^fpr:(?:[^:]*:){8}([0-9A-F]{40}):/m.exec(listing.toString("utf8"))?.[1];
+  const keys = listing
+    .toString("utf8")
+    .split(/^(?=sec:)/m)
+    .filter((key) => key.startsWith("sec:"));
+  const usable = keys.find((key) => !/^sec:[deir]/.test(key));
+  if (usable === undefined && keys.length > 0) {
+    throw new InfraFault("SIGNING_FAILED", "The signing key is expired, revoked or disabled.");
+  }
+  return /^fpr:(?:[^:]*:){8}([0-9A-F]{40}):/m.exec(usable ?? "")?.[1];
 }
 
 async function makeKey(home: string, signal: AbortSignal): Promise<string> {

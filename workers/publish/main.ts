@@ -3,11 +3,15 @@ import { processEnv, readPublishWorkerConfig } from "../../src/shared/config.ts"
 import { createLogger } from "../../src/shared/logger.ts";
 import { consumeTickets } from "../../src/shared/queues.ts";
 import { serverClient } from "../../src/shared/server-client.ts";
+import { announceReady } from "../../src/shared/ready.ts";
 import { installShutdown } from "../../src/shared/shutdown.ts";
 import { claimPublishes } from "./claim-publishes.ts";
 import { openPublisher } from "./open-publisher.ts";
 
 const SHUTDOWN_MS = 8_000;
+
+// The server's user reads what we publish, and our children without rights what we examine.
+process.umask(0o022);
 
 const config = readPublishWorkerConfig(processEnv());
 const logger = createLogger({ process: "publish", level: config.logLevel, now: Date.now });
@@ -34,6 +38,7 @@ void claimer.poll();
 shutdown.onClose("publishes", claimer.idle);
 shutdown.onClose("consumer", consumer.close);
 logger.info({ fingerprint: publisher.fingerprint, worker }, "Publish worker is ready");
+announceReady();
 
 /** Names of hosts may have letters that an id may not. */
 function idOf(name: string): string {

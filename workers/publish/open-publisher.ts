@@ -5,6 +5,7 @@ import type { PublishGrant } from "../../src/shared/protocol.ts";
 import type { ServerClient } from "../../src/shared/server-client.ts";
 import { makeFolder } from "./durable.ts";
 import { openFragments } from "./fragments.ts";
+import type { Generation } from "./generation.ts";
 import { openPool } from "./pool.ts";
 import { publishPackages } from "./publish-packages.ts";
 import { openSigner } from "./sign.ts";
@@ -41,10 +42,10 @@ export async function openPublisher(
   const deps = {
     server,
     signer,
-    pool: openPool(yumDir, stagingDir),
+    pool: openPool(yumDir),
     fragments: openFragments(yumDir),
     turns: createTurns(),
-    heads: new Map<string, number>(),
+    live: new Map<string, Generation>(),
     yumDir,
     stagingDir,
     logger,

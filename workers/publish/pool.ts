@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { link, readFile, rm, stat } from "node:fs/promises";
+import { link, readFile, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { InfraFault } from "../../src/domain/faults.ts";
@@ -13,14 +13,22 @@ export interface PooledPackage {
   readonly fileName: string;
 }
 
+export interface NewPackage extends PooledPackage {
+  /** Where it is, and stays; in a folder that is removed later. */
+  readonly path: string;
+  readonly unsignedSha256: string;
+  /** Resolves when it may enter. What can be prepared before is. */
+  readonly accepted: Promise<void>;
+}
+
 /**
  * Signed RPMs by their sha256, stored once for all channels and targets; beside them which unsigned
  * content each was made from, so that a second try signs nothing again.
  */
 export interface Pool {
   pathOf(pooled: Pick<PooledPackage, "sha256" | "fileName">): string;
-  /** Puts the staged file in, which also stays where it is. Returns once it is on the disk. */
-  add(staged: string, pooled: PooledPackage, unsignedSha256: string): Promise<void>;
+  /** Resolves once the file is in the pool and on the disk. */
+  add(file: NewPackage): Promise<void>;
   /** The signed form of this content, if an earlier try left it here whole. */
   findSigned(unsignedSha256: string): Promise<PooledPackage | undefined>;
   /** A package that the server says is here. Throws if it is not. */
@@ -34,7 +42,7 @@ const signedRecord = z.object({
   fileName: z.string().regex(/^[^/]+\.rpm$/),
 });
 
-export function openPool(yumDir: string, stagingDir: string): Pool {
+export function openPool(yumDir: string): Pool {
   const pathOf: Pool["pathOf"] = ({ sha256, fileName }) =>
     join(yumDir, "pool", sha256.slice(0, 2), sha256, fileName);
   const recordPathOf = (sha256: string): string =>
@@ -42,12 +50,21 @@ export function openPool(yumDir: string, stagingDir: string): Pool {
 
   return {
     pathOf,
-    add: async (staged, pooled, unsignedSha256) => {
+    add: async ({ path: staged, unsignedSha256, accepted, ...pooled }) => {
       const path = pathOf(pooled);
-      await Promise.all([syncPath(staged), makeFolder(dirname(path))]);
+      const recordPath = recordPathOf(unsignedSha256);
+      const stagedRecord = `${staged}.json`;
+      await Promise.all([
+        accepted,
+        syncPath(staged),
+        makeFolder(dirname(path)),
+        makeFolder(dirname(recordPath)),
+        writeSynced(stagedRecord, JSON.stringify(pooled)),
+      ]);
       await linkOnce(staged, path);
       await syncPath(dirname(path));
-      await remember(recordPathOf(unsignedSha256), pooled, stagingDir);
+      // Last, since it says that the file is there whole.
+      await renameSynced(stagedRecord, recordPath);
     },
     findSigned: async (unsignedSha256) => {
       const pooled = await readRecord(recordPathOf(unsignedSha256));
@@ -70,13 +87,6 @@ async function linkOnce(from: string, to: string): Promise<void> {
   } catch (err) {
     if (!(err instanceof Error && "code" in err && err.code === "EEXIST")) throw err;
   }
-}
-
-async function remember(path: string, pooled: PooledPackage, stagingDir: string): Promise<void> {
-  const staged = join(stagingDir, `${pooled.sha256}.json`);
-  await rm(staged, { force: true });
-  await Promise.all([writeSynced(staged, JSON.stringify(pooled)), makeFolder(dirname(path))]);
-  await renameSynced(staged, path);
 }
 
 async function readRecord(path: string): Promise<PooledPackage | undefined> {

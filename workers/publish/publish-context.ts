@@ -2,6 +2,7 @@ import type { Logger } from "../../src/shared/logger.ts";
 import type { PublishGrant } from "../../src/shared/protocol.ts";
 import type { ServerClient } from "../../src/shared/server-client.ts";
 import type { FragmentStore } from "./fragments.ts";
+import type { Generation } from "./generation.ts";
 import type { InspectedPackage } from "./inspect-rpm.ts";
 import type { Pool, PooledPackage } from "./pool.ts";
 import type { Signer } from "./sign.ts";
@@ -17,7 +18,7 @@ export interface PublishDeps {
   /** One publish at a time builds on the channels' heads. */
   readonly turns: Turns;
   /** The newest generation that this process made live, by channel: a grant may be older. */
-  readonly heads: Map<string, number>;
+  readonly live: Map<string, Generation>;
   readonly yumDir: string;
   readonly stagingDir: string;
   readonly logger: Logger;

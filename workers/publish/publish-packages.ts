@@ -36,7 +36,7 @@ export async function publishPackages(
   } catch (err) {
     await tellEnd(err, publish, signal);
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
   }
 }
 
@@ -50,10 +50,13 @@ async function publishFrom(publish: Publish, signal: AbortSignal): Promise<void>
   // What createrepo_c reads is the header, which signing leaves alone, so it may start now.
   const drafting = stopwatch.time("draft", draftFragments(fetched, publish, signal));
   const ready = await settleBoth(drafting, signInspected(fetched, publish, signal));
-  await stopwatch.time("index", keepFragments(ready, await drafting, publish));
+  const finished = finishAll(ready, await drafting);
 
-  // Signatures are checked while the metadata is assembled; nothing is sealed before both are done.
-  const storing = stopwatch.time("store", verifyAndPool(ready, publish, signal));
+  // All this goes on while the metadata is assembled; nothing is sealed before it is done.
+  const storing = Promise.all([
+    stopwatch.time("keep", keepAll(finished, publish)),
+    stopwatch.time("store", verifyAndPool(ready, publish, signal)),
+  ]);
   const live = await settleBoth(
     storing,
     turns.take(() => makeLive(ready, storing, publish, signal)),
@@ -83,19 +86,25 @@ async function draftFragments(
   return await fragments.draft(files, join(folder, "drafts"), signal);
 }
 
-/** What signing changed, the size and digest of the file, is put in now that its bytes are final. */
-async function keepFragments(
+/** By sha256: what signing changed, digest and size, is put in now that the bytes are final. */
+function finishAll(
   ready: readonly ReadyPackage[],
   drafts: ReadonlyMap<string, Fragments>,
+): ReadonlyMap<string, Fragments> {
+  return new Map(
+    ready.map(({ built, signed }) => [
+      signed.sha256,
+      finishFragments(drafts.get(built.sha256), built, signed),
+    ]),
+  );
+}
+
+async function keepAll(
+  finished: ReadonlyMap<string, Fragments>,
   { fragments, folder }: Publish,
 ): Promise<void> {
-  const distinct = new Map(ready.map((rpm) => [rpm.signed.sha256, rpm]));
-  await Promise.all(
-    [...distinct.values()].map(async ({ built, signed }) => {
-      const finished = finishFragments(drafts.get(built.sha256), built, signed);
-      await fragments.keep(signed.sha256, finished, folder);
-    }),
-  );
+  const keeping = [...finished].map(([sha256, each]) => fragments.keep(sha256, each, folder));
+  await Promise.all(keeping);
 }
 
 /** Only what an independent reader has accepted enters the pool. */
@@ -106,22 +115,25 @@ async function verifyAndPool(
 ): Promise<void> {
   const distinct = [...new Map(ready.map((rpm) => [rpm.signed.sha256, rpm])).values()];
   const paths = distinct.map(({ signed }) => signed.path);
-  await stopwatch.time("verify", signer.verify.packages(paths, signal));
+  const accepted = stopwatch.time("verify", signer.verify.packages(paths, signal));
   const fresh = distinct.filter(({ signed }) => !signed.isPooled);
-  await Promise.all(fresh.map(({ signed, built }) => pool.add(signed.path, signed, built.sha256)));
+  const adding = fresh.map(({ built, signed: { path, sha256, sizeBytes, fileName } }) =>
+    pool.add({ path, sha256, sizeBytes, fileName, unsignedSha256: built.sha256, accepted }),
+  );
+  await Promise.all([accepted, ...adding]);
 }
 
 /** Stages a generation of every channel and asks the server to switch, until it does or says no. */
 async function makeLive(
   ready: readonly ReadyPackage[],
-  storing: Promise<void>,
+  storing: Promise<unknown>,
   publish: Publish,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  const { grant, heads, stopwatch } = publish;
+  const { grant, live, stopwatch } = publish;
   let channels: readonly ChannelHead[] = grant.channels.map(({ name, head }) => ({
     name,
-    head: Math.max(head, heads.get(name) ?? 0),
+    head: Math.max(head, live.get(name)?.number ?? 0),
   }));
   for (let round = 0; round < MOVED_MAX; round += 1) {
     signal.throwIfAborted();
@@ -131,7 +143,7 @@ async function makeLive(
     const answer = await stopwatch.time("switch", switching);
     if (answer.kind === "cancelled") return [];
     if (answer.kind === "live") {
-      for (const { channel, number } of staged) heads.set(channel, number);
+      for (const generation of staged) live.set(generation.channel, generation);
       return staged.map(({ channel, number }) => `${channel}/${number}`);
     }
     channels = channels.map(({ name, head }) => ({
@@ -150,7 +162,7 @@ interface ChannelHead {
 interface StageAll {
   readonly channels: readonly ChannelHead[];
   readonly ready: readonly ReadyPackage[];
-  readonly storing: Promise<void>;
+  readonly storing: Promise<unknown>;
   readonly round: number;
 }
 
@@ -164,7 +176,8 @@ async function stageAll(
   const builtFor = publish.grant.publishId;
   const staging = channels.map(({ name, head }) => {
     const stagingDir = join(publish.folder, `generation-${round}-${name}`);
-    const request = { channel: name, head, builtFor, additions, stagingDir, storing };
+    const known = publish.live.get(name);
+    const request = { channel: name, head, known, builtFor, additions, stagingDir, storing };
     return stageGeneration(request, publish, signal);
   });
   const settled = await Promise.allSettled(staging);
@@ -177,17 +190,16 @@ async function stageAll(
   throw failed.reason;
 }
 
+/** By target; what two jobs brought alike is listed once. */
 function additionsOf(ready: readonly ReadyPackage[]): Additions {
-  const additions = new Map<string, ListedPackage[]>();
-  for (const { target, nevra, signed } of ready) {
-    const listed = {
-      nevra: formatNevra(nevra),
-      sha256: signed.sha256,
-      fileName: signed.fileName,
-    };
-    additions.set(target, [...(additions.get(target) ?? []), listed]);
+  const additions = new Map<string, Map<string, ListedPackage>>();
+  for (const { target, nevra: identity, signed } of ready) {
+    const nevra = formatNevra(identity);
+    const listed = additions.get(target) ?? new Map<string, ListedPackage>();
+    listed.set(nevra, { nevra, sha256: signed.sha256, fileName: signed.fileName });
+    additions.set(target, listed);
   }
-  return additions;
+  return new Map([...additions].map(([target, listed]) => [target, [...listed.values()]]));
 }
 
 /** The second's result. Both have ended when it settles, so that nothing works on in a removed folder. */

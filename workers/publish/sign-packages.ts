@@ -24,7 +24,7 @@ export async function signPackages(
 async function signOnce(
   { built, path }: InspectedPackage,
   publishedSha256: string | undefined,
-  { pool, signer, folder }: Publish,
+  { pool, signer, folder, grant, logger }: Publish,
   signal: AbortSignal,
 ): Promise<SignedPackage> {
   const { fileName, sha256: unsignedSha256 } = built;
@@ -37,5 +37,7 @@ async function signOnce(
 
   const staged = join(folder, `${unsignedSha256}.signed`);
   const file = await signer.signPackage(path, staged, signal);
+  const facts = { publishId: grant.publishId, fileName, unsignedSha256, sha256: file.sha256 };
+  logger.info({ ...facts, key: signer.fingerprint }, "Package signed");
   return { ...file, fileName, path: staged, isPooled: false };
 }

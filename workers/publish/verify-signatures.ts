@@ -42,9 +42,10 @@ async function verifyPackages(
     const args = [...keyring, ...level, "--checksig", ...names];
     const { code, stdout } = await runConfined("rpmkeys", args, options, signal);
     // Its exit code alone once said yes to unsigned files, so each line must say it as well.
-    const good = stdout.toString("utf8").match(/: digests signatures OK$/gm)?.length ?? 0;
+    const lines = stdout.toString("utf8");
+    const good = lines.match(/: digests signatures OK$/gm)?.length ?? 0;
     if (code === 0 && good === paths.length) return;
-    throw new InfraFault("SIGNING_FAILED", `rpm refuses a signature we made: ${stdout}`);
+    throw new InfraFault("SIGNING_FAILED", `rpm refuses a signature we made: ${lines}`);
   } finally {
     await Promise.all(files.map((file) => file.close()));
   }

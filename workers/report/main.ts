@@ -6,6 +6,7 @@ import { ownForge } from "../../src/shared/forges/own.ts";
 import { createLogger } from "../../src/shared/logger.ts";
 import { consumeTickets } from "../../src/shared/queues.ts";
 import { serverClient } from "../../src/shared/server-client.ts";
+import { announceReady } from "../../src/shared/ready.ts";
 import { installShutdown } from "../../src/shared/shutdown.ts";
 import { statusReporter } from "./report-status.ts";
 
@@ -49,6 +50,7 @@ logger.info(
   { serverUrl, hasGithubToken: githubStatusToken !== undefined },
   "Report worker started",
 );
+announceReady();
 
 while (!shutdown.signal.aborted) {
   await reporter.claimAll().catch((err: unknown) => {

@@ -40,36 +40,30 @@ export class LogRows {
     return Math.max(0, Math.min(CHUNK_ROWS, this.totalRows - chunk * CHUNK_ROWS));
   }
 
-  /** Fetches the first rows that are missing in these chunks; false when none is. */
+  /** Fetches the first rows that are missing in these chunks; false when there are none to get. */
   async fetchMissing(firstChunk: number, lastChunk: number, signal: AbortSignal): Promise<boolean> {
     for (let number = firstChunk; number <= lastChunk; number += 1) {
       if (this.chunk(number) !== undefined) continue;
-      const rows = this.chunks.get(number) ?? [];
-      const hole = [...Array(this.rowsIn(number)).keys()].find((at) => rows[at] === undefined) ?? 0;
+      const known = this.chunks.get(number) ?? [];
+      let hole = 0;
+      while (known[hole] !== undefined) hole += 1;
       const from = number * CHUNK_ROWS + hole;
       const until = Math.min(this.totalRows, (lastChunk + 1) * CHUNK_ROWS);
-      await this.ask({ from, count: Math.min(ROWS_PER_FETCH, until - from) }, signal);
-      return true;
+      const count = Math.min(ROWS_PER_FETCH, Math.max(1, until - from));
+      return (await this.ask({ from, count }, signal)).rows.length > 0;
     }
     return false;
-  }
-
-  /** Learns how long the log is, and fetches its last rows. */
-  async fetchTail(rows: number, signal: AbortSignal): Promise<void> {
-    await this.ask({ tail: rows }, signal);
   }
 
   /** Fetches the rows around a line and answers the number of its first row. */
   async fetchLine(line: number, signal: AbortSignal): Promise<number> {
     const { from, rows } = await this.ask({ line, count: 2 * CHUNK_ROWS }, signal);
     const at = rows.findIndex(([number]) => number >= line);
-    return from + (at === -1 ? rows.length - 1 : at);
+    return Math.max(0, from + (at === -1 ? rows.length - 1 : at));
   }
 
-  private async ask(
-    query: Readonly<Record<string, number>>,
-    signal: AbortSignal,
-  ): Promise<RowsAnswer> {
+  /** Asks for rows: `from` and `count`, the last ones (`tail`), or those around a `line`. */
+  async ask(query: Readonly<Record<string, number>>, signal: AbortSignal): Promise<RowsAnswer> {
     const address = new URL(this.address, location.href);
     for (const [name, value] of Object.entries(query))
       address.searchParams.set(name, String(value));

@@ -1,63 +1,64 @@
 import { Idiomorph } from "idiomorph";
-import { LogLayout } from "./log-layout.ts";
-import { logRowMarkup } from "./log-row.ts";
-import { CHUNK_ROWS, LogRows, type Row } from "./log-rows.ts";
-import { parseMarkup } from "./markup.ts";
+import { CHUNK_ROWS, LogRows } from "./log-rows.ts";
+import { LogWindow, type Lines } from "./log-window.ts";
 
-/** Drawn above and below the window, so that a turn of the wheel meets no blank. */
-const MARGIN_PX = 500;
-const TAIL_ROWS = 2 * CHUNK_ROWS;
-const ROWS_ABOVE_TARGET = 10;
-const AT_END_PX = 24;
+const FIRST_ROWS = 2 * CHUNK_ROWS;
 const AGAIN_MS = 2_000;
-const WRAP = "tatara-wrap";
+const WRAP_KEY = "tatara-wrap";
+const UPWARDS: ReadonlySet<string> = new Set(["ArrowUp", "PageUp", "Home"]);
 
 /**
- * A step's log, however long: fetches the rows near the window, mounts at most a few chunks of
- * them, follows the end while the step runs, and leaves the reader alone when they scroll up.
+ * A step's log, however long: fetches the rows near the window, follows the end while the step
+ * runs, and leaves readers alone when they scroll up.
  */
 export class LogView extends HTMLElement {
   private rows = new LogRows("");
-  private layout = new LogLayout();
-  private readonly mounted = new Map<number, HTMLElement>();
-  private readonly sizer = document.createElement("div");
+  private pane: LogWindow | undefined;
   private readonly pill = document.createElement("button");
-  private readonly followButton = toolButton("Follow");
-  private readonly wrapButton = toolButton("Wrap");
-  private readonly failureButton = toolButton("Failure");
+  private readonly followButton = toolButton("Follow", () => this.toggleFollow());
+  private readonly wrapButton = toolButton("Wrap", () => this.toggleWrap());
+  private readonly failureButton = toolButton("Failure", () => this.showFailure());
   private closing = new AbortController();
   private isFollowing = false;
-  private isFetching = false;
+  private isWorking = false;
   private isLookWanted = false;
   private isDrawWanted = false;
+  /** Rows there were when the reader last saw the end. */
   private seenRows = 0;
-  private barTop = 0;
-  /** Lines of the address: `#L120` or `#L120-L140`. */
-  private hit: readonly [first: number, last: number] | undefined;
+  private lastTop = 0;
+  private hits: Lines | undefined;
   /** Another step's log, offered while the reader reads this one. */
   private offered: Element | undefined;
 
   connectedCallback(): void {
-    this.sizer.className = "log-sizer";
+    this.closing = new AbortController();
+    const { signal } = this.closing;
+    const { body } = this;
     this.pill.className = "log-pill";
     this.pill.type = "button";
     this.pill.hidden = true;
     this.append(this.pill);
     this.addTools();
-    const { signal } = this.closing;
-    this.body.addEventListener("scroll", () => this.scrolled(), { signal, passive: true });
+    body.addEventListener("scroll", () => this.scrolled(), { signal, passive: true });
+    body.addEventListener("wheel", ({ deltaY }) => this.letGo(deltaY < 0), {
+      signal,
+      passive: true,
+    });
+    body.addEventListener("touchmove", () => this.letGo(!this.pane?.isAtEnd), {
+      signal,
+      passive: true,
+    });
+    body.addEventListener("keydown", ({ key }) => this.letGo(UPWARDS.has(key)), { signal });
     this.addEventListener("click", (event) => this.clicked(event), { signal });
     window.addEventListener("hashchange", () => void this.openAtAddress(), { signal });
-    const resized = new ResizeObserver(() => this.remeasure());
-    resized.observe(this.body);
+    const resized = new ResizeObserver(() => this.pane?.remeasure(this.rows, this.isFollowing));
+    resized.observe(body);
     signal.addEventListener("abort", () => resized.disconnect());
     void this.open();
   }
 
   disconnectedCallback(): void {
     this.closing.abort();
-    this.closing = new AbortController();
-    this.mounted.clear();
   }
 
   /** The log has grown, if it is this one. */
@@ -71,17 +72,20 @@ export class LogView extends HTMLElement {
     void this.work();
   }
 
-  /** The page was drawn anew: the same log in another state, or another step's. */
+  /** The page was drawn anew: with the same log in another state, or with another step's. */
   offer(fresh: Element): void {
     const isSame = fresh.getAttribute("data-key") === this.dataset["key"];
-    if (!isSame && !this.isFollowing && this.rows.totalRows > 0) {
+    const isReading = !this.isFollowing && this.rows.totalRows > 0;
+    if (!isSame && isReading) {
       this.offered = fresh;
       this.showPill();
       return;
     }
+    const wasFollowing = this.isFollowing;
     this.take(fresh);
-    if (isSame) this.look();
-    else void this.open();
+    if (!isSame) void this.open();
+    else if (wasFollowing && !this.isLive) void this.showEnd();
+    else this.look();
   }
 
   toggleFollow(): void {
@@ -90,14 +94,16 @@ export class LogView extends HTMLElement {
 
   toggleWrap(): void {
     const isWrapped = this.body.classList.toggle("wrap");
-    localStorage.setItem(WRAP, isWrapped ? "on" : "off");
+    localStorage.setItem(WRAP_KEY, isWrapped ? "on" : "off");
     this.wrapButton.setAttribute("aria-pressed", String(isWrapped));
-    this.remeasure();
+    this.pane?.forgetHeights();
+    this.draw();
+    void this.work();
   }
 
   showFailure(): void {
     const line = Number(this.dataset["line"]);
-    if (line > 0) void this.showLine(line);
+    if (line > 0) void this.showLines([line, line]);
   }
 
   private get body(): HTMLElement {
@@ -111,170 +117,113 @@ export class LogView extends HTMLElement {
   }
 
   private async open(): Promise<void> {
-    this.rows = new LogRows(this.dataset["rows"] ?? "");
-    this.layout = new LogLayout();
+    const rows = new LogRows(this.dataset["rows"] ?? "");
+    this.rows = rows;
+    this.pane = new LogWindow(this.body);
     this.offered = undefined;
     this.seenRows = 0;
-    this.clear();
+    this.hits = undefined;
     try {
-      await this.openAtPlace();
+      await this.openAtPlace(rows);
     } catch {
-      this.tryAgain(() => void this.open());
+      if (rows === this.rows) this.tryAgain(() => void this.open());
     }
   }
 
-  private async openAtPlace(): Promise<void> {
+  /** At the lines of the address, at the failure, at the end of what runs or broke, or at the top. */
+  private async openAtPlace(rows: LogRows): Promise<void> {
     const { signal } = this.closing;
     const line = Number(this.dataset["line"]);
-    const isAddressed = readHash() !== undefined;
-    if (isAddressed) await this.openAtAddress();
-    else if (line > 0) await this.showLine(line);
-    else {
-      await this.rows.fetchTail(TAIL_ROWS, signal);
-      this.replaceServerRows();
-      const isAtEnd = this.isLive || this.dataset["state"] === "failed";
-      this.draw();
-      if (isAtEnd) this.scrollToEnd();
+    const lines = readHash() ?? (line > 0 ? ([line, line] as const) : undefined);
+    this.follow(this.isLive && lines === undefined);
+    if (lines !== undefined) return await this.showLines(lines);
+    const isAtEnd = this.isLive || this.dataset["state"] !== "passed";
+    await rows.ask(isAtEnd ? { tail: FIRST_ROWS } : { from: 0, count: FIRST_ROWS }, signal);
+    if (rows !== this.rows) return;
+    if (rows.totalRows === 0) this.sayEmpty();
+    this.pane?.draw(rows, isAtEnd);
+    this.seenRows = rows.totalRows;
+    await this.work();
+  }
+
+  /** Whoever followed a step to its end sees its end. */
+  private async showEnd(): Promise<void> {
+    const { rows } = this;
+    try {
+      await rows.ask({ tail: FIRST_ROWS }, this.closing.signal);
+      if (rows !== this.rows) return;
+      this.pane?.draw(rows, true);
+      await this.work();
+    } catch {
+      this.tryAgain(() => void this.showEnd());
     }
-    this.follow(this.isLive && !isAddressed);
   }
 
   private async openAtAddress(): Promise<void> {
-    this.hit = readHash();
-    if (this.hit === undefined) return;
-    await this.showLine(this.hit[0]);
-    this.markHits();
+    const lines = readHash();
+    if (lines !== undefined) await this.showLines(lines);
   }
 
-  private async showLine(line: number): Promise<void> {
+  private async showLines(lines: Lines): Promise<void> {
     this.follow(false);
-    this.hit ??= [line, line];
-    if (line < this.hit[0] || line > this.hit[1]) this.hit = [line, line];
-    const row = await this.rows.fetchLine(line, this.closing.signal);
-    this.replaceServerRows();
-    this.layout.setRows(this.rows.totalRows);
-    const chunk = Math.floor(row / CHUNK_ROWS);
-    const within = (row % CHUNK_ROWS) * this.layout.rowHeight;
-    this.scrollToTrue(
-      this.layout.topOf(chunk) + within - ROWS_ABOVE_TARGET * this.layout.rowHeight,
-    );
-    this.draw();
-    // Rows above it may have turned out taller than thought: correct by what is on the screen.
-    const shown = this.sizer.querySelector(`#L${line}`)?.getBoundingClientRect();
-    if (shown !== undefined) {
-      const wanted =
-        this.body.getBoundingClientRect().top + ROWS_ABOVE_TARGET * this.layout.rowHeight;
-      this.moveBy(shown.top - wanted);
-      this.draw();
-    }
-    this.markHits();
+    this.hits = lines;
+    const { rows } = this;
+    const row = await rows.fetchLine(lines[0], this.closing.signal);
+    if (rows !== this.rows) return;
+    if (rows.totalRows === 0) this.sayEmpty();
+    else this.pane?.showLine(rows, lines[0], row);
+    this.pane?.mark(lines);
+    this.seenRows = rows.totalRows;
     await this.work();
   }
 
   /** Fetches what is wanted, the newest wish first, until nothing is. */
   private async work(): Promise<void> {
-    if (this.isFetching) return;
-    this.isFetching = true;
+    if (this.isWorking) return;
+    this.isWorking = true;
     try {
       while (await this.fetchNext()) this.draw();
     } catch {
       this.tryAgain(() => this.look());
     } finally {
-      this.isFetching = false;
+      this.isWorking = false;
     }
   }
 
   private async fetchNext(): Promise<boolean> {
-    const { signal } = this.closing;
+    const { rows, closing } = this;
     if (this.isLookWanted) {
       this.isLookWanted = false;
-      await this.rows.fetchTail(this.isFollowing ? TAIL_ROWS : 1, signal);
-      this.replaceServerRows();
+      await rows.ask({ tail: this.isFollowing ? FIRST_ROWS : 1 }, closing.signal);
       return true;
     }
-    if (this.rows.totalRows === 0) return false;
-    const [first, last] = this.chunksInView();
-    return await this.rows.fetchMissing(first, last, signal);
+    if (this.pane === undefined || rows.totalRows === 0) return false;
+    const [first, last] = this.pane.chunksInView();
+    return await rows.fetchMissing(first, last, closing.signal);
   }
 
+  /** The server is away for a moment, or was restarted: what is here stays and is added to. */
   private tryAgain(what: () => void): void {
     const { signal } = this.closing;
+    if (signal.aborted) return;
     const timer = setTimeout(what, AGAIN_MS);
     signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
   }
 
-  private chunksInView(): readonly [first: number, last: number] {
-    this.layout.setRows(this.rows.totalRows);
-    const { clientHeight, scrollTop } = this.body;
-    const top = this.layout.trueTop(scrollTop, clientHeight);
-    return [
-      this.layout.chunkAt(Math.max(0, top - MARGIN_PX)),
-      this.layout.chunkAt(top + clientHeight + MARGIN_PX),
-    ];
-  }
-
-  /** Mounts the chunks near the window, and nothing else. */
   private draw(): void {
-    this.layout.setRows(this.rows.totalRows);
-    this.sizer.style.height = `${this.layout.barHeight}px`;
-    if (this.isFollowing) this.scrollToEnd();
-    const digits = String(Math.max(1, this.rows.totalLines)).length;
-    this.style.setProperty("--digits", String(digits));
-    const [first, last] = this.chunksInView();
-    for (const [number, element] of this.mounted) {
-      if (number >= first && number <= last) continue;
-      element.remove();
-      this.mounted.delete(number);
-    }
-    for (let number = first; number <= last; number += 1) this.mount(number);
-    this.settle();
+    this.pane?.draw(this.rows, this.isFollowing);
+    this.lastTop = this.body.scrollTop;
     this.showPill();
   }
 
-  private mount(number: number): void {
-    const rows = this.rows.chunk(number);
-    if (rows === undefined) return;
-    const last = rows.at(-1);
-    const version = `${rows.length} ${last?.[1].length ?? 0}`;
-    const known = this.mounted.get(number);
-    if (known?.dataset["version"] === version) return;
-    const element = known ?? document.createElement("div");
-    element.className = "log-chunk";
-    element.dataset["version"] = version;
-    element.replaceChildren(parseMarkup(rows.map(rowMarkup).join("")));
-    if (known === undefined) {
-      this.mounted.set(number, element);
-      this.sizer.append(element);
-    }
-    this.markHits();
-  }
-
-  /** Gives every mounted chunk its place; what grew above the window must not push the reader. */
-  private settle(): void {
-    const { body, layout } = this;
-    const before = layout.trueTop(body.scrollTop, body.clientHeight);
-    let shift = 0;
-    for (const [number, element] of [...this.mounted].sort(([a], [b]) => a - b)) {
-      const isAbove = layout.topOf(number) < before;
-      const grown = layout.measure(number, element.getBoundingClientRect().height);
-      if (isAbove) shift += grown;
-    }
-    this.sizer.style.height = `${layout.barHeight}px`;
-    if (this.isFollowing) this.scrollToEnd();
-    else if (shift !== 0) this.moveBy(shift);
-    const top = layout.trueTop(body.scrollTop, body.clientHeight);
-    for (const [number, element] of this.mounted) {
-      element.style.top = `${body.scrollTop + layout.topOf(number) - top}px`;
-    }
-  }
-
   private scrolled(): void {
-    const { scrollTop, scrollHeight, clientHeight } = this.body;
-    const isUp = scrollTop < this.barTop - 1;
-    const isAtEnd = scrollTop + clientHeight >= scrollHeight - AT_END_PX;
-    this.barTop = scrollTop;
-    if (isUp && this.isFollowing) this.follow(false);
-    else if (isAtEnd && this.isLive && !this.isFollowing && !isUp) this.follow(true);
+    const { scrollTop } = this.body;
+    const isDown = scrollTop > this.lastTop;
+    this.lastTop = scrollTop;
+    const isAtEnd = this.pane?.isAtEnd ?? false;
+    if (isAtEnd && isDown && this.isLive && !this.isFollowing) this.follow(true);
+    // The scroll bar was pulled up: no wheel and no key said so.
+    this.letGo(!isAtEnd && !isDown);
     if (this.isDrawWanted) return;
     this.isDrawWanted = true;
     requestAnimationFrame(() => {
@@ -282,6 +231,10 @@ export class LogView extends HTMLElement {
       this.draw();
       void this.work();
     });
+  }
+
+  private letGo(isUpwards: boolean): void {
+    if (isUpwards && this.isFollowing) this.follow(false);
   }
 
   private follow(isOn: boolean): void {
@@ -301,7 +254,7 @@ export class LogView extends HTMLElement {
     const next = this.offered?.querySelector("h2")?.textContent.trim();
     this.pill.hidden = next === undefined && (fresh <= 0 || !this.isLive);
     const lines = `${fresh.toLocaleString("en-US")} new ${fresh === 1 ? "line" : "lines"}`;
-    this.pill.textContent = next === undefined ? `${lines} ↓` : `Now: ${next} ↓`;
+    this.pill.textContent = `${next === undefined ? lines : `Now: ${next}`} ↓`;
   }
 
   private clicked(event: MouseEvent): void {
@@ -311,107 +264,46 @@ export class LogView extends HTMLElement {
     if (number === null) return;
     event.preventDefault();
     const line = Number(number.textContent);
-    const first = event.shiftKey && this.hit !== undefined ? this.hit[0] : line;
-    this.hit = [Math.min(first, line), Math.max(first, line)];
-    const [from, to] = this.hit;
+    const first = event.shiftKey && this.hits !== undefined ? this.hits[0] : line;
+    const [from, to] = [Math.min(first, line), Math.max(first, line)];
+    this.hits = [from, to];
     history.replaceState(null, "", from === to ? `#L${from}` : `#L${from}-L${to}`);
     this.follow(false);
-    this.markHits();
+    this.pane?.mark(this.hits);
   }
 
   private acceptPill(): void {
     const { offered } = this;
-    if (offered === undefined) {
-      this.follow(true);
-      return;
-    }
+    if (offered === undefined) return this.follow(true);
     this.take(offered);
     void this.open();
-  }
-
-  private markHits(): void {
-    const [first, last] = this.hit ?? [0, 0];
-    for (const row of this.sizer.querySelectorAll("[id]")) {
-      const line = Number(row.id.slice(1));
-      row.classList.toggle("hit", line >= first && line <= last);
-    }
   }
 
   private take(fresh: Element): void {
     for (const name of ["data-rows", "data-key", "data-state", "data-live", "data-line"]) {
       this.setAttribute(name, fresh.getAttribute(name) ?? "");
     }
-    const head = this.querySelector(".log-head");
-    const next = fresh.querySelector(".log-head");
-    if (head !== null && next !== null) {
-      void Idiomorph.morph(head, next, {
-        callbacks: {
-          beforeNodeMorphed: (old) => !(old instanceof Element && old.matches(".log-tools")),
-        },
-      });
+    const [head, next] = [this, fresh].map((view) => view.querySelector(".log-head"));
+    if (head && next) {
+      const isOurs = (old: Node): boolean => old instanceof Element && old.matches(".log-tools");
+      void Idiomorph.morph(head, next, { callbacks: { beforeNodeMorphed: (old) => !isOurs(old) } });
     }
-    if (!this.isLive) this.follow(false);
-    else this.follow(this.isFollowing);
+    this.follow(this.isFollowing);
   }
 
   private addTools(): void {
-    const isWrapped = localStorage.getItem(WRAP) !== "off";
+    const isWrapped = localStorage.getItem(WRAP_KEY) !== "off";
     this.body.classList.toggle("wrap", isWrapped);
     this.wrapButton.setAttribute("aria-pressed", String(isWrapped));
-    this.wrapButton.onclick = () => this.toggleWrap();
-    this.followButton.onclick = () => this.toggleFollow();
-    this.failureButton.onclick = () => this.showFailure();
-    this.followButton.hidden = true;
-    this.failureButton.hidden = true;
-    const tools = this.querySelector(".log-tools");
-    tools?.replaceChildren(this.failureButton, this.followButton, this.wrapButton);
+    const tools = [this.failureButton, this.followButton, this.wrapButton];
+    this.querySelector(".log-tools")?.replaceChildren(...tools);
   }
 
-  private replaceServerRows(): void {
-    if (this.sizer.isConnected || this.rows.totalRows === 0) return;
-    this.body.replaceChildren(this.sizer);
-    this.layout.rowHeight = this.measureRow();
-  }
-
-  private clear(): void {
-    for (const element of this.mounted.values()) element.remove();
-    this.mounted.clear();
-  }
-
-  private remeasure(): void {
-    if (!this.sizer.isConnected) return;
-    const { body, layout } = this;
-    const row = layout.chunkAt(layout.trueTop(body.scrollTop, body.clientHeight));
-    layout.forgetHeights(this.measureRow());
-    this.scrollToTrue(layout.topOf(row));
-    this.draw();
-    void this.work();
-  }
-
-  private measureRow(): number {
-    const probe = document.createElement("div");
-    probe.className = "log-chunk";
-    probe.append(parseMarkup(logRowMarkup(0, "x")));
-    this.sizer.append(probe);
-    const { height } = probe.getBoundingClientRect();
-    probe.remove();
-    return height > 0 ? height : 20;
-  }
-
-  private scrollToEnd(): void {
-    this.body.scrollTop = this.body.scrollHeight;
-    this.barTop = this.body.scrollTop;
-  }
-
-  private scrollToTrue(top: number): void {
-    this.sizer.style.height = `${this.layout.barHeight}px`;
-    this.body.scrollTop = this.layout.barTop(Math.max(0, top), this.body.clientHeight);
-    this.barTop = this.body.scrollTop;
-  }
-
-  private moveBy(pixels: number): void {
-    const { body, layout } = this;
-    this.scrollToTrue(layout.trueTop(body.scrollTop, body.clientHeight) + pixels);
+  private sayEmpty(): void {
+    const note = document.createElement("p");
+    note.className = "log-note";
+    note.textContent = this.isLive ? "Nothing printed yet." : "This step printed nothing.";
+    this.body.replaceChildren(note);
   }
 }
 
@@ -419,20 +311,16 @@ export function defineLogView(): void {
   customElements.define("log-view", LogView);
 }
 
-function rowMarkup([line, markup]: Row): string {
-  return logRowMarkup(line, markup);
-}
-
-function toolButton(label: string): HTMLButtonElement {
+function toolButton(label: string, onClick: () => void): HTMLButtonElement {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "plain";
   button.textContent = label;
+  button.addEventListener("click", onClick);
   return button;
 }
 
-function readHash(): readonly [number, number] | undefined {
+function readHash(): Lines | undefined {
   const [, first, last] = /^#L(\d{1,9})(?:-L(\d{1,9}))?$/.exec(location.hash) ?? [];
-  if (first === undefined) return undefined;
-  return [Number(first), Number(last ?? first)];
+  return first === undefined ? undefined : [Number(first), Number(last ?? first)];
 }

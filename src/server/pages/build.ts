@@ -1,7 +1,7 @@
 import { shortRef } from "../../domain/push.ts";
 import { isFinal } from "../../domain/states.ts";
 import type { RowsAnswer } from "../log-lines.ts";
-import type { ArtifactView, BuildView, PackageView } from "../views.ts";
+import type { BuildView, PackageView } from "../views.ts";
 import { failureCard } from "./failure-card.ts";
 import { bytes, elapsed, exact, timeAgo } from "./format.ts";
 import { duration } from "../assets/times.ts";
@@ -11,6 +11,7 @@ import { curlLine, keyLine } from "./install.ts";
 import { logPanel } from "./log-panel.ts";
 import type { Page, PageContext } from "./page.ts";
 import {
+  artifactPath,
   buildPath,
   channelPath,
   commandLine,
@@ -40,7 +41,7 @@ export function buildPage({ build, original, logTail }: BuildData, context: Page
     trail: [...repoTrail(build.repo), { text: shortRef(build.ref) }, { text: `#${build.number}` }],
     main: html`<article class="build" data-build="${build.id}">
       ${buildHead(build, original, context)} ${verdict(build, context)}
-      ${jobsSection(build, now, chosen)} ${packagesSection(build, context)}
+      ${jobsSection(build, now, chosen)} ${packagesSection(build)}
       ${chosen === undefined ? null : logPanel({ build, ...chosen, tail: logTail, now })}
     </article>`,
   };
@@ -63,7 +64,7 @@ function isCancelling(build: BuildView): boolean {
 export function buildHead(
   build: BuildView,
   original: BuildData["original"],
-  { now }: PageContext,
+  { now, visitor }: PageContext,
 ): Html {
   const [, ...rest] = build.message.split("\n");
   const body = rest.join("\n").trim();
@@ -87,7 +88,7 @@ export function buildHead(
             <pre>${saidBlock(body)}</pre>
           </details>`
     }
-    ${actions(build)}
+    ${visitor === "admin" ? actions(build) : null}
   </header>`;
 }
 
@@ -105,7 +106,7 @@ function timing(build: BuildView, now: number): Html {
 function actions(build: BuildView): Html {
   const act = (what: string, label: string, isOff = false): Html =>
     html`<form method="post" action="/builds/${encodeURIComponent(build.id)}/${what}">
-      <button class="button" ${isOff ? html` disabled` : null}>${label}</button>
+      <button class="button" ${isOff ? html`disabled` : null}>${label}</button>
     </form>`;
   if (!isFinal(build.state)) {
     const isOff = isCancelling(build);
@@ -190,9 +191,9 @@ function publishedCard(build: BuildView, { publicUrl }: PageContext): Html {
   </section>`;
 }
 
-function packagesSection(build: BuildView, context: PageContext): Html {
+function packagesSection(build: BuildView): Html {
   if (build.packages.length > 0) return publishedTable(build.packages);
-  return build.artifacts.length > 0 ? artifactsTable(build, context) : html``;
+  return build.artifacts.length > 0 ? artifactsTable(build) : html``;
 }
 
 function publishedTable(packages: readonly PackageView[]): Html {
@@ -231,9 +232,7 @@ function publishedTable(packages: readonly PackageView[]): Html {
   </section>`;
 }
 
-function artifactsTable(build: BuildView, _context: PageContext): Html {
-  const href = ({ fileName, target }: ArtifactView): string =>
-    `/api/builds/${encodeURIComponent(build.id)}/artifacts/${encodeURIComponent(fileName)}?target=${encodeURIComponent(target)}`;
+function artifactsTable(build: BuildView): Html {
   return html`<section class="packages" aria-labelledby="packages-title">
     <h2 id="packages-title">
       Packages <span class="faint">as they were built: not signed, not published</span>
@@ -250,7 +249,11 @@ function artifactsTable(build: BuildView, _context: PageContext): Html {
         ${build.artifacts.map(
           (one) =>
             html`<tr>
-              <td><a href="${href(one)}" download class="nevra">${said(one.fileName)}</a></td>
+              <td>
+                <a href="${artifactPath(build.id, one)}" download class="nevra"
+                  >${said(one.fileName)}</a
+                >
+              </td>
               <td>${said(one.target)}</td>
               <td class="right num">${bytes(one.sizeBytes)}</td>
             </tr>`,

@@ -34,7 +34,8 @@ export function channelPage(
 }
 
 function filled({ channel, keyFingerprint, target }: ChannelData, context: PageContext): Html {
-  const chosen = target ?? channel.targets.find(isInstalled) ?? channel.targets[0];
+  const main = channel.targets.filter(isInstalled);
+  const chosen = target ?? main[0] ?? channel.targets[0];
   const packages =
     chosen === undefined
       ? channel.packages
@@ -48,7 +49,8 @@ function filled({ channel, keyFingerprint, target }: ChannelData, context: PageC
         {
           publicUrl: context.publicUrl,
           channel: channel.name,
-          target: channel.targets.length < 2 ? undefined : chosen,
+          // The server knows the target where there is one choice only.
+          target: main.length === 1 && chosen === main[0] ? undefined : chosen,
           packages: first?.name ?? "PACKAGE",
         },
         keyFingerprint,

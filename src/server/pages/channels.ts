@@ -1,9 +1,10 @@
+import { CHANNELS } from "../../domain/channel.ts";
 import type { ReadStore } from "../views.ts";
 import { timeAgo } from "./format.ts";
 import { html, said, type Html } from "./html.ts";
 import type { Page, PageContext } from "./page.ts";
 import { channelPath, commandLine } from "./parts.ts";
-import { curlLine, signedLine } from "./install.ts";
+import { signedLine } from "./install.ts";
 
 export interface ChannelsData {
   readonly channels: Awaited<ReturnType<ReadStore["listChannels"]>>;
@@ -32,15 +33,24 @@ export function channelsPage(
         </p>
       </div>
       <ul class="channel-cards">
-        ${channels.map((channel) => channelCard(channel, context))}
+        ${inOrder(channels).map((channel) => channelCard(channel, context))}
       </ul>
       ${channels.every(({ head }) => head === 0) ? firstPublish() : null}`,
   };
 }
 
+/** In the order in which packages are promoted; the rest by name. */
+function inOrder(channels: ChannelsData["channels"]): ChannelsData["channels"] {
+  const rank = (name: string): number => {
+    const at = CHANNELS.findIndex((known) => known === name);
+    return at === -1 ? CHANNELS.length : at;
+  };
+  return channels.toSorted((a, b) => rank(a.name) - rank(b.name) || a.name.localeCompare(b.name));
+}
+
 function channelCard(
   { name, head, updatedAt }: ChannelsData["channels"][number],
-  { publicUrl, now }: PageContext,
+  { now }: PageContext,
 ): Html {
   const what = WHAT_FOR[name];
   return html`<li class="channel-card" data-row>
@@ -49,7 +59,6 @@ function channelCard(
     <p class="facts">
       ${head === 0 ? html`<span>empty</span>` : html`<span>generation ${head}</span><span>${timeAgo(updatedAt, now)}</span>`}
     </p>
-    ${head === 0 ? null : commandLine(curlLine({ publicUrl, channel: name, target: undefined }))}
   </li>`;
 }
 

@@ -13,7 +13,10 @@ export class Html {
 
 export type HtmlValue = string | number | Html | readonly HtmlValue[] | null | undefined | false;
 
-/** Template tag that escapes every value that is not markup itself. Attributes must be quoted. */
+/**
+ * Template tag that escapes every value that is not markup itself, and names characters that deceive
+ * the eye. Attributes must be quoted.
+ */
 export function html(parts: TemplateStringsArray, ...values: readonly HtmlValue[]): Html {
   let markup = parts[0] ?? "";
   for (const [index, value] of values.entries()) {
@@ -28,7 +31,7 @@ function markupOf(value: HtmlValue): string {
   if (value === null || value === undefined || value === false) return "";
   if (value instanceof Html) return value.markup;
   if (typeof value === "object") return value.map(markupOf).join("");
-  return escapeHtml(String(value));
+  return escapeHtml(typeof value === "number" ? String(value) : plainVisible(value));
 }
 
 const ESCAPES: Readonly<Record<string, string>> = {
@@ -58,9 +61,11 @@ export function escapeVisibly(text: string): string {
   return escaped.replace(DECEIVING_ALL, (character) => `<b class="mk">${codePoint(character)}</b>`);
 }
 
-/** The same for places that take no markup: titles, attributes. */
+/** The same for places that take no markup: titles, attributes. Not escaped yet. */
 export function plainVisible(text: string): string {
-  return picturesOf(text).replace(DECEIVING_ALL, (character) => `[${codePoint(character)}]`);
+  const pictures = picturesOf(text);
+  if (!DECEIVING.test(pictures)) return pictures;
+  return pictures.replace(DECEIVING_ALL, (character) => `[${codePoint(character)}]`);
 }
 
 /** One line of untrusted text, isolated so that its direction cannot reach its neighbours. */

@@ -1,4 +1,4 @@
-import { html, said, plainVisible, type Html } from "./html.ts";
+import { html, said, type Html } from "./html.ts";
 import { brandIcon } from "./icons.ts";
 import { plural } from "./format.ts";
 import { THEMES, type Counts, type Crumb, type Page, type PageContext } from "./page.ts";
@@ -41,7 +41,7 @@ export function pageBody(page: Page, context: PageContext): Html {
 }
 
 function titleOf(page: Page): string {
-  return plainVisible(`${page.title} · Tatara`);
+  return `${page.title} · Tatara`;
 }
 
 function topBar(page: Page, context: PageContext): Html {
@@ -107,12 +107,20 @@ function footer(context: PageContext): Html {
         )}
       </fieldset>
     </form>
-    ${
-      context.counts === undefined
-        ? null
-        : html`<form method="post" action="/logout"><button class="plain">Sign out</button></form>`
-    }
+    ${signLink(context)}
   </footer>`;
+}
+
+function signLink({ visitor, path }: PageContext): Html {
+  if (visitor === "admin") {
+    return html`<form method="post" action="/logout">
+      <button class="plain">Sign out</button>
+    </form>`;
+  }
+  if (visitor === undefined) return html``;
+  return html`<a class="plain" href="/login?${new URLSearchParams({ next: path }).toString()}"
+    >Sign in</a
+  >`;
 }
 
 const KEYS = [

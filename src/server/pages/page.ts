@@ -17,7 +17,9 @@ export interface PageContext {
   readonly path: string;
   readonly theme: Theme;
   readonly assets: AssetAddresses;
-  /** Undefined for whoever may not see it. */
+  /** Whether the reader may do more than read; undefined for strangers. */
+  readonly visitor: "admin" | "reader" | undefined;
+  /** Undefined for strangers. */
   readonly counts: Counts | undefined;
 }
 

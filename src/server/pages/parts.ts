@@ -1,8 +1,8 @@
 import { tagOf, shortRef } from "../../domain/push.ts";
-import { isFinal, type State } from "../../domain/states.ts";
-import type { BuildSummary, RepoView } from "../views.ts";
+import { isFinal } from "../../domain/states.ts";
+import type { ArtifactView, BuildSummary, RepoView } from "../views.ts";
 import { elapsed, timeAgo } from "./format.ts";
-import { html, plainVisible, said, type Html } from "./html.ts";
+import { html, said, type Html } from "./html.ts";
 import { stateIcon } from "./icons.ts";
 
 /** Pages of things. Names are valid when they enter, and encoded all the same. */
@@ -14,13 +14,20 @@ export function buildPath(build: { readonly repo: string; readonly number: numbe
   return `${repoPath(build.repo)}/${build.number}`;
 }
 
+/** Download of a file that a build made. */
+export function artifactPath(buildId: string, one: ArtifactView): string {
+  const query = new URLSearchParams({ target: one.target }).toString();
+  const name = encodeURIComponent(one.fileName);
+  return `/api/builds/${encodeURIComponent(buildId)}/artifacts/${name}?${query}`;
+}
+
 export function channelPath(channel: string): string {
   return `/channels/${encodeURIComponent(channel)}`;
 }
 
 /** Subject of a commit, for places that take no markup. */
 export function subjectText(message: string): string {
-  return plainVisible(message.split("\n", 1)[0]?.trim() ?? "");
+  return message.split("\n", 1)[0]?.trim() ?? "";
 }
 
 /** Subject of a commit; the reader is told when there is none. */
@@ -125,11 +132,7 @@ export function repoTrail(repo: string): readonly { text: string; href: string }
   return [{ text: repo, href: repoPath(repo) }];
 }
 
-/** `published to dev` needs no explanation; `own` does. */
+/** Where a repo's pushes come from, in words. */
 export function forgeWord(forge: RepoView["forge"]): string {
   return forge === "own" ? "pushed to this server" : "GitHub";
-}
-
-export function isBad(state: State): boolean {
-  return state === "failed" || state === "errored";
 }

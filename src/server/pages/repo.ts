@@ -61,7 +61,7 @@ const FULL_MEDIANS = 2.5;
 
 /** The last builds, oldest on the left: height is duration, colour and mark are the state. */
 function bars(builds: readonly BuildSummary[]): Html {
-  const shown = [...builds].reverse();
+  const shown = builds.toReversed();
   if (shown.length < 3) return html``;
   const sorted = shown.map(tookMs).toSorted((a, b) => a - b);
   const longest = sorted.at(-1) ?? 0;

@@ -7,7 +7,7 @@ import type {
   PublishView,
   StepView,
 } from "../views.ts";
-import { buildPath } from "../pages/parts.ts";
+import { artifactPath, buildPath } from "../pages/parts.ts";
 import { stepPath } from "../pages/step-path.ts";
 
 /** A build as programs see it; docs/reference/api.md describes every field. Instants are ISO 8601. */
@@ -113,12 +113,6 @@ function packageJson(one: PackageView) {
 function artifactJson(build: BuildView, one: ArtifactView, publicUrl: string) {
   const { fileName, sizeBytes, sha256, target } = one;
   return { fileName, sizeBytes, sha256, target, url: publicUrl + artifactPath(build.id, one) };
-}
-
-export function artifactPath(buildId: string, one: ArtifactView): string {
-  const query = new URLSearchParams({ target: one.target }).toString();
-  const name = encodeURIComponent(one.fileName);
-  return `/api/builds/${encodeURIComponent(buildId)}/artifacts/${name}?${query}`;
 }
 
 /** Where the time went, in milliseconds; null for what has not ended. */

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Request, RequestHandler, Response } from "express";
 import { readCookie, visitorOf } from "../auth.ts";
 import { documentOf, pageBody } from "../pages/layout.ts";
-import { THEMES, type Page, type PageContext, type Theme } from "../pages/page.ts";
+import { THEMES, type Page, type PageContext } from "../pages/page.ts";
 import { errorPage, type Trouble } from "../pages/error.ts";
 import { coalesce, openEventStream, type EventStream } from "./events.ts";
 import { queryText, type RouteDeps } from "./web-deps.ts";
@@ -63,22 +63,19 @@ export async function sendTrouble(
   response: Response,
   trouble: Trouble,
 ): Promise<void> {
-  await sendPage(deps, request, response, errorPage(trouble), trouble.status);
+  response.status(trouble.status);
+  await sendPage(deps, request, response, errorPage(trouble));
 }
 
-/** A page that does not change while it is open. */
+/** A page that does not change while it is open; its status is set already. */
 export async function sendPage(
   deps: RouteDeps,
   request: Request,
   response: Response,
   page: Page,
-  status = 200,
 ): Promise<void> {
   const context = await contextOf(deps, request, response);
-  response
-    .status(status)
-    .type("html")
-    .send(documentOf(page, context, ""));
+  response.type("html").send(documentOf(page, context, ""));
 }
 
 export async function contextOf(
@@ -87,13 +84,15 @@ export async function contextOf(
   response: Response,
 ): Promise<PageContext> {
   const theme = readCookie(request, THEME_COOKIE);
+  const visitor = visitorOf(response);
   return {
     publicUrl: deps.publicUrlOf(request),
     now: deps.now(),
     path: request.originalUrl,
-    theme: (THEMES.find((known) => known === theme) satisfies Theme | undefined) ?? "auto",
+    theme: THEMES.find((known) => known === theme) ?? "auto",
     assets: deps.assets.addresses,
-    counts: visitorOf(response) === undefined ? undefined : await deps.read.counts(),
+    visitor,
+    counts: visitor === undefined ? undefined : await deps.read.counts(),
   };
 }
 

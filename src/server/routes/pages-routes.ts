@@ -72,7 +72,8 @@ function onlyVisitors(deps: RouteDeps): express.RequestHandler {
       return;
     }
     const next_ = request.method === "GET" ? request.originalUrl : "/";
-    await sendPage(deps, request, response, loginPage({ next: next_, problem: "none" }), 401);
+    response.status(401);
+    await sendPage(deps, request, response, loginPage({ next: next_, problem: "none" }));
   };
 }
 

@@ -36,8 +36,8 @@ function enterByLink(deps: RouteDeps): express.RequestHandler {
     // The link is spent, but who is signed in already need not care.
     if (visitorOf(response) === "admin") return response.redirect(303, next);
     const problem = link === undefined ? "none" : "link-used";
-    const status = link === undefined ? 200 : 401;
-    await sendPage(deps, request, response, loginPage({ next, problem }), status);
+    response.status(link === undefined ? 200 : 401);
+    await sendPage(deps, request, response, loginPage({ next, problem }));
   };
 }
 
@@ -50,13 +50,8 @@ function enterByToken(deps: RouteDeps): express.RequestHandler {
     const next = localPath(fields.next);
     const token = typeof fields.token === "string" ? fields.token.trim() : "";
     if (!isSameSecret(token, deps.adminToken)) {
-      return await sendPage(
-        deps,
-        request,
-        response,
-        loginPage({ next, problem: "wrong-token" }),
-        401,
-      );
+      response.status(401);
+      return await sendPage(deps, request, response, loginPage({ next, problem: "wrong-token" }));
     }
     setSession(request, response, deps, adminSession(deps));
     response.redirect(303, next);

@@ -205,7 +205,7 @@ function start(
 }
 
 function table(scripts: Scripts): ProcessTable {
-  const spec = <N extends keyof Scripts & string>(name: N): ProcessSpec<N> => ({
+  const spec = <N extends keyof Scripts>(name: N): ProcessSpec<N> => ({
     name,
     script: fixture(scripts[name] ?? "behaves.ts"),
     settings: name === "server" ? ["TATARA_DATA_DIR", "TATARA_PORT"] : ["TATARA_DATA_DIR"],

@@ -28,3 +28,8 @@ test.each([
       .join(" "),
   ).toBe(places);
 });
+
+test("make's repetition of which of its own lines ended is no place", () => {
+  expect(placesOn("make: *** [Makefile:11: check] Error 1")).toEqual([]);
+  expect(placesOn("gmake[2]: *** [src/Makefile:3: all] Error 2")).toEqual([]);
+});

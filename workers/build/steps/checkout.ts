@@ -22,10 +22,14 @@ export async function checkOut(
   const commit = await readCommit(git, mirror, signal);
 
   say(`Commit ${commit.sha} by ${commit.authorName}: ${commit.subject}`);
-  say(`${commit.files().length} files${commit.tags.length > 0 ? `, tags ${commit.tags.join(", ")}` : ""}`);
+  say(
+    `${commit.files().length} files${commit.tags.length > 0 ? `, tags ${commit.tags.join(", ")}` : ""}`,
+  );
   const submodules = commit.entries.filter(({ kind }) => kind === "submodule");
   if (submodules.length > 0) {
-    say(`Left empty, since submodules are not fetched: ${submodules.map(({ path }) => path).join(", ")}`);
+    say(
+      `Left empty, since submodules are not fetched: ${submodules.map(({ path }) => path).join(", ")}`,
+    );
   }
   return commit;
 }

@@ -63,7 +63,10 @@ async function buildImage(
   if (built.kind === "built") return { state: "passed", image: built.image, note: progress.note() };
   if (built.kind === "over-time") return { state: "failed", failure: overTime() };
   const text = (await commit.readFile(dockerfile, signal)).toString();
-  return { state: "failed", failure: failureOf(built, { dockerfile, text, step: progress.step() }) };
+  return {
+    state: "failed",
+    failure: failureOf(built, { dockerfile, text, step: progress.step() }),
+  };
 }
 
 async function openContext(
@@ -116,7 +119,8 @@ function failureOf(
   const what = instruction === null ? "" : ` \`${instruction.slice(0, 200)}\``;
   return {
     code: "IMAGE_BUILD_FAILED",
-    message: exitCode === null ? `${place}${what}: ${message}` : `${place}${what} exited ${exitCode}`,
+    message:
+      exitCode === null ? `${place}${what}: ${message}` : `${place}${what} exited ${exitCode}`,
     hint: null,
     file: at.dockerfile,
     line: line ?? null,

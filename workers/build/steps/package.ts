@@ -104,7 +104,11 @@ export async function hasRpmbuild(
 export async function makePackages(
   container: Container,
   facts: PackageFacts,
-  { dir, readLog, limits }: {
+  {
+    dir,
+    readLog,
+    limits,
+  }: {
     /** Folder for the RPMs on this worker. */
     readonly dir: string;
     readonly readLog: () => string;
@@ -151,7 +155,8 @@ async function fillInputs(
   const paths = beside.size > BESIDE_PATHS_MAX ? [] : [...beside];
   await appendTree(tar, commit.openTree(signal, paths), {
     ...BUILDER,
-    rename: (name) => (beside.has(name) ? `${inner}/beside/${name.slice(folder.length)}` : undefined),
+    rename: (name) =>
+      beside.has(name) ? `${inner}/beside/${name.slice(folder.length)}` : undefined,
   });
   await appendTree(tar, commit.openSource(signal), {
     ...BUILDER,
@@ -184,7 +189,10 @@ function shellFacts({ spec, dist, distWhenTagged, tagVersions }: PackageFacts): 
 function explain(failure: StepFailure, spec: string, log: string): StepFailure {
   if (failure.code !== "STEP_FAILED") return failure;
   const { exitCode } = failure;
-  const ours = log.match(/^tatara: (?!warning)(.*)$/gm)?.at(-1)?.slice("tatara: ".length);
+  const ours = log
+    .match(/^tatara: (?!warning)(.*)$/gm)
+    ?.at(-1)
+    ?.slice("tatara: ".length);
   const own = { ...failure, message: ours ?? failure.message, hint: null, file: spec };
   if (exitCode === SOURCE_MISSING) {
     return { ...own, code: "SPEC_SOURCE_MISSING", hint: "Commit the file beside the spec." };

@@ -1,0 +1,170 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { readClientConfig } from "../shared/config.ts";
+import type { Env } from "../shared/config.ts";
+import { isBuild, isBuildSummary } from "./api-types.ts";
+import type { ApiBuild, ApiBuildSummary, ApiHealth, ApiStatus } from "./api-types.ts";
+import { readEvents } from "./event-stream.ts";
+import { CommandError, EXIT } from "./exit-codes.ts";
+
+const CALL_TIMEOUT_MS = 30_000;
+
+/** Names one build: by id, or by repo and number. */
+export type BuildName =
+  | { readonly id: string }
+  | { readonly repo: string; readonly number: number };
+
+export interface BuildFilter {
+  readonly repo?: string | undefined;
+  readonly state?: string | undefined;
+  readonly limit: number;
+}
+
+/** Talks to one server. Every failure is a `CommandError` with the exit status it deserves. */
+export interface ApiClient {
+  readonly url: string;
+  builds(filter: BuildFilter): Promise<readonly ApiBuildSummary[]>;
+  build(name: BuildName): Promise<ApiBuild>;
+  /** The build after each of its changes, until its final state or the end of the connection. */
+  follow(id: string): AsyncIterable<ApiBuild>;
+  log(id: string, query: Readonly<Record<string, string>>): Promise<ReadableStream<Uint8Array>>;
+  cancel(id: string): Promise<"cancelled" | "cancelling">;
+  rerun(
+    id: string,
+  ): Promise<{ readonly id: string; readonly number: number; readonly url: string }>;
+  statuses(repo: string, sha: string): Promise<readonly ApiStatus[]>;
+  health(): Promise<ApiHealth>;
+}
+
+/** The server that the settings name, asked with the token that they or the data folder hold. */
+export async function connect(env: Env, signal: AbortSignal): Promise<ApiClient> {
+  const { url, token, dataDir } = readClientConfig(env);
+  const own = () => readFile(join(dataDir, "admin-token"), "utf8").catch(() => "");
+  return apiClient({ url, token: token ?? (await own()).trim(), signal });
+}
+
+export function apiClient(options: {
+  readonly url: string;
+  readonly token: string;
+  readonly signal: AbortSignal;
+}): ApiClient {
+  const call = (
+    path: string,
+    init: RequestInit = {},
+    limit = AbortSignal.timeout(CALL_TIMEOUT_MS),
+  ) => request(options, path, { ...init, signal: AbortSignal.any([options.signal, limit]) });
+  const json = async <T>(
+    path: string,
+    isRight: (value: unknown) => value is T,
+    init?: RequestInit,
+  ) => {
+    const value: unknown = await (await call(path, init)).json();
+    if (isRight(value)) return value;
+    throw new CommandError(EXIT.unreachable, `${options.url} answers, but not as Tatara does.`);
+  };
+  const post = { method: "POST" };
+
+  return {
+    url: options.url,
+    builds: async ({ repo, state, limit }) => {
+      const query = new URLSearchParams({ limit: String(limit) });
+      if (repo !== undefined) query.set("repo", repo);
+      if (state !== undefined) query.set("state", state);
+      const { builds } = await json(`/api/builds?${query.toString()}`, hasBuilds);
+      return builds;
+    },
+    build: (name) => json("id" in name ? buildPath(name.id) : numberPath(name), isBuild),
+    follow: async function* (id) {
+      // Open as long as the build runs, so without the limit of a single call.
+      const response = await call(`${buildPath(id)}/events`, {}, options.signal);
+      if (response.status === 204 || response.body === null) return;
+      for await (const event of readEvents(response.body)) {
+        const value: unknown = event.name === "build" ? JSON.parse(event.data) : undefined;
+        if (isBuild(value)) yield value;
+      }
+    },
+    log: async (id, query) => {
+      const path = `${buildPath(id)}/log?${new URLSearchParams(query).toString()}`;
+      return (await call(path, {}, options.signal)).body ?? new ReadableStream();
+    },
+    cancel: async (id) => {
+      const { status } = await call(`${buildPath(id)}/cancel`, post);
+      return status === 200 ? "cancelled" : "cancelling";
+    },
+    rerun: (id) => json(`${buildPath(id)}/rerun`, isRerun, post),
+    statuses: (repo, sha) => json(`/api/repos/${repo}/statuses/${sha}`, isStatuses),
+    health: async () => {
+      // 503 is an answer too: it carries the reasons.
+      const response = await send(options, "/healthz", { signal: options.signal });
+      return (await response.json()) as ApiHealth;
+    },
+  };
+}
+
+function buildPath(id: string): string {
+  return `/api/builds/${encodeURIComponent(id)}`;
+}
+
+function numberPath({ repo, number }: { readonly repo: string; readonly number: number }): string {
+  return `/api/repos/${repo}/builds/${number}`;
+}
+
+function hasBuilds(value: unknown): value is { readonly builds: readonly ApiBuildSummary[] } {
+  const { builds } = (value ?? {}) as { builds?: unknown };
+  return Array.isArray(builds) && builds.every(isBuildSummary);
+}
+
+function isRerun(value: unknown): value is { id: string; number: number; url: string } {
+  const { id, number, url } = (value ?? {}) as Readonly<Record<string, unknown>>;
+  return typeof id === "string" && typeof number === "number" && typeof url === "string";
+}
+
+function isStatuses(value: unknown): value is readonly ApiStatus[] {
+  return Array.isArray(value);
+}
+
+interface Target {
+  readonly url: string;
+  readonly token: string;
+  readonly signal: AbortSignal;
+}
+
+async function request(target: Target, path: string, init: RequestInit): Promise<Response> {
+  const response = await send(target, path, init);
+  if (response.ok) return response;
+  const { error, hint } = (await response.json().catch(() => ({}))) as Partial<
+    Record<string, string>
+  >;
+  const message = error ?? `${target.url} answered ${response.status} to ${path}.`;
+  throw new CommandError(exitOfStatus(response.status), message, hint ?? hintOf(response.status));
+}
+
+async function send(
+  { url, token, signal }: Target,
+  path: string,
+  init: RequestInit,
+): Promise<Response> {
+  const headers = token === "" ? {} : { authorization: `Bearer ${token}` };
+  try {
+    return await fetch(url + path, { ...init, headers, redirect: "error" });
+  } catch (err) {
+    signal.throwIfAborted();
+    const { message, cause } = err instanceof Error ? err : { message: String(err) };
+    const why = cause instanceof Error && cause.message !== "" ? cause.message : message;
+    throw new CommandError(
+      EXIT.unreachable,
+      `No server answers at ${url} (${why}).`,
+      "start one with `npm start`, or set TATARA_URL to the address of yours",
+    );
+  }
+}
+
+function exitOfStatus(status: number) {
+  if (status === 401 || status === 403 || status === 404) return EXIT.notFound;
+  if (status >= 500) return EXIT.errored;
+  return status === 409 ? EXIT.failed : EXIT.usage;
+}
+
+function hintOf(status: number): string | undefined {
+  return status === 401 ? "set TATARA_TOKEN" : undefined;
+}

@@ -1,0 +1,90 @@
+import { execFile } from "node:child_process";
+import { access, constants, stat } from "node:fs/promises";
+import { promisify } from "node:util";
+import { ConfigError } from "../../shared/config.ts";
+import type { Env } from "../../shared/config.ts";
+import { checkProcessSettings } from "../check-settings.ts";
+import { freeGib } from "../engine-api.ts";
+import { checksOf } from "./check.ts";
+import type { Check } from "./check.ts";
+
+const { ok, warn, fail } = checksOf("Machine");
+const NODE_LEAST = 24;
+const FREE_GIB_LOW = 5;
+const SETUP = "sh scripts/setup";
+const VERSION_TIMEOUT_MS = 5_000;
+/** Programs that the processes start, each with the argument that makes it say its version. */
+const PROGRAMS = ["git", "rpm", "createrepo_c", "gpg", "redis-server", "setpriv", "flock"] as const;
+const run = promisify(execFile);
+
+export function checkNode(version = process.versions.node): Check {
+  if (Number(version.split(".")[0]) >= NODE_LEAST) return ok("node", version);
+  return fail("node", `${version}, but ${NODE_LEAST} or newer is needed`, SETUP);
+}
+
+export function checkSettings(env: Env, dataDir: string): readonly Check[] {
+  try {
+    checkProcessSettings(env, dataDir);
+    return [ok("settings", "can be read by every process")];
+  } catch (err) {
+    if (!(err instanceof ConfigError)) throw err;
+    return err.problems.map((problem) => fail("settings", problem, "correct it in .env"));
+  }
+}
+
+export async function checkDataDir(dataDir: string): Promise<readonly Check[]> {
+  const found = await stat(dataDir).catch(() => undefined);
+  if (found === undefined) {
+    return [warn("data", `${dataDir} is not there yet; the first start makes it`, "npm start")];
+  }
+  const mayWrite = await access(dataDir, constants.R_OK | constants.W_OK | constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+  if (!mayWrite) {
+    return [
+      fail("data", `${dataDir} cannot be written by this user`, `sudo chown -R $USER ${dataDir}`),
+    ];
+  }
+  const isOpen = (found.mode & 0o077) !== 0;
+  const mode = (found.mode & 0o777).toString(8);
+  return [
+    isOpen
+      ? warn("data", `${dataDir} is open to other users (mode ${mode})`, `chmod 700 ${dataDir}`)
+      : ok("data", `${dataDir}, mode ${mode}`),
+    await checkDisk(dataDir),
+  ];
+}
+
+async function checkDisk(dataDir: string): Promise<Check> {
+  const free = await freeGib(dataDir);
+  if (free === undefined) return warn("disk", "the file system does not say how much is free");
+  const evidence = `${free} GB free`;
+  if (free < 1) return fail("disk", `${evidence}: pushes are refused`, `du -xsh ${dataDir}/*`);
+  return free < FREE_GIB_LOW
+    ? warn("disk", evidence, `du -xsh ${dataDir}/*`)
+    : ok("disk", evidence);
+}
+
+export async function checkPrograms(env: Env): Promise<readonly Check[]> {
+  const found = await Promise.all(
+    PROGRAMS.map(async (program) => ({ program, version: await versionOf(program, env) })),
+  );
+  const there = found.flatMap(({ program, version }) => (version ? [`${program} ${version}`] : []));
+  const missing = found.filter(({ version }) => version === undefined);
+  return [
+    ok("programs", there.join(", ")),
+    ...missing.map(({ program }) => fail("programs", `${program} is not installed`, SETUP)),
+  ];
+}
+
+/** Undefined when the program is not there. */
+async function versionOf(program: string, env: Env): Promise<string | undefined> {
+  try {
+    const options = { timeout: VERSION_TIMEOUT_MS, env: { PATH: env["PATH"] ?? "", LC_ALL: "C" } };
+    const { stdout } = await run(program, ["--version"], options);
+    return /\d+(?:\.\d+)+/.exec(stdout)?.[0] ?? "of unknown version";
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,49 @@
+import { readFile } from "node:fs/promises";
+import { userInfo } from "node:os";
+import { join } from "node:path";
+import type { EngineApi } from "../engine-api.ts";
+import { isAlive } from "../processes/is-alive.ts";
+import { checksOf } from "./check.ts";
+import type { Check } from "./check.ts";
+
+const { ok, warn, fail } = checksOf("Workers");
+
+export async function checkEngine(
+  openEngine: () => EngineApi,
+  baseImage: string,
+): Promise<readonly Check[]> {
+  try {
+    const engine = openEngine();
+    const [{ version }, info] = await Promise.all([engine.version(), engine.info()]);
+    const rootless = info.rootless ? ", rootless" : "";
+    const evidence = `${version}, cgroup v${info.cgroupVersion} (${info.cgroupDriver})${rootless}`;
+    return [ok("docker", evidence), await checkBaseImage(engine, baseImage)];
+  } catch (err) {
+    const message = err instanceof Error ? err.message : String(err);
+    return [fail("docker", message, engineFix(message))];
+  }
+}
+
+function engineFix(message: string): string {
+  if (!message.includes("EACCES")) return "sudo systemctl start docker";
+  return `sudo usermod -aG docker ${userInfo().username}, and log in again`;
+}
+
+async function checkBaseImage(engine: EngineApi, name: string): Promise<Check> {
+  if (await engine.hasImage(name)) return ok("base image", name);
+  return fail("base image", `${name} is not there`, "sh scripts/base-image");
+}
+
+/** Started together, all processes are one user's: said plainly, since it weakens every other wall. */
+export async function checkSeparation(dataDir: string): Promise<readonly Check[]> {
+  const text = await readFile(join(dataDir, "supervisor.lock"), "utf8").catch(() => "");
+  const pid = Number(text);
+  if (!isAlive(pid)) return [];
+  const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
+  const uid = /^Uid:\s+(\d+)/m.exec(status)?.[1];
+  const who = uid === "0" ? "root" : `user ${uid ?? "unknown"}`;
+  const evidence = `all processes run as ${who}: against ${who} on this host the separation is none`;
+  return [
+    warn("separation", evidence, "run each process by itself, as another user or in a container"),
+  ];
+}

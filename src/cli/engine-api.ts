@@ -1,0 +1,217 @@
+import { request } from "node:http";
+import type { IncomingMessage, RequestOptions } from "node:http";
+import { statfs } from "node:fs/promises";
+import { text } from "node:stream/consumers";
+import { readFrames } from "./engine-frames.ts";
+
+const CALL_TIMEOUT_MS = 30_000;
+const DESCRIBE_TIMEOUT_MS = 3_000;
+const GIB = 2 ** 30;
+
+/**
+ * The engine's HTTP API, as far as the command line needs it: to say how the engine is, and to run
+ * the demo's dnf client. Jobs have their own door, in the build worker.
+ */
+export interface EngineApi {
+  version(): Promise<{ readonly version: string; readonly apiVersion: string }>;
+  info(): Promise<EngineInfo>;
+  hasImage(name: string): Promise<boolean>;
+  /** Runs a container to its end and removes it; what it prints goes to `onOutput`. */
+  run(spec: ContainerSpec, onOutput: (bytes: Uint8Array) => void): Promise<number>;
+  /** Names of containers, networks and volumes that carry this label. */
+  labelled(label: string): Promise<readonly string[]>;
+  removeContainers(label: string): Promise<void>;
+}
+
+export interface EngineInfo {
+  readonly cgroupVersion: string;
+  readonly cgroupDriver: string;
+  readonly rootDir: string;
+  readonly rootless: boolean;
+}
+
+export interface ContainerSpec {
+  readonly image: string;
+  readonly command: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  /** The host's network, so that loopback addresses mean the same inside. */
+  readonly hostNetwork: boolean;
+}
+
+/** The engine answered with an error, or not at all. */
+export class EngineError extends Error {
+  override readonly name = "EngineError";
+  readonly status: number | undefined;
+
+  constructor(message: string, options: { status?: number; cause?: unknown } = {}) {
+    super(message, { cause: options.cause });
+    this.status = options.status;
+  }
+}
+
+export function engineApi(dockerHost: string, signal: AbortSignal): EngineApi {
+  const address = addressOf(dockerHost);
+  const open = (method: string, path: string, call: Call = {}) =>
+    send({ ...address, method, path }, call, call.signal ?? signal);
+  const json = async (method: string, path: string, call: Call = {}): Promise<Fields> => {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(CALL_TIMEOUT_MS)]);
+    const body = await text(await open(method, path, { signal: limit, ...call }));
+    return body === "" ? {} : (JSON.parse(body) as Fields);
+  };
+  const list = async (path: string, label: string): Promise<readonly Fields[]> => {
+    const filters = encodeURIComponent(JSON.stringify({ label: [label] }));
+    const found: unknown = await json(
+      "GET",
+      `${path}${path.includes("?") ? "&" : "?"}filters=${filters}`,
+    );
+    return (
+      Array.isArray(found) ? found : ((found as Fields)["Volumes"] ?? [])
+    ) as readonly Fields[];
+  };
+  const remove = (id: string): Promise<unknown> =>
+    // It must go even when we were interrupted.
+    json("DELETE", `/containers/${id}?force=1&v=1`, {
+      signal: AbortSignal.timeout(CALL_TIMEOUT_MS),
+    });
+
+  return {
+    version: async () => {
+      const { Version, ApiVersion } = await json("GET", "/version");
+      return { version: String(Version), apiVersion: String(ApiVersion) };
+    },
+    info: async () => {
+      const info = await json("GET", "/info");
+      const options = Array.isArray(info["SecurityOptions"]) ? info["SecurityOptions"] : [];
+      return {
+        cgroupVersion: textOf(info["CgroupVersion"]) ?? "1",
+        cgroupDriver: textOf(info["CgroupDriver"]) ?? "",
+        rootDir: textOf(info["DockerRootDir"]) ?? "",
+        rootless: options.includes("name=rootless"),
+      };
+    },
+    hasImage: async (name) => {
+      try {
+        await json("GET", `/images/${name}/json`);
+        return true;
+      } catch (err) {
+        if (err instanceof EngineError && err.status === 404) return false;
+        throw err;
+      }
+    },
+    run: async (spec, onOutput) => {
+      const { Id: id } = await json("POST", "/containers/create", { json: containerBody(spec) });
+      try {
+        await json("POST", `/containers/${String(id)}/start`);
+        const path = `/containers/${String(id)}/logs?follow=1&stdout=1&stderr=1`;
+        for await (const bytes of readFrames(await open("GET", path))) onOutput(bytes);
+        const { StatusCode } = await json("POST", `/containers/${String(id)}/wait`);
+        return Number(StatusCode);
+      } finally {
+        await remove(String(id));
+      }
+    },
+    labelled: async (label) => {
+      const [containers, networks, volumes] = await Promise.all([
+        list("/containers/json?all=1", label),
+        list("/networks", label),
+        list("/volumes", label),
+      ]);
+      return [
+        ...containers.map(({ Names }) => `container ${String(Names)}`),
+        ...networks.map(({ Name }) => `network ${String(Name)}`),
+        ...volumes.map(({ Name }) => `volume ${String(Name)}`),
+      ];
+    },
+    removeContainers: async (label) => {
+      const found = await list("/containers/json?all=1", label);
+      await Promise.all(found.map(({ Id }) => remove(String(Id))));
+    },
+  };
+}
+
+/** One line about the engine, within a few seconds. */
+export async function describeEngine(
+  dockerHost: string,
+  signal: AbortSignal,
+): Promise<{ kind: "up"; description: string } | { kind: "down"; reason: string }> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(DESCRIBE_TIMEOUT_MS)]);
+  try {
+    const engine = engineApi(dockerHost, limit);
+    const [{ version }, info] = await Promise.all([engine.version(), engine.info()]);
+    const free = await freeGib(info.rootDir);
+    const disk = free === undefined ? "" : `, ${free} GB free`;
+    return { kind: "up", description: `${version}, cgroup v${info.cgroupVersion}${disk}` };
+  } catch (err) {
+    signal.throwIfAborted();
+    return { kind: "down", reason: err instanceof Error ? err.message : String(err) };
+  }
+}
+
+/** Undefined where the folder is not of this machine, or not ours to look at. */
+export async function freeGib(path: string): Promise<number | undefined> {
+  return statfs(path).then(
+    ({ bavail, bsize }) => Math.floor((bavail * bsize) / GIB),
+    () => undefined,
+  );
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+interface Call {
+  readonly json?: unknown;
+  readonly signal?: AbortSignal;
+}
+
+function addressOf(dockerHost: string): RequestOptions {
+  const socketPath = /^unix:\/\/(\/.+)$/.exec(dockerHost)?.[1];
+  if (socketPath !== undefined) return { socketPath };
+  const tcp = /^(?:tcp|http):\/\/(\[[0-9a-f:]+\]|[^/:]+)(?::(\d+))?\/?$/.exec(dockerHost);
+  if (tcp?.[1] === undefined) {
+    throw new EngineError(`DOCKER_HOST=${dockerHost}: unix:///path or tcp://host:port is expected`);
+  }
+  return { host: tcp[1].replace(/[[\]]/g, ""), port: Number(tcp[2] ?? 2375) };
+}
+
+function containerBody({ image, command, labels, hostNetwork }: ContainerSpec): object {
+  return {
+    Image: image,
+    Cmd: command,
+    Labels: labels,
+    HostConfig: hostNetwork ? { NetworkMode: "host" } : {},
+  };
+}
+
+async function send(
+  options: RequestOptions,
+  call: Call,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  const body = call.json === undefined ? undefined : JSON.stringify(call.json);
+  const headers = body === undefined ? {} : { "content-type": "application/json" };
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  const outgoing = request({ ...options, headers, signal }, resolve);
+  outgoing.once("error", (cause) => {
+    const where = options.socketPath ?? `${options.host}:${options.port}`;
+    const message = signal.aborted ? "did not answer in time" : cause.message;
+    reject(new EngineError(`no Docker engine at ${where}: ${message}`, { cause }));
+  });
+  outgoing.end(body);
+
+  const response = await promise;
+  const status = response.statusCode ?? 0;
+  if (status < 400) return response;
+  const problem = await text(response);
+  throw new EngineError(`Docker answered ${status}: ${messageIn(problem)}`, { status });
+}
+
+function messageIn(body: string): string {
+  try {
+    return (textOf((JSON.parse(body) as Fields)["message"]) ?? body).slice(0, 500);
+  } catch {
+    return body.slice(0, 500); // A proxy's words, perhaps.
+  }
+}

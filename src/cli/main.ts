@@ -1,0 +1,61 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseEnv } from "node:util";
+import { processEnv } from "../shared/config.ts";
+import type { Env } from "../shared/config.ts";
+import { Interrupted } from "./command.ts";
+import type { Command } from "./command.ts";
+import { builds } from "./commands/builds.ts";
+import { cancel } from "./commands/cancel.ts";
+import { demo } from "./commands/demo.ts";
+import { doctor } from "./commands/doctor.ts";
+import { helpCommand } from "./commands/help.ts";
+import { log } from "./commands/log.ts";
+import { rerun } from "./commands/rerun.ts";
+import { up } from "./commands/up.ts";
+import { version } from "./commands/version.ts";
+import { watch } from "./commands/watch.ts";
+import { why } from "./commands/why.ts";
+import { INSTALL_DIR } from "./processes/process-table.ts";
+import { runCommand } from "./run-command.ts";
+
+const help = helpCommand(() => COMMANDS);
+const COMMANDS: readonly Command[] = [
+  up,
+  demo,
+  doctor,
+  builds,
+  watch,
+  why,
+  log,
+  rerun,
+  cancel,
+  help,
+  version,
+];
+
+const interrupt = new AbortController();
+// The second signal has its default effect: whoever presses twice means it.
+process.once("SIGINT", () => interrupt.abort(new Interrupted("SIGINT")));
+process.once("SIGTERM", () => interrupt.abort(new Interrupted("SIGTERM")));
+// `tatara builds | head -1`: the reader has what it wanted.
+process.stdout.on("error", () => process.exit(0));
+
+const exitCode = await runCommand(COMMANDS, process.argv.slice(2), {
+  env: { ...settingsFile(), ...processEnv() },
+  cwd: process.cwd(),
+  stdout: process.stdout,
+  stderr: process.stderr,
+  signal: interrupt.signal,
+  now: Date.now,
+});
+process.exit(exitCode);
+
+/** `.env` beside the installation; the environment wins over it. */
+function settingsFile(): Env {
+  try {
+    return parseEnv(readFileSync(join(INSTALL_DIR, ".env"), "utf8"));
+  } catch {
+    return {}; // There need not be one.
+  }
+}

@@ -1,0 +1,69 @@
+import { existsSync, renameSync, rmSync } from "node:fs";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Launch } from "./supervised.ts";
+
+/** `sun_path` holds 108 bytes with its end mark. */
+const SOCKET_PATH_BYTES_MAX = 107;
+const SOCKET = "redis.sock";
+
+export interface EmbeddedRedis {
+  /** A path, which ioredis takes as an address. */
+  readonly url: string;
+  launch(env: Readonly<Record<string, string>>): Launch;
+  /** Redis cannot read its own file: it starts empty, and the reconciler fills the queues again. */
+  setAside(): void;
+  dispose(): Promise<void>;
+}
+
+/** A Redis of our own, reachable by its socket only; it ends with us. */
+export async function prepareRedis(dataDir: string): Promise<EmbeddedRedis> {
+  const dir = join(dataDir, "redis");
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  const isShort = Buffer.byteLength(join(dir, SOCKET)) <= SOCKET_PATH_BYTES_MAX;
+  const socketDir = isShort ? dir : await mkdtemp(join(tmpdir(), "tatara-redis-"));
+  const socket = join(socketDir, SOCKET);
+
+  return {
+    url: socket,
+    launch: (env) => ({
+      command: "setpriv",
+      args: ["--pdeathsig", "TERM", "redis-server", "-"],
+      env,
+      stdin: configuration(dir, socket),
+    }),
+    setAside: () => {
+      const files = join(dir, "appendonlydir");
+      if (!existsSync(files)) return;
+      rmSync(`${files}.broken`, { recursive: true, force: true });
+      renameSync(files, `${files}.broken`);
+    },
+    dispose: async () => {
+      await rm(isShort ? socket : socketDir, { recursive: true, force: true });
+    },
+  };
+}
+
+export function isRedisReady(line: string): true | undefined {
+  // Over TCP the sentence begins with "Ready", at a socket it ends with this.
+  return /ready to accept connections/i.test(line) ? true : undefined;
+}
+
+function configuration(dir: string, socket: string): string {
+  return [
+    "port 0",
+    `unixsocket ${quoted(socket)}`,
+    "unixsocketperm 700",
+    `dir ${quoted(dir)}`,
+    "appendonly yes",
+    "appendfsync everysec",
+    'save ""',
+    "maxmemory-policy noeviction",
+    "",
+  ].join("\n");
+}
+
+function quoted(path: string): string {
+  return `"${path.replace(/[\\"]/g, "\\$&")}"`;
+}

@@ -1,0 +1,66 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, open, readFile, writeFile } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
+import { join } from "node:path";
+import { isAlive } from "./is-alive.ts";
+
+/** The children of a supervisor that was killed end within this time. */
+const ENDING_MAX_SECONDS = 20;
+
+/** Another supervisor works in this folder. */
+export class DataDirInUse extends Error {
+  override readonly name = "DataDirInUse";
+}
+
+export interface DataDirLock {
+  /** Children inherit it: the lock lives as long as the last process that holds it. */
+  readonly fd: number;
+  release(): Promise<void>;
+}
+
+/**
+ * One Tatara per data folder. The kernel drops the lock when its last holder is gone, so a kill -9
+ * leaves nothing stale, and a new supervisor waits until the killed one's children have ended.
+ */
+export async function lockDataDir(dataDir: string, signal: AbortSignal): Promise<DataDirLock> {
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  const path = join(dataDir, "supervisor.lock");
+  const file = await open(path, "a", 0o600);
+  try {
+    await lock(file, path, { dataDir, signal });
+    await writeFile(path, `${process.pid}\n`);
+  } catch (err) {
+    await file.close();
+    throw err;
+  }
+  return { fd: file.fd, release: () => file.close() };
+}
+
+async function lock(
+  file: FileHandle,
+  path: string,
+  { dataDir, signal }: { readonly dataDir: string; readonly signal: AbortSignal },
+): Promise<void> {
+  if (await flock(file, ["-n"], signal)) return;
+  const holder = Number(await readFile(path, "utf8"));
+  if (!isAlive(holder) && (await flock(file, ["-w", String(ENDING_MAX_SECONDS)], signal))) return;
+  throw new DataDirInUse(
+    `${dataDir} is in use by another Tatara (process ${holder}). ` +
+      "Stop that one, or set TATARA_DATA_DIR to another folder.",
+  );
+}
+
+/** The command locks the open file that it inherits, which is ours too. */
+async function flock(
+  file: FileHandle,
+  options: readonly string[],
+  signal: AbortSignal,
+): Promise<boolean> {
+  const child = spawn("flock", [...options, "3"], {
+    stdio: ["ignore", "ignore", "ignore", file.fd],
+    signal,
+  });
+  const [code] = (await once(child, "exit")) as [number | null];
+  return code === 0;
+}

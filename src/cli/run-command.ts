@@ -1,0 +1,131 @@
+import { parseArgs } from "node:util";
+import { ConfigError } from "../shared/config.ts";
+import type { Env } from "../shared/config.ts";
+import { COMMON_OPTIONS, Interrupted } from "./command.ts";
+import type { Command, CommandContext } from "./command.ts";
+import { CommandError, EXIT } from "./exit-codes.ts";
+import type { ExitCode } from "./exit-codes.ts";
+import { commandHelp } from "./help-text.ts";
+import { createPrinter } from "./print.ts";
+import type { Printer, Terminal } from "./print.ts";
+
+export interface World {
+  readonly env: Env;
+  readonly cwd: string;
+  readonly stdout: Terminal;
+  readonly stderr: Terminal;
+  /** Aborted with `Interrupted` by Ctrl-C and SIGTERM. */
+  readonly signal: AbortSignal;
+  readonly now: () => number;
+}
+
+/** Parses, runs one command, and turns whatever happens into an exit status and one message. */
+export async function runCommand(
+  commands: readonly Command[],
+  argv: readonly string[],
+  world: World,
+): Promise<ExitCode> {
+  const plain = createPrinter({ ...world, isQuiet: false, noColor: false });
+  try {
+    const name = commandName(argv);
+    const command = commands.find((one) => one.name === name);
+    if (command === undefined) throw unknownCommand(name, commands);
+    return await run(command, parse(command, argv.slice(1)), world);
+  } catch (err) {
+    return explain(err, plain);
+  }
+}
+
+/** No command, `-h` and `--help` mean help, `-V` and `--version` the version. */
+function commandName([first]: readonly string[]): string {
+  if (first === undefined || first === "-h" || first === "--help") return "help";
+  if (first === "-V" || first === "--version") return "version";
+  return first;
+}
+
+type Parsed = ReturnType<typeof parse>;
+
+function parse(command: Command, argv: readonly string[]) {
+  const fields = argv.find((argument) => argument.startsWith("--json="))?.slice("--json=".length);
+  const args = argv.map((argument) => (argument.startsWith("--json=") ? "--json" : argument));
+  const options = { ...COMMON_OPTIONS, ...command.options };
+  try {
+    const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
+    if (positionals.length > command.positionalsMax) {
+      throw new Error(`Unexpected argument '${positionals[command.positionalsMax]}'`);
+    }
+    return { values: values as Readonly<Record<string, unknown>>, positionals, fields };
+  } catch (err) {
+    const message = err instanceof Error ? err.message : String(err);
+    throw new CommandError(EXIT.usage, message, `tatara help ${command.name}`);
+  }
+}
+
+async function run(command: Command, parsed: Parsed, world: World): Promise<ExitCode> {
+  const { values, positionals, fields } = parsed;
+  const flag = (name: string): boolean => values[name] === true;
+  const text = (name: string): string | undefined => {
+    const value = values[name];
+    return typeof value === "string" ? value : undefined;
+  };
+  const printer = createPrinter({ ...world, isQuiet: flag("quiet"), noColor: flag("no-color") });
+  if (flag("help")) {
+    for (const line of commandHelp(command)) printer.answer(...line);
+    return EXIT.ok;
+  }
+  const timeoutMs = durationMs(text("timeout"));
+  const context: CommandContext = {
+    positionals,
+    flag,
+    text,
+    isJson: flag("json"),
+    fields: fields?.split(",").map((field) => field.trim()),
+    env: world.env,
+    cwd: world.cwd,
+    printer,
+    signal:
+      timeoutMs === undefined
+        ? world.signal
+        : AbortSignal.any([world.signal, AbortSignal.timeout(timeoutMs)]),
+    now: world.now,
+  };
+  return command.run(context);
+}
+
+/** `90s`, `10m`, `2h`, or plain seconds. */
+export function durationMs(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const [, amount, unit = "s"] = /^(\d{1,6})(s|m|h)?$/.exec(text) ?? [];
+  if (amount === undefined) {
+    throw new CommandError(EXIT.usage, `--timeout ${text}: 90s, 10m or 2h is expected`);
+  }
+  return Number(amount) * { s: 1_000, m: 60_000, h: 3_600_000 }[unit as "s" | "m" | "h"];
+}
+
+function unknownCommand(name: string, commands: readonly Command[]): CommandError {
+  const near = commands.find((command) => command.name.startsWith(name.slice(0, 2)));
+  const hint =
+    near === undefined ? "tatara help" : `tatara help, or did you mean tatara ${near.name}`;
+  return new CommandError(EXIT.usage, `There is no command ${name}.`, hint);
+}
+
+function explain(err: unknown, printer: Printer): ExitCode {
+  if (err instanceof CommandError) {
+    for (const line of err.message.split("\n")) printer.complain(line);
+    if (err.hint !== undefined) printer.complain("  ", err.hint);
+    return err.exitCode;
+  }
+  if (err instanceof Interrupted) return EXIT.interrupted;
+  if (err instanceof DOMException && err.name === "TimeoutError") {
+    printer.complain("Waited longer than --timeout.");
+    return EXIT.timeout;
+  }
+  if (err instanceof ConfigError) {
+    for (const line of err.message.split("\n")) printer.complain(line);
+    return EXIT.usage;
+  }
+  // A bug of ours: the trace helps whoever reports it.
+  const text = err instanceof Error ? (err.stack ?? err.message) : String(err);
+  for (const line of text.split("\n")) printer.complain(line);
+  return EXIT.errored;
+}

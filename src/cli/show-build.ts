@@ -1,0 +1,157 @@
+import type { FailureCard } from "../shared/protocol.ts";
+import { branchOf } from "../domain/push.ts";
+import { isFinal } from "../domain/states.ts";
+import type { State } from "../domain/states.ts";
+import type { ApiBuild, ApiBuildSummary, ApiJob, ApiPublish, ApiStep } from "./api-types.ts";
+import type { Ink, Line, Piece } from "./print.ts";
+
+/** As wide as `skipped`; where nothing but `ok` is expected, narrower. */
+const WORD_COLUMNS = 8;
+const NAME_COLUMNS = 13;
+const TIME_COLUMNS = 7;
+const EXCERPT_LINES_MAX = 20;
+
+const LOOK = {
+  queued: { word: "queued", ink: "dim" },
+  running: { word: "running", ink: "blue" },
+  passed: { word: "ok", ink: "green" },
+  failed: { word: "failed", ink: "red" },
+  errored: { word: "errored", ink: "yellow" },
+  cancelled: { word: "cancelled", ink: "dim" },
+  skipped: { word: "skipped", ink: "dim" },
+} as const satisfies Record<State, { readonly word: string; readonly ink: Ink }>;
+
+const WHOSE = {
+  code: "your code or tests",
+  file: "a file of the repository",
+  network: "the network or a registry",
+  ours: "Tatara itself, not your code",
+} as const satisfies Record<FailureCard["kind"], string>;
+
+export function stateWord(state: State): Piece {
+  const { word, ink } = LOOK[state];
+  return { ink, text: word };
+}
+
+/** `acme/hello #1  main 3f2a9c1  first commit` */
+export function headerLine(build: ApiBuildSummary): Line {
+  return [
+    { ink: "bold", text: `${build.repo} #${build.number}` },
+    `  ${refName(build.ref)} ${shortSha(build.sha)}`.trimEnd(),
+    `  ${build.message.split("\n")[0] ?? ""}`,
+  ];
+}
+
+/** `  ok      image         9s     layers 3/4 from cache` */
+export function resultLine(
+  line: Pick<Result, "state" | "name" | "durationMs" | "note">,
+  wordColumns = WORD_COLUMNS,
+): Line {
+  const { word, ink } = LOOK[line.state];
+  const time = line.durationMs === null ? "" : formatMs(line.durationMs);
+  return [
+    "  ",
+    { ink, text: word.padEnd(wordColumns - 1) },
+    " ",
+    line.name.padEnd(NAME_COLUMNS),
+    time.padEnd(TIME_COLUMNS),
+    line.note ?? "",
+  ];
+}
+
+/** A step, or the publish, as one line shows it. */
+export interface Result {
+  readonly key: string;
+  readonly state: State;
+  readonly name: string;
+  readonly durationMs: number | null;
+  readonly startedAt: string | null;
+  readonly note: string | null;
+  /** Nothing that belongs on its line is still to come. */
+  readonly isComplete: boolean;
+}
+
+/** All steps of a build's jobs and its publish, in the order in which they happen. */
+export function resultsOf(build: ApiBuild): readonly Result[] {
+  const several = build.jobs.length > 1;
+  const steps = build.jobs.flatMap((job) =>
+    job.steps.map((step): Result => {
+      const { state, durationMs, startedAt } = step;
+      const key = `${job.id} ${job.attempt} ${step.name}`;
+      const name = several && job.target !== null ? `${step.name} (${job.target})` : step.name;
+      const note = noteOf(step, job, build);
+      // What a package step made is known once the job has sent it.
+      const isComplete = step.kind !== "package" || note !== null || isFinal(job.state);
+      return { key, state, name, durationMs, startedAt, note, isComplete };
+    }),
+  );
+  return build.publish === null ? steps : [...steps, publishResult(build.publish)];
+}
+
+function noteOf(step: ApiStep, job: ApiJob, build: ApiBuild): string | null {
+  if (step.note !== null || step.kind !== "package") return step.note;
+  const names = build.artifacts
+    .filter(({ target }) => target === job.target)
+    .map(({ fileName }) => fileName.replace(/\.rpm$/, ""));
+  return names.filter((name) => !/\.src$|-debug(info|source)-/.test(name)).join(", ") || null;
+}
+
+const STATE_OF_PUBLISH = {
+  queued: "queued",
+  running: "running",
+  live: "passed",
+  failed: "failed",
+  errored: "errored",
+  cancelled: "cancelled",
+} as const satisfies Record<ApiPublish["state"], State>;
+
+function publishResult(publish: ApiPublish): Result {
+  const generations = publish.generations.map(
+    ({ channel, number }) => `${channel}, generation ${number}`,
+  );
+  const signed =
+    publish.keyFingerprint === null ? "" : `signed ${publish.keyFingerprint.slice(-4)}`;
+  const where = generations.length > 0 ? generations : publish.channels;
+  return {
+    key: "publish",
+    state: STATE_OF_PUBLISH[publish.state],
+    name: "publish",
+    durationMs: publish.durationMs,
+    startedAt: null,
+    note: [...where, signed].filter(Boolean).join(", "),
+    isComplete: true,
+  };
+}
+
+/** The failure card as text: what happened, where, the evidence, what to do. */
+export function failureLines(failure: FailureCard): readonly Line[] {
+  const { title, code, file, line, excerpt, hint, kind, confidence, problems } = failure;
+  const place = file === null ? "" : line === null ? file : `${file}:${line}`;
+  const text = problems ?? excerpt;
+  const excerptLines = text.split("\n").filter((one) => one.trim() !== "");
+  return [
+    [{ ink: "red", text: title }, `   ${code}`],
+    ...(place === "" ? [] : [["  ", { ink: "bold" as const, text: place }]]),
+    ...excerptLines.slice(-EXCERPT_LINES_MAX).map((one): Line => ["  | ", one]),
+    ...(hint === null ? [] : [[`  do: ${hint}`]]),
+    [`  ${WHOSE[kind]}${confidence === "high" ? "" : `; confidence: ${confidence}`}`],
+  ];
+}
+
+export function refName(ref: string): string {
+  return branchOf(ref) ?? ref.replace(/^refs\/(tags\/)?/, "");
+}
+
+export function shortSha(sha: string | null): string {
+  return sha?.slice(0, 7) ?? "";
+}
+
+/** `0.2s`, `9s`, `1m51`, `2h05` */
+export function formatMs(ms: number): string {
+  if (ms < 9_950) return `${(ms / 1_000).toFixed(1)}s`;
+  const seconds = Math.round(ms / 1_000);
+  if (seconds < 60) return `${seconds}s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes}m${String(seconds % 60).padStart(2, "0")}`;
+  return `${Math.floor(minutes / 60)}h${String(minutes % 60).padStart(2, "0")}`;
+}

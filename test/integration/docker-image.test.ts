@@ -1,0 +1,197 @@
+import { Readable } from "node:stream";
+import { describe, expect, test } from "vitest";
+import { Stopped } from "../../src/domain/stop.ts";
+import type { BuildImageOptions } from "../../workers/build/engine.ts";
+import {
+  BASE_IMAGE,
+  buildOptions,
+  collector,
+  docker,
+  engine,
+  never,
+  newJob,
+  realEngine,
+  removeImage,
+  tarOf,
+} from "../support/engine-rig.ts";
+import { until } from "../support/until.ts";
+
+describe("building an image", () => {
+  const build = async (dockerfile: string, changes: Partial<BuildImageOptions> = {}) => {
+    const { job } = await newJob();
+    await using _job = job;
+    const output = collector();
+    const options = buildOptions(job, tarOf({ Dockerfile: dockerfile }), output.take);
+    const built = await engine.buildImage({ ...options, ...changes }, never);
+    if (built.kind === "built") await removeImage(engine, built.image);
+    return { built, output: output.text() };
+  };
+
+  test("a line that cannot be parsed is named by its number", async () => {
+    await expect(build(`FROM ${BASE_IMAGE}\n\nRUNN true\n`)).rejects.toMatchObject({
+      code: "DOCKERFILE_INVALID",
+      file: "Dockerfile",
+      line: 3,
+    });
+  });
+
+  test("what only BuildKit can is named as that", async () => {
+    const needed = { code: "DOCKERFILE_NEEDS_BUILDKIT" };
+    const lines = ["RUN --mount=type=cache,target=/c true", "COPY --link Dockerfile /d"];
+
+    for (const line of lines) {
+      await expect(build(`FROM ${BASE_IMAGE}\n${line}\n`)).rejects.toMatchObject(needed);
+    }
+    const heredoc = `FROM ${BASE_IMAGE}\nRUN <<EOF\necho a\nEOF\n`;
+    await expect(build(heredoc)).rejects.toMatchObject({ ...needed, line: 2 });
+  });
+
+  test("no Dockerfile, and an empty one, are the user's faults", async () => {
+    const invalid = { code: "DOCKERFILE_INVALID" };
+
+    await expect(build("")).rejects.toMatchObject(invalid);
+    await expect(build("FROM scratch\n", { dockerfile: "no/such" })).rejects.toMatchObject(invalid);
+  });
+
+  test("a file that COPY does not find is a failure without an exit code", async () => {
+    const { built } = await build(`FROM ${BASE_IMAGE}\nCOPY missing.txt /\n`);
+
+    expect(built).toMatchObject({
+      kind: "failed",
+      exitCode: null,
+      instruction: "COPY missing.txt /",
+      message: expect.stringContaining("missing.txt"),
+    });
+  });
+
+  test("a name that cannot be an image is the user's, a registry that is away is not", async () => {
+    const unknown = { name: "UserFault", code: "IMAGE_UNKNOWN" };
+    const away = { name: "InfraFault", code: "IMAGE_UNAVAILABLE" };
+    const image = "registry.invalid/no/such:1";
+
+    await expect(build("FROM Not-A-Name:1\n")).rejects.toMatchObject(unknown);
+    await expect(build(`FROM ${image}\n`)).rejects.toMatchObject(away);
+    const copy = `FROM ${BASE_IMAGE}\nCOPY --from=${image} /a /b\n`;
+    await expect(build(copy)).rejects.toMatchObject(away);
+    await expect(engine.findImage("Not A Name", never)).rejects.toMatchObject(unknown);
+    await expect(engine.findImage(image, never)).rejects.toMatchObject(away);
+  });
+
+  test("the memory limit bites inside a build", async () => {
+    const { built } = await build(`FROM ${BASE_IMAGE}\nRUN tail /dev/zero\n`);
+
+    expect(built).toMatchObject({ kind: "failed", exitCode: 137 });
+  });
+
+  test("a build over its time is ended, and its container removed", async () => {
+    const { built } = await build(`FROM ${BASE_IMAGE}\nRUN echo begun; sleep 60123\n`, {
+      timeoutMs: 1_500,
+    });
+
+    expect(built).toEqual({ kind: "over-time" });
+    await until(sleepers, 0);
+  });
+
+  test("an abort ends a build with its reason", async () => {
+    const { job } = await newJob();
+    await using _job = job;
+    const stop = new AbortController();
+    const context = tarOf({ Dockerfile: `FROM ${BASE_IMAGE}\nRUN echo be""gun; sleep 600\n` });
+    const onOutput = (chunk: Buffer) => {
+      if (chunk.toString() === "begun\n") stop.abort(new Stopped("cancelled"));
+    };
+
+    const building = engine.buildImage(buildOptions(job, context, onOutput), stop.signal);
+
+    await expect(building).rejects.toEqual(new Stopped("cancelled"));
+  });
+
+  test("a context that cannot be read to its end fails as itself", async () => {
+    const { job } = await newJob();
+    await using _job = job;
+    const broken = new Error("git ended with 128");
+    const context: Readable = new Readable({ read: () => void context.destroy(broken) });
+
+    const building = engine.buildImage(buildOptions(job, context), never);
+
+    await expect(building).rejects.toBe(broken);
+  });
+
+  async function sleepers() {
+    const containers = await docker.listContainers({ all: true });
+    return containers.filter(({ Command: command }) => command.includes("sleep 60123")).length;
+  }
+});
+
+describe("leftovers", () => {
+  test("a build's container without labels is known by its cgroup, a foreign one is not", async () => {
+    const create = (cgroup: string) =>
+      docker.createContainer({
+        Image: BASE_IMAGE,
+        Cmd: ["true"],
+        HostConfig: { CgroupParent: cgroup, NetworkMode: "none" },
+      });
+    const ours = await create("/tatara/killed-worker");
+    const foreign = await create("/somebody");
+    await using _foreign = { [Symbol.asyncDispose]: () => foreign.remove() };
+
+    const found = (await engine.listLeftovers(never)).filter(
+      ({ id }) => id === ours.id || id === foreign.id,
+    );
+    for (const leftover of found) await engine.removeLeftover(leftover, never);
+
+    expect(found).toMatchObject([
+      { kind: "container", id: ours.id, workerId: "killed-worker", jobId: undefined },
+    ]);
+    await expect(ours.inspect()).rejects.toMatchObject({ statusCode: 404 });
+  });
+
+  test("the newest image of a name stays, an older one goes once its time is over", async () => {
+    const { job } = await newJob();
+    await using _job = job;
+    const cacheName = `test/${job.jobId}`;
+    const build = async (text: string) => {
+      const context = tarOf({
+        Dockerfile: `FROM ${BASE_IMAGE}\nLABEL test=${job.jobId}-${text}\n`,
+      });
+      const built = await engine.buildImage({ ...buildOptions(job, context), cacheName }, never);
+      if (built.kind !== "built") throw new Error("The image was not built.");
+      return built.image.id;
+    };
+    const older = await build("older");
+    const newer = await build("newer");
+
+    const now = (await engine.listLeftovers(never)).map(({ id }) => id);
+    const patient = realEngine({ imageTtlMs: 3_600_000 });
+    const later = (await patient.listLeftovers(never)).map(({ id }) => id);
+    await removeById(older);
+    await removeById(newer);
+
+    expect(now).toContain(older);
+    expect(now).not.toContain(newer);
+    expect(later).not.toContain(older);
+  });
+
+  test("layers of a build that failed are the next one's cache until their time is over", async () => {
+    const { job } = await newJob();
+    await using _job = job;
+    const base = `FROM ${BASE_IMAGE}\nRUN echo ${job.jobId} > /layer\n`;
+    const build = (more: string, onOutput: (chunk: Buffer) => void) =>
+      engine.buildImage(buildOptions(job, tarOf({ Dockerfile: base + more }), onOutput), never);
+    await build("RUN exit 1\n", () => undefined);
+    const output = collector();
+
+    await build("RUN exit 2\n", output.take);
+
+    const layer = / ---> Using cache\n ---> ([0-9a-f]{12})\n/.exec(output.text())?.[1];
+    const left = await engine.listLeftovers(never);
+    const partial = left.find(({ id }) => id === `tatara-partial:${layer}`);
+    expect(layer).toBeDefined();
+    expect(partial).toMatchObject({ kind: "image" });
+    if (partial) await engine.removeLeftover(partial, never);
+  });
+
+  async function removeById(id: string) {
+    await docker.getImage(id).remove({ force: true });
+  }
+});

@@ -1,0 +1,119 @@
+import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Stopped } from "../../src/domain/stop.ts";
+import type { BuildGrant } from "../../src/shared/protocol.ts";
+import type { Logger } from "../../src/shared/logger.ts";
+import { serverClient } from "../../src/shared/server-client.ts";
+import type { ContainerLimits, Engine } from "../../workers/build/engine.ts";
+import { openGit } from "../../workers/build/git.ts";
+import { holdLease } from "../../workers/build/lease.ts";
+import { openMirrors } from "../../workers/build/mirrors.ts";
+import { runJob } from "../../workers/build/run-job.ts";
+import type { RunJobDeps } from "../../workers/build/run-job.ts";
+import { spoolBudget } from "../../workers/build/spool.ts";
+import { aGrant, startBuildServer } from "./build-server.ts";
+import type { BuildServer, Told } from "./build-server.ts";
+import { createRepo } from "./git-host.ts";
+import type { Files, ForgeRepo } from "./git-host.ts";
+import { startGitHttp } from "./git-http.ts";
+import type { GitHttp } from "./git-http.ts";
+import type { PushToTell } from "./github-deliveries.ts";
+
+export const LIMITS: ContainerLimits = {
+  memoryBytes: 512 * 2 ** 20,
+  cpus: 2,
+  pids: 256,
+  timeoutMs: 60_000,
+  idleTimeoutMs: 60_000,
+};
+
+/** A build worker's job runner with a real git host, and a server that keeps what it is told. */
+export interface BuildRig extends AsyncDisposable {
+  readonly server: BuildServer;
+  readonly git: GitHttp;
+  readonly dir: string;
+  /** Errors and warnings of the operator's log. */
+  readonly complaints: string[];
+  repo(files: Files): Promise<ForgeRepo>;
+  grantFor(push: PushToTell, changes?: Partial<BuildGrant>): BuildGrant;
+  /** Runs an attempt to its end, removal included. */
+  run(grant: BuildGrant): Promise<Told>;
+  /** As SIGTERM to the worker. */
+  stopWorker(): void;
+  /** Files of jobs that are still on the worker's disk. */
+  filesOfJobs(): Promise<readonly string[]>;
+}
+
+export async function startBuildRig(
+  engine: Engine,
+  changes: Partial<Pick<RunJobDeps, "limits" | "baseImage">> & {
+    readonly heartbeatMs?: number;
+  } = {},
+): Promise<BuildRig> {
+  const dir = await mkdtemp(join(tmpdir(), "tatara-build-"));
+  const git = await startGitHttp(dir);
+  const server = await startBuildServer();
+  const client = serverClient({ url: server.url, token: server.token });
+  const shutdown = new AbortController();
+  const complaints: string[] = [];
+  const gitDoor = openGit({ path: process.env["PATH"] ?? "" });
+  const logger = complainingLogger(complaints);
+  const deps: RunJobDeps = {
+    client,
+    engine,
+    git: gitDoor,
+    mirrors: openMirrors({ dir: join(dir, "mirrors"), git: gitDoor, httpPrefixes: [git.url] }),
+    budget: spoolBudget(),
+    workerId: "worker-under-test",
+    baseImage: changes.baseImage ?? "tatara/base:latest",
+    limits: changes.limits ?? LIMITS,
+    packageScript: await readFile("workers/build/steps/package.sh", "utf8"),
+    dir: join(dir, "jobs"),
+    now: Date.now,
+    logger,
+    onEngineLost: () => void complaints.push("engine lost"),
+  };
+  let repos = 0;
+
+  return {
+    server,
+    git,
+    dir,
+    complaints,
+    repo: (files) => createRepo(dir, `acme/hello-${(repos += 1)}`, { files }),
+    grantFor: (push, more = {}) => {
+      const url = `${git.url}/${push.repo}.git`;
+      return { ...aGrant({ url, sha: push.sha ?? push.after, ref: push.ref }), ...more };
+    },
+    run: async (grant) => {
+      const { heartbeatMs = 5_000 } = changes;
+      const options = { client, shutdown: shutdown.signal, logger, heartbeatMs };
+      const lease = holdLease(grant, options);
+      try {
+        await runJob(grant, deps, lease);
+      } finally {
+        lease.close();
+      }
+      return server.told(grant.jobId);
+    },
+    stopWorker: () => shutdown.abort(new Stopped("shutdown")),
+    filesOfJobs: () => readdir(deps.dir).catch(() => []),
+    [Symbol.asyncDispose]: async () => {
+      await server[Symbol.asyncDispose]();
+      await git[Symbol.asyncDispose]();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+function complainingLogger(complaints: string[]): Logger {
+  const logger: Logger = {
+    debug: () => undefined,
+    info: () => undefined,
+    warn: (_fields, message) => void complaints.push(message),
+    error: (fields, message) => void complaints.push(`${message} ${String(fields["err"])}`),
+    child: () => logger,
+  };
+  return logger;
+}

@@ -1,0 +1,50 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export type SampleFiles = Record<string, string>;
+
+/** A folder of `examples/` as path → text, executable files marked as the forge double wants it. */
+export async function exampleFiles(name: string): Promise<SampleFiles> {
+  const root = fileURLToPath(new URL(`../../examples/${name}`, import.meta.url));
+  const entries = await readdir(root, { recursive: true, withFileTypes: true });
+  const files: SampleFiles = {};
+  for (const entry of entries.filter((candidate) => candidate.isFile())) {
+    const path = join(entry.parentPath, entry.name);
+    const mark = path.endsWith(".sh") ? "*" : "";
+    files[relative(root, path) + mark] = await readFile(path, "utf8");
+  }
+  return files;
+}
+
+const SPEC = `Name: tiny
+Version: 1.0
+Release: 1%{?dist}
+Summary: A script that says its name
+License: MIT
+BuildArch: noarch
+Source0: %{name}-%{version}.tar.gz
+%description
+A script that says its name.
+%prep
+%setup -q
+%build
+BUILD
+%install
+install -D -m 755 tiny %{buildroot}%{_bindir}/tiny
+%files
+%{_bindir}/tiny
+`;
+
+/** The smallest repository that goes the whole line; parts of it can be replaced. */
+export function tinyRepo(
+  parts: { readonly test?: string; readonly build?: string; readonly dockerfile?: string } = {},
+): SampleFiles {
+  const { test = "sh ./tiny", build = ":", dockerfile = "FROM tatara/base\n" } = parts;
+  return {
+    ".tatara.yml": `image: ./Dockerfile\ntest: ${JSON.stringify(test)}\npackage: tiny.spec\npublish: dev\n`,
+    Dockerfile: dockerfile,
+    tiny: "#!/bin/sh\necho tiny\n",
+    "tiny.spec": SPEC.replace("BUILD", build),
+  };
+}

@@ -1,0 +1,93 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import express from "express";
+import { buildAssets, type Assets } from "../../src/server/assets.ts";
+import type { WebDeps } from "../../src/server/routes/web-deps.ts";
+import { webRoutes } from "../../src/server/routes/web-routes.ts";
+import { createLogger } from "../../src/shared/logger.ts";
+import { memoryLive, memoryReadStore } from "./memory-read-store.ts";
+import { sampleRecords, type Sample } from "./sample-records.ts";
+
+export const ADMIN_TOKEN = "admin-token-of-the-tests-0123456789";
+
+export interface WebServer extends Sample, AsyncDisposable {
+  readonly url: string;
+  readonly live: ReturnType<typeof memoryLive>;
+  /** What was asked of the actions, as `cancel bld-1 admin`. */
+  readonly acts: string[];
+  /** Ends every connection and listens no more; `comeBack` undoes it. */
+  goAway(): Promise<void>;
+  comeBack(): Promise<void>;
+}
+
+let assets: Promise<Assets> | undefined;
+
+/** The real pages and API on records in memory. */
+export async function startWebServer(some: Partial<WebDeps> = {}): Promise<WebServer> {
+  assets ??= buildAssets();
+  const sample = sampleRecords(Date.now());
+  const live = memoryLive();
+  const acts: string[] = [];
+  const used = new Set<string>();
+  const app = express();
+  app.use(
+    webRoutes({
+      read: memoryReadStore(sample.records),
+      logs: sample.logs,
+      live,
+      logger: createLogger({ process: "test", level: "error", now: Date.now }),
+      assets: await assets,
+      now: Date.now,
+      adminToken: ADMIN_TOKEN,
+      anonymousRead: false,
+      sessions: {
+        redeemLink: (token) => {
+          const isGood = token === "one-time" && !used.has(token);
+          used.add(token);
+          return Promise.resolve(isGood ? "browser-token" : undefined);
+        },
+        isValid: (token) => Promise.resolve(token === "browser-token"),
+      },
+      publicUrlOf: (request) => `http://${request.get("host") ?? ""}`,
+      keyFingerprint: () => Promise.resolve(sample.keyFingerprint),
+      act: {
+        cancel: (id, by) => {
+          acts.push(`cancel ${id} ${by}`);
+          return Promise.resolve("cancelling");
+        },
+        rerun: (id, by) => {
+          acts.push(`rerun ${id} ${by}`);
+          return Promise.resolve({ id: "bld-passed", number: 45 });
+        },
+      },
+      artifacts: { open: () => Promise.resolve(undefined) },
+      ...some,
+    }),
+  );
+  let server = await listen(app, 0);
+  const { port } = server.address() as AddressInfo;
+  const goAway = async (): Promise<void> => {
+    const closed = Promise.withResolvers<void>();
+    server.close(() => closed.resolve());
+    server.closeAllConnections();
+    await closed.promise;
+  };
+  return {
+    ...sample,
+    url: `http://127.0.0.1:${port}`,
+    live,
+    acts,
+    goAway,
+    comeBack: async () => void (server = await listen(app, port)),
+    [Symbol.asyncDispose]: goAway,
+  };
+}
+
+async function listen(app: express.Express, port: number): Promise<Server> {
+  const server = createServer(app);
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", reject);
+  server.listen(port, "127.0.0.1", resolve);
+  await promise;
+  return server;
+}

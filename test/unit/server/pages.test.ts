@@ -1,0 +1,361 @@
+import { describe, expect, test } from "vitest";
+import { logRows } from "../../../src/server/log-html.ts";
+import { buildPage } from "../../../src/server/pages/build.ts";
+import { channelPage } from "../../../src/server/pages/channel.ts";
+import { channelsPage } from "../../../src/server/pages/channels.ts";
+import { errorPage, notFound } from "../../../src/server/pages/error.ts";
+import { homePage } from "../../../src/server/pages/home.ts";
+import { faviconFiles } from "../../../src/server/pages/icons.ts";
+import { documentOf } from "../../../src/server/pages/layout.ts";
+import { logPage } from "../../../src/server/pages/log.ts";
+import { loginPage } from "../../../src/server/pages/login.ts";
+import type { Page, PageContext } from "../../../src/server/pages/page.ts";
+import { repoPage } from "../../../src/server/pages/repo.ts";
+import { reposPage } from "../../../src/server/pages/repos.ts";
+import type { BuildView } from "../../../src/server/views.ts";
+import { aBuild, aJob, anEmptyChannel, aPackage, aStep } from "../../support/memory-read-store.ts";
+import { sampleBuilds } from "../../support/sample-builds.ts";
+
+const NOW = Date.parse("2026-11-21T20:00:00Z");
+const icons = Object.fromEntries(faviconFiles().map(({ name }) => [name, `/assets/${name}.svg`]));
+
+function aContext(some: Partial<PageContext> = {}): PageContext {
+  return {
+    publicUrl: "https://ci.example.com",
+    now: NOW,
+    path: "/",
+    theme: "auto",
+    assets: { style: "/assets/a.css", script: "/assets/a.js", icons } as PageContext["assets"],
+    visitor: "admin",
+    counts: {
+      builds: {},
+      jobsQueued: 0,
+      jobsRunning: 0,
+      publishesWaiting: 0,
+      statusesWaiting: 0,
+      oldestQueuedAt: null,
+      parkedForges: [],
+      liveWorkers: 1,
+    },
+    ...some,
+  };
+}
+
+const draw = (page: Page, context = aContext()): string => documentOf(page, context, "v1");
+
+function build(id: string): BuildView {
+  const found = sampleBuilds(NOW).find((one) => one.id === id);
+  if (found === undefined) throw new Error(`No sample build ${id}.`);
+  return found;
+}
+
+const buildHtml = (one: BuildView, context = aContext()): string =>
+  draw(buildPage({ build: one, original: undefined, logTail: undefined }, context), context);
+
+describe("text from outside", () => {
+  const HOSTILE = `"'><img src=x onerror=alert(1)></script><!--\u202e&lt;\0`;
+
+  /** One of everything, with the same text wherever text comes from outside. */
+  function everyPage(text: string): readonly string[] {
+    const full = aBuildOf(text);
+    const failure = { ...full, publish: null };
+    const channel = {
+      ...anEmptyChannel(text),
+      head: 1,
+      targets: [text, `${text}2`],
+      packages: full.packages,
+    };
+    const repo = { name: text, forge: "own", defaultBranch: text, createdAt: NOW } as const;
+    const rows = logRows(new TextEncoder().encode(`${text}\n`));
+    const logTail = { from: 5, rows, totalRows: 6, totalLines: 6, sizeBytes: 99 };
+    const original = { repo: text, number: 3 };
+    const list = { builds: [failure, full, full], state: undefined, hasMore: true };
+    const [job] = full.jobs;
+    const [step] = job?.steps ?? [];
+    if (job === undefined || step === undefined) throw new Error("The sample has a step.");
+    const context = aContext({
+      path: `/?${text}`,
+      publicUrl: `https://ci.example.com/${text}`,
+      counts: {
+        builds: {},
+        jobsQueued: 1,
+        jobsRunning: 0,
+        publishesWaiting: 0,
+        statusesWaiting: 0,
+        oldestQueuedAt: NOW,
+        parkedForges: [{ forge: "github", reason: text }],
+        liveWorkers: 0,
+      },
+    });
+    const channels = [{ name: text, head: 1, updatedAt: NOW }];
+    return [
+      buildPage({ build: failure, original, logTail }, context),
+      buildPage({ build: { ...full, failure: null }, original, logTail }, context),
+      buildPage(
+        { build: { ...full, failure: null, publish: null, packages: [] }, original, logTail },
+        context,
+      ),
+      buildPage(
+        { build: { ...full, failure: null, publish: null, state: "skipped" }, original, logTail },
+        context,
+      ),
+      logPage({ build: full, chosen: { job, step }, logTail }, context),
+      logPage(
+        {
+          build: full,
+          chosen: { job, step: { ...step, startedAt: null, state: "skipped" } },
+          logTail,
+        },
+        context,
+      ),
+      homePage({ ...list, repos: [repo], channels, isFirstPage: true }, context),
+      reposPage({ repos: [repo], wanted: text }, context),
+      reposPage({ repos: [], wanted: text }, context),
+      repoPage({ ...list, repo }, context),
+      repoPage({ ...list, builds: [], repo }, context),
+      channelsPage({ channels, keyFingerprint: text }, context),
+      channelPage({ channel, keyFingerprint: text, target: undefined }, context),
+      loginPage({ next: `/${text}`, problem: "none" }),
+      errorPage(notFound(`There is no page at ${text}`)),
+    ].map((page) => draw(page, context));
+  }
+
+  function aBuildOf(text: string): BuildView {
+    const failure = { message: text, hint: text, file: text, line: 1, exitCode: 1 };
+    const step = aStep({
+      name: text,
+      state: "failed",
+      note: text,
+      startedAt: NOW,
+      endedAt: NOW,
+      failure: { code: "STEP_FAILED", ...failure },
+    });
+    const job = aJob({
+      id: text,
+      target: text,
+      reason: text,
+      worker: text,
+      attempt: 2,
+      queuedAt: NOW,
+    });
+    const steps = [step, { ...step, name: `${text}2`, state: "skipped" as const }];
+    return aBuild({
+      id: text,
+      repo: text,
+      sha: text,
+      ref: `refs/heads/${text}`,
+      message: `${text}\n\n${text}`,
+      authorName: text,
+      pusher: text,
+      reason: text,
+      note: text,
+      rerunOf: text,
+      state: "failed",
+      createdAt: NOW,
+      startedAt: NOW,
+      endedAt: NOW,
+      jobs: [
+        { ...job, state: "failed", steps },
+        { ...job, id: `${text}2`, state: "queued" },
+      ],
+      failure: {
+        kind: "code",
+        code: "STEP_FAILED",
+        step: text,
+        title: text,
+        excerpt: text,
+        file: text,
+        line: 1,
+        logLine: 1,
+        hint: text,
+        confidence: "low",
+        evidence: "log",
+        problems: `${text}2`,
+      },
+      publish: {
+        state: "live",
+        channels: [text],
+        generations: [{ channel: text, number: 1 }],
+        startedAt: NOW,
+        endedAt: NOW,
+        durationMs: 1,
+        keyFingerprint: text,
+      },
+      packages: [
+        aPackage({
+          publishedAt: NOW,
+          name: text,
+          version: text,
+          release: text,
+          arch: text,
+          summary: text,
+          license: text,
+          signedSha256: text,
+          repo: text,
+          listings: [{ channel: text, target: text }],
+        }),
+      ],
+      artifacts: [{ jobId: text, fileName: text, sizeBytes: 1, sha256: text, target: text }],
+    });
+  }
+
+  /** Elements with the names of their attributes, without the marks of deceiving characters. */
+  function structureOf(document: string): readonly string[] {
+    const marked = document.replaceAll(/<b class="mk">U\+[0-9A-F]+<\/b>/g, "");
+    return [...marked.matchAll(/<(\/?[a-z][\w-]*|!)([^<>]*)>/gi)].map(
+      ([, name, rest = ""]) => `${name}${rest.replaceAll(/="[^"]*"/g, "=")}`,
+    );
+  }
+
+  test("makes no element and no attribute on any page", () => {
+    const benign = everyPage("text");
+    const hostile = everyPage(HOSTILE);
+
+    for (const [index, document] of hostile.entries()) {
+      expect(structureOf(document)).toEqual(structureOf(benign[index] ?? ""));
+    }
+  });
+
+  test("is shown with its deceiving characters in sight", () => {
+    for (const document of everyPage(HOSTILE)) {
+      expect(document).not.toContain("<img");
+      expect(document).not.toContain("\u202e");
+      expect(document).not.toContain("\0");
+    }
+  });
+});
+
+test("no page has inline scripts or styles, which its policy would refuse", () => {
+  for (const one of sampleBuilds(NOW)) {
+    const document = buildHtml(one);
+
+    expect(document).not.toMatch(/\sstyle=|<style|\son[a-z]+=|<script(?![^>]*\ssrc=)/);
+  }
+});
+
+test.each([
+  ["bld-failed", "✗ #46 hello: failed", "failed"],
+  ["bld-running", "● #47 hello: running", "running"],
+  ["bld-passed", "✓ #45 hello: passed", "passed"],
+  ["bld-errored", "▲ #44 hello: errored", "errored"],
+])("%s says so in title and favicon", (id, title, icon) => {
+  const document = buildHtml(build(id));
+
+  expect(document).toContain(`<title>${title} · Tatara</title>`);
+  expect(document).toMatch(new RegExp(`rel="icon"[^>]*href="/assets/${icon}.svg"`));
+});
+
+test("the failure stands before the steps, with its place, its log line and what it prevented", () => {
+  const document = buildHtml(build("bld-failed"));
+
+  expect(document.indexOf('id="failure"')).toBeLessThan(document.indexOf('class="jobs"'));
+  expect(document).toContain("test/greet.test.ts:41");
+  expect(document).toContain('href="/repos/acme/hello/46/unit#L212"');
+  expect(document).toMatch(/not run:\s*<bdi>package<\/bdi>/);
+  expect(document).toContain("medium confidence");
+});
+
+test("our own faults are called ours", () => {
+  const document = buildHtml(build("bld-errored"));
+
+  expect(document).toContain("Not your fault");
+  expect(document).not.toContain("First failure");
+});
+
+test("a published build shows the line that installs exactly its packages", () => {
+  const document = buildHtml(build("bld-passed"));
+
+  expect(document).toContain("sudo dnf install hello-1.4.0-1.57.g3f2a9c1.debian12<");
+  expect(document).toContain("generation 412");
+  expect(document).toContain("4F2A 91C0 7D3E");
+});
+
+test("whoever may only read is offered nothing to do", () => {
+  expect(buildHtml(build("bld-running"))).toContain("/cancel");
+  expect(buildHtml(build("bld-passed"))).toContain("/rerun");
+
+  const reader = aContext({ visitor: "reader" });
+
+  expect(buildHtml(build("bld-running"), reader)).not.toContain("/cancel");
+  expect(buildHtml(build("bld-passed"), reader)).not.toContain("/rerun");
+});
+
+test("a build that is being stopped cannot be cancelled twice", () => {
+  const document = buildHtml({ ...build("bld-running"), cancelRequestedAt: NOW });
+
+  expect(document).toMatch(/<button class="button" disabled>\s*Cancelling/);
+  expect(document).toContain("<title>● #47 hello: cancelling");
+});
+
+test("an empty server says what to type, with its own address", () => {
+  const data = {
+    builds: [],
+    repos: [],
+    channels: [],
+    state: undefined,
+    isFirstPage: true,
+    hasMore: false,
+  };
+
+  const document = draw(homePage(data, aContext()));
+
+  expect(document).toContain("git remote add tatara https://ci.example.com/git/acme/hello.git");
+  expect(document).toContain("git push tatara main");
+});
+
+test("an empty channel says how to fill it", () => {
+  const page = channelPage(
+    { channel: anEmptyChannel("dev"), keyFingerprint: undefined, target: undefined },
+    aContext(),
+  );
+
+  expect(draw(page)).toMatch(/publish: <bdi>dev<\/bdi>/);
+});
+
+test("a channel is subscribed to without naming its only target, sources beside it", () => {
+  const channel = {
+    ...anEmptyChannel("dev"),
+    head: 3,
+    targets: ["el9.x86_64", "el9.x86_64-source"],
+    packages: [
+      aPackage({ publishedAt: NOW, listings: [{ channel: "dev", target: "el9.x86_64" }] }),
+    ],
+  };
+
+  const document = draw(
+    channelPage({ channel, keyFingerprint: "aa", target: undefined }, aContext()),
+  );
+
+  expect(document).toContain(
+    "sudo curl -fsSo /etc/yum.repos.d/tatara-dev.repo https://ci.example.com/yum/dev.repo<",
+  );
+  expect(document).toContain(
+    "sudo dnf config-manager --add-repo https://ci.example.com/yum/dev.repo<",
+  );
+  expect(document).toContain("--from-repofile=https://ci.example.com/yum/dev.repo<");
+});
+
+test("a channel of several targets names the chosen one, and dnf 4 gets the line that works", () => {
+  const listings = [{ channel: "dev", target: "el10.x86_64" }];
+  const channel = {
+    ...anEmptyChannel("dev"),
+    head: 3,
+    targets: ["el10.x86_64", "el9.x86_64"],
+    packages: [aPackage({ publishedAt: NOW, listings })],
+  };
+
+  const document = draw(
+    channelPage({ channel, keyFingerprint: "aa", target: "el10.x86_64" }, aContext()),
+  );
+
+  expect(document).toContain("&#39;https://ci.example.com/yum/dev.repo?target=el10.x86_64&#39;");
+  expect(document).not.toContain("--add-repo");
+});
+
+test("a server without workers says so where builds wait", () => {
+  const counts = aContext().counts;
+  if (counts === undefined) throw new Error("A context has counts.");
+  const context = aContext({ counts: { ...counts, liveWorkers: 0, jobsQueued: 2 } });
+
+  expect(buildHtml(build("bld-queued"), context)).toContain("No build worker is connected.");
+});
