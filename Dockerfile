@@ -30,7 +30,7 @@ RUN apt-get update \
 COPY --from=packages /opt/node /opt/node
 WORKDIR /app
 COPY --from=packages /app/node_modules ./node_modules
-COPY package.json LICENSE ./
+COPY package.json tsconfig.json LICENSE ./
 COPY bin ./bin
 COPY scripts ./scripts
 COPY src ./src

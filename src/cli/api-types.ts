@@ -39,6 +39,7 @@ export interface ApiJob {
   readonly id: string;
   readonly target: string | null;
   readonly state: State;
+  readonly reason: string | null;
   readonly attempt: number;
   readonly steps: readonly ApiStep[];
 }

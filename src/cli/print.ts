@@ -46,7 +46,7 @@ export function createPrinter({ stdout, stderr, env, isQuiet, noColor }: PrintOp
   const isAscii = !isUtf8(env);
   const draw = (line: Line, to: Terminal, columns?: number): string =>
     drawLine(line, { isAscii, hasColor: !noColor && hasColor(to, env), columns });
-  const block = liveBlock(stderr, (line) => draw(line, stderr, stderr.columns ?? COLUMNS_DEFAULT));
+  const block = liveBlock(stderr, (line) => draw(line, stderr, stderr.columns || COLUMNS_DEFAULT));
   const print = (to: Terminal, line: Line): void => {
     block.lift();
     to.write(`${draw(line, to)}\n`);

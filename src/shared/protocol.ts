@@ -14,6 +14,7 @@ export const LEASE_HEADER = "x-tatara-lease";
 
 /** Paths, so that both sides spell them once. Ids are URL-safe by construction. */
 export const PATHS = {
+  buildStarted: () => "/worker/v1/build/started",
   buildClaim: () => "/worker/v1/build/claim",
   heartbeat: (jobId: string) => `/worker/v1/build/jobs/${jobId}/heartbeat`,
   plan: (jobId: string) => `/worker/v1/build/jobs/${jobId}/plan`,
@@ -24,6 +25,7 @@ export const PATHS = {
   fault: (jobId: string) => `/worker/v1/build/jobs/${jobId}/fault`,
   handBack: (jobId: string) => `/worker/v1/build/jobs/${jobId}/hand-back`,
   liveAttempts: () => "/worker/v1/build/live-attempts",
+  publishStarted: () => "/worker/v1/publish/started",
   publishClaim: () => "/worker/v1/publish/claim",
   publishHeartbeat: (id: string) => `/worker/v1/publish/${id}/heartbeat`,
   publishPackage: (id: string, sha256: string) => `/worker/v1/publish/${id}/packages/${sha256}`,
@@ -46,6 +48,12 @@ export const claimRequest = z.object({
   protocol: z.object({ lowest: z.number().int(), highest: z.number().int() }),
 });
 export type ClaimRequest = z.infer<typeof claimRequest>;
+
+/**
+ * Said once by a new life of a worker, before it claims: whatever its earlier life held is lost, and
+ * is queued again at once instead of when the lease runs out.
+ */
+export const startedRequest = z.object({ worker: id });
 
 const lease = z.object({
   token: z.string().min(32),

@@ -3,7 +3,7 @@ import { LEASE_MS } from "../../src/domain/attempt.ts";
 import type { PlanMessage } from "../../src/shared/protocol.ts";
 import { cancelBuild, findBuild, makeReady, rerunBuild } from "../../src/server/store/builds.ts";
 import { recordPush } from "../../src/server/store/deliveries.ts";
-import { expireLeases, handBackJob, reportFault } from "../../src/server/store/attempts.ts";
+import { expireLeases, loseAttemptsOf, handBackJob, reportFault } from "../../src/server/store/attempts.ts";
 import { claimJob, endJob, recordPlan, recordStep } from "../../src/server/store/jobs.ts";
 import { renewLease } from "../../src/server/store/leases.ts";
 import { answerStatus, claimStatuses } from "../../src/server/store/outbox.ts";
@@ -423,4 +423,18 @@ test("a database of a newer version is refused", async () => {
     .execute();
 
   await expect(openDatabase(held.path)).rejects.toThrow("could not be brought to this version");
+});
+
+test("what a worker held is queued again at once when it starts anew", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const { jobId } = await aRunningJob(store);
+
+  const others = await store.write((tx) => loseAttemptsOf(tx, "w2"));
+  const changes = await store.write((tx) => loseAttemptsOf(tx, "w1"));
+
+  expect(others).toEqual([]);
+  expect(changes).toMatchObject([{ queuedJobs: [jobId] }]);
+  const again = await store.write((tx) => claimJob(tx, "w1", "t-2"));
+  expect(again?.job).toMatchObject({ attempt: 2, countedAttempts: 2 });
 });

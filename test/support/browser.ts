@@ -49,12 +49,20 @@ export async function shoot(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: `${SHOTS}${name}.png`, animations: "disabled" });
 }
 
+type Rgb = readonly [red: number, green: number, blue: number];
+
+/** What is needed here of the browser's elements; its types are no part of this program. */
+interface Drawn {
+  readonly parentElement: Drawn | null;
+}
+
 /** Texts whose contrast with what is behind them is below WCAG AA's 4.5:1. */
 export async function paleTexts(page: Page): Promise<readonly string[]> {
-  return await page.evaluate(() => {
+  return await page.locator("body").evaluate((body) => {
+    const document = body.ownerDocument;
+    const { getComputedStyle, NodeFilter } = document.defaultView;
     const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-    if (canvas === null) return ["no canvas"];
-    type Rgb = readonly [number, number, number];
+    // The browser itself mixes colours, whatever notation they are in.
     const over = (colour: string, below: Rgb, opacity: number): Rgb => {
       canvas.globalAlpha = 1;
       canvas.fillStyle = `rgb(${below.join(" ")})`;
@@ -65,7 +73,7 @@ export async function paleTexts(page: Page): Promise<readonly string[]> {
       const [red = 0, green = 0, blue = 0] = canvas.getImageData(0, 0, 1, 1).data;
       return [red, green, blue];
     };
-    const backgroundOf = (element: Element | null): Rgb => {
+    const backgroundOf = (element: Drawn | null): Rgb => {
       if (element === null) return [255, 255, 255];
       return over(
         getComputedStyle(element).backgroundColor,
@@ -73,10 +81,10 @@ export async function paleTexts(page: Page): Promise<readonly string[]> {
         1,
       );
     };
-    const opacityOf = (element: Element | null): number =>
-      element === null
-        ? 1
-        : Number(getComputedStyle(element).opacity) * opacityOf(element.parentElement);
+    const opacityOf = (element: Drawn | null): number => {
+      if (element === null) return 1;
+      return Number(getComputedStyle(element).opacity) * opacityOf(element.parentElement);
+    };
     const luminance = (rgb: Rgb): number => {
       const [red = 0, green = 0, blue = 0] = rgb.map((part) => {
         const share = part / 255;
@@ -85,17 +93,16 @@ export async function paleTexts(page: Page): Promise<readonly string[]> {
       return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
     };
     const pale: string[] = [];
-    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-    for (let node = texts.nextNode(); node !== null; node = texts.nextNode()) {
-      const element = node.parentElement;
-      const text = node.textContent?.trim() ?? "";
-      if (element === null || text === "" || !element.checkVisibility()) continue;
-      const below = backgroundOf(element);
-      const above = over(getComputedStyle(element).color, below, opacityOf(element));
+    const texts = document.createTreeWalker(body, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode() !== null) {
+      const { parentElement, textContent } = texts.currentNode;
+      const text = String(textContent).trim();
+      if (text === "" || !parentElement.checkVisibility()) continue;
+      const below = backgroundOf(parentElement);
+      const above = over(getComputedStyle(parentElement).color, below, opacityOf(parentElement));
       const [low = 0, high = 0] = [luminance(above), luminance(below)].toSorted((a, b) => a - b);
       const contrast = (high + 0.05) / (low + 0.05);
-      if (contrast < 4.5)
-        pale.push(`${contrast.toFixed(2)} ${element.className}: ${text.slice(0, 40)}`);
+      if (contrast < 4.5) pale.push(`${contrast.toFixed(2)} ${parentElement.className}: ${text}`);
     }
     return pale;
   });

@@ -7,10 +7,11 @@ import type { Logger } from "../../src/shared/logger.ts";
 import { serverClient } from "../../src/shared/server-client.ts";
 import type { ContainerLimits, Engine } from "../../workers/build/engine.ts";
 import { openGit } from "../../workers/build/git.ts";
+import { imageMemory } from "../../workers/build/image-memory.ts";
 import { holdLease } from "../../workers/build/lease.ts";
 import { openMirrors } from "../../workers/build/mirrors.ts";
 import { runJob } from "../../workers/build/run-job.ts";
-import type { RunJobDeps } from "../../workers/build/run-job.ts";
+import type { RunJobDeps } from "../../workers/build/job.ts";
 import { spoolBudget } from "../../workers/build/spool.ts";
 import { aGrant, startBuildServer } from "./build-server.ts";
 import type { BuildServer, Told } from "./build-server.ts";
@@ -64,6 +65,7 @@ export async function startBuildRig(
     engine,
     git: gitDoor,
     mirrors: openMirrors({ dir: join(dir, "mirrors"), git: gitDoor, httpPrefixes: [git.url] }),
+    images: imageMemory(),
     budget: spoolBudget(),
     workerId: "worker-under-test",
     baseImage: changes.baseImage ?? "tatara/base:latest",

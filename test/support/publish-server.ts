@@ -8,8 +8,10 @@ import {
   claimRequest,
   faultMessage,
   LEASE_HEADER,
+  PATHS,
   publishCheckRequest,
   publishFailMessage,
+  startedRequest,
   switchRequest,
 } from "../../src/shared/protocol.ts";
 import type {
@@ -102,7 +104,11 @@ export async function startPublishServer({ yumDir }: { yumDir: string }): Promis
   });
   app.use(express.json({ limit: "10mb" }));
 
-  app.post("/worker/v1/publish/claim", (request, response) => {
+  app.post(PATHS.publishStarted(), (request, response) => {
+    startedRequest.parse(request.body);
+    response.json({});
+  });
+  app.post(PATHS.publishClaim(), (request, response) => {
     claimRequest.parse(request.body);
     const waiting = [...rows.values()].find((row) => !row.claimed);
     if (waiting === undefined) return void response.sendStatus(204);

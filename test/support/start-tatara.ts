@@ -45,6 +45,8 @@ export interface Tatara extends AsyncDisposable {
   until(build: string, state: State, deadlineMs?: number): Promise<ApiBuild>;
   log(build: string, step: string): Promise<string>;
   kill(process: ProcessName, signal?: NodeJS.Signals): void;
+  /** Waits until the reaper has removed what killed workers left on the engine. */
+  untilNothingIsLeft(): Promise<void>;
   /** What a process wrote to its operator's log. */
   operatorLog(process: ProcessName | "supervisor"): Promise<string>;
 }
@@ -146,6 +148,8 @@ function tatara(parts: {
       return build(name);
     },
     kill: (process, signal = "SIGKILL") => supervisor.kill(process, signal),
+    untilNothingIsLeft: () =>
+      until(() => leftOnEngine(place), [], { deadlineMs: 120_000, everyMs: 200 }),
     operatorLog: (process) => readFile(join(dataDir, "log", `${process}.log`), "utf8"),
     [Symbol.asyncDispose]: () => dispose(supervisor, place),
   };
@@ -197,17 +201,19 @@ async function dispose(supervisor: Supervisor, place: Place): Promise<void> {
   if (problems.length > 0) throw new Error(`Left behind:\n  ${problems.join("\n  ")}`);
 }
 
-async function leftovers({ dir, temp, dataDir, dockerHost }: Place): Promise<readonly string[]> {
-  const workerId = await readFile(join(dataDir, "worker", WORKER_NAME, "id"), "utf8").catch(
-    () => "",
-  );
-  const engine = engineApi(dockerHost, AbortSignal.timeout(30_000));
-  const onEngine =
-    workerId === "" ? [] : await engine.labelled(`dev.tatara.worker=${workerId.trim()}`);
-  const files = await readdir(temp);
+async function leftovers(place: Place): Promise<readonly string[]> {
+  const files = await readdir(place.temp);
   return [
-    ...onEngine,
-    ...(await processesThatMention(dir)),
+    ...(await leftOnEngine(place)),
+    ...(await processesThatMention(place.dir)),
     ...files.map((name) => `temporary file ${name}`),
   ];
+}
+
+async function leftOnEngine({ dataDir, dockerHost }: Place): Promise<readonly string[]> {
+  const path = join(dataDir, "worker", WORKER_NAME, "id");
+  const workerId = (await readFile(path, "utf8").catch(() => "")).trim();
+  if (workerId === "") return [];
+  const engine = engineApi(dockerHost, AbortSignal.timeout(30_000));
+  return await engine.labelled(`dev.tatara.worker=${workerId}`);
 }

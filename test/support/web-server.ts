@@ -1,14 +1,24 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import express from "express";
+import { vi } from "vitest";
 import { buildAssets, type Assets } from "../../src/server/assets.ts";
 import type { WebDeps } from "../../src/server/routes/web-deps.ts";
 import { webRoutes } from "../../src/server/routes/web-routes.ts";
 import { createLogger } from "../../src/shared/logger.ts";
+import type { BuildView, LogKey, StepView } from "../../src/server/views.ts";
 import { memoryLive, memoryReadStore } from "./memory-read-store.ts";
 import { sampleRecords, type Sample } from "./sample-records.ts";
 
 export const ADMIN_TOKEN = "admin-token-of-the-tests-0123456789";
+
+/** The log of the step that runs in the sample. */
+export const RUNNING_LOG: LogKey = {
+  buildId: "bld-running",
+  jobId: "job-r",
+  attempt: 1,
+  step: "unit",
+};
 
 export interface WebServer extends Sample, AsyncDisposable {
   readonly url: string;
@@ -90,4 +100,34 @@ async function listen(app: express.Express, port: number): Promise<Server> {
   server.listen(port, "127.0.0.1", resolve);
   await promise;
   return server;
+}
+
+export function change(server: WebServer, id: string, how: (build: BuildView) => BuildView): void {
+  const at = server.records.builds.findIndex((build) => build.id === id);
+  const build = server.records.builds[at];
+  if (build === undefined) throw new Error(`No build ${id}.`);
+  server.records.builds[at] = how(build);
+  server.live.buildChanged(id);
+}
+
+export function changeStep(server: WebServer, name: string, some: Partial<StepView>): void {
+  change(server, "bld-running", (build) => ({
+    ...build,
+    jobs: build.jobs.map((job) => ({
+      ...job,
+      steps: job.steps.map((step) => (step.name === name ? { ...step, ...some } : step)),
+    })),
+  }));
+}
+
+export async function print(server: WebServer, text: string): Promise<void> {
+  const size = await server.logs.sizeOf(RUNNING_LOG);
+  const bytes = new TextEncoder().encode(text);
+  await server.logs.append(RUNNING_LOG, size, bytes);
+  server.live.logGrew(RUNNING_LOG, size + bytes.length);
+}
+
+/** Waits until so many pages listen. A page of one build listens twice: for it, and for its logs. */
+export async function streaming(server: WebServer, pages: number): Promise<void> {
+  await vi.waitUntil(() => server.live.listeners() >= pages, { timeout: 5_000 });
 }

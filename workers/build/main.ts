@@ -4,7 +4,7 @@ import { processEnv, readBuildWorkerConfig } from "../../src/shared/config.ts";
 import type { BuildWorkerConfig } from "../../src/shared/config.ts";
 import { createLogger } from "../../src/shared/logger.ts";
 import type { Logger } from "../../src/shared/logger.ts";
-import type { BuildGrant } from "../../src/shared/protocol.ts";
+import { PATHS, type BuildGrant } from "../../src/shared/protocol.ts";
 import { consumeTickets } from "../../src/shared/queues.ts";
 import { serverClient } from "../../src/shared/server-client.ts";
 import { announceReady } from "../../src/shared/ready.ts";
@@ -15,12 +15,13 @@ import { dockerEngine } from "./docker.ts";
 import { engineAddress } from "./engine-address.ts";
 import { watchEngine } from "./engine-watch.ts";
 import { openGit } from "./git.ts";
+import { imageMemory } from "./image-memory.ts";
 import { holdLease } from "./lease.ts";
 import type { Lease } from "./lease.ts";
 import { openMirrors } from "./mirrors.ts";
 import { reapForever } from "./reaper.ts";
 import { runJob } from "./run-job.ts";
-import type { RunJobDeps } from "./run-job.ts";
+import type { RunJobDeps } from "./job.ts";
 import { spoolBudget } from "./spool.ts";
 import { readWorkerId } from "./worker-id.ts";
 
@@ -60,6 +61,8 @@ const claims = openClaims({
   logger,
   random: Math.random,
 });
+
+await client.send({ path: PATHS.buildStarted(), json: { worker: workerId } }, shutdown.signal);
 
 // Closed in reverse order: first no more tickets, then the jobs that run.
 shutdown.onClose("jobs", () => claims.drained());
@@ -114,6 +117,7 @@ async function jobDeps(settings: BuildWorkerConfig, log: Logger): Promise<RunJob
     engine,
     git,
     mirrors: openMirrors({ dir: join(dir, "mirrors"), git, httpPrefixes }),
+    images: imageMemory(),
     budget: spoolBudget(),
     workerId,
     baseImage: settings.baseImage,

@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { processEnv, readPublishWorkerConfig } from "../../src/shared/config.ts";
 import { createLogger } from "../../src/shared/logger.ts";
+import { PATHS } from "../../src/shared/protocol.ts";
 import { consumeTickets } from "../../src/shared/queues.ts";
 import { serverClient } from "../../src/shared/server-client.ts";
 import { announceReady } from "../../src/shared/ready.ts";
@@ -22,11 +23,10 @@ const publisher = await openPublisher(
   { server, dataDir: config.dataDir, logger, now: Date.now },
   shutdown.signal,
 );
-const worker = config.workerName || `publish-${hostname()}-${process.pid}`;
-const claimer = claimPublishes(
-  { server, worker: idOf(worker), publish: publisher.publish },
-  shutdown.signal,
-);
+// The same in each of its lives: one publish worker writes the yum folder of a host.
+const worker = idOf(config.workerName || `publish-${hostname()}`);
+await server.send({ path: PATHS.publishStarted(), json: { worker } }, shutdown.signal);
+const claimer = claimPublishes({ server, worker, publish: publisher.publish }, shutdown.signal);
 const consumer = consumeTickets({
   queue: "publish",
   redisUrl: config.redisUrl,

@@ -17,9 +17,10 @@ import { EngineError, engineApi } from "../engine-api.ts";
 import type { EngineApi } from "../engine-api.ts";
 import { CommandError, EXIT } from "../exit-codes.ts";
 import type { ExitCode } from "../exit-codes.ts";
-import { followBuild, stepPrinter } from "../follow-build.ts";
+import { followBuild } from "../follow-build.ts";
 import { PASSED_TO_ALL } from "../processes/process-table.ts";
 import { failureLines, headerLine, shortSha } from "../show-build.ts";
+import { stepPrinter } from "../step-printer.ts";
 import { startSupervisor } from "../supervisor.ts";
 import type { Supervisor } from "../supervisor.ts";
 

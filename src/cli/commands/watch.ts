@@ -6,10 +6,11 @@ import type { Command, CommandContext } from "../command.ts";
 import { exitOfState, EXIT } from "../exit-codes.ts";
 import type { ExitCode } from "../exit-codes.ts";
 import { findBuild } from "../find-build.ts";
-import { followBuild, stepPrinter } from "../follow-build.ts";
+import { followBuild } from "../follow-build.ts";
 import { answerJson } from "../json-answer.ts";
 import type { Printer } from "../print.ts";
 import { failureLines, formatMs, headerLine } from "../show-build.ts";
+import { stepPrinter } from "../step-printer.ts";
 
 export const watch: Command = {
   name: "watch",

@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Env } from "../../shared/config.ts";
-import { producerConnection, readMemoryPolicy } from "../../shared/redis.ts";
 import type { ApiClient } from "../api-client.ts";
 import { CommandError } from "../exit-codes.ts";
 import { readSigningKey } from "../signing-key.ts";
@@ -58,6 +57,8 @@ export async function checkRedis(env: Env, dataDir: string): Promise<readonly Ch
 }
 
 async function askRedis(given: string | undefined, socket: string): Promise<Check> {
+  // Loaded here, because it would double the time that every other command takes to start.
+  const { producerConnection, readMemoryPolicy } = await import("../../shared/redis.ts");
   const redis = producerConnection(given ?? socket);
   // The answer to the question below says it.
   redis.on("error", () => undefined);

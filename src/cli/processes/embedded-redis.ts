@@ -1,5 +1,6 @@
 import { existsSync, renameSync, rmSync } from "node:fs";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { lstat, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Launch } from "./supervised.ts";
@@ -22,7 +23,7 @@ export async function prepareRedis(dataDir: string): Promise<EmbeddedRedis> {
   const dir = join(dataDir, "redis");
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const isShort = Buffer.byteLength(join(dir, SOCKET)) <= SOCKET_PATH_BYTES_MAX;
-  const socketDir = isShort ? dir : await mkdtemp(join(tmpdir(), "tatara-redis-"));
+  const socketDir = isShort ? dir : await shortFolder(dir);
   const socket = join(socketDir, SOCKET);
 
   return {
@@ -43,6 +44,16 @@ export async function prepareRedis(dataDir: string): Promise<EmbeddedRedis> {
       await rm(isShort ? socket : socketDir, { recursive: true, force: true });
     },
   };
+}
+
+/** The same one each time, so that nothing piles up after kills; but never one that others made. */
+async function shortFolder(dir: string): Promise<string> {
+  const name = `tatara-redis-${createHash("sha256").update(dir).digest("hex").slice(0, 12)}`;
+  const folder = join(tmpdir(), name);
+  await mkdir(folder, { mode: 0o700 }).catch(() => undefined); // It may be there.
+  const { uid, mode } = await lstat(folder);
+  const isOurs = uid === process.getuid?.() && (mode & 0o077) === 0;
+  return isOurs ? folder : mkdtemp(join(tmpdir(), "tatara-redis-"));
 }
 
 export function isRedisReady(line: string): true | undefined {

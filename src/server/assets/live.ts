@@ -88,6 +88,7 @@ function onVisibility(): void {
 function heard(): void {
   heardAt = Date.now();
   isLost = false;
+  showLost();
 }
 
 function showLost(): void {

@@ -19,6 +19,7 @@ export class LogView extends HTMLElement {
   private readonly wrapButton = toolButton("Wrap", () => this.toggleWrap());
   private readonly failureButton = toolButton("Failure", () => this.showFailure());
   private closing = new AbortController();
+  /** The reader wants the end: of this step, and of the one that follows it. */
   private isFollowing = false;
   private isWorking = false;
   private isLookWanted = false;
@@ -81,11 +82,9 @@ export class LogView extends HTMLElement {
       this.showPill();
       return;
     }
-    const wasFollowing = this.isFollowing;
     this.take(fresh);
-    if (!isSame) void this.open();
-    else if (wasFollowing && !this.isLive) void this.showEnd();
-    else this.look();
+    if (isSame) this.look();
+    else void this.open();
   }
 
   toggleFollow(): void {
@@ -144,19 +143,6 @@ export class LogView extends HTMLElement {
     this.pane?.draw(rows, isAtEnd);
     this.seenRows = rows.totalRows;
     await this.work();
-  }
-
-  /** Whoever followed a step to its end sees its end. */
-  private async showEnd(): Promise<void> {
-    const { rows } = this;
-    try {
-      await rows.ask({ tail: FIRST_ROWS }, this.closing.signal);
-      if (rows !== this.rows) return;
-      this.pane?.draw(rows, true);
-      await this.work();
-    } catch {
-      this.tryAgain(() => void this.showEnd());
-    }
   }
 
   private async openAtAddress(): Promise<void> {
@@ -238,7 +224,7 @@ export class LogView extends HTMLElement {
   }
 
   private follow(isOn: boolean): void {
-    this.isFollowing = isOn && this.isLive;
+    this.isFollowing = isOn;
     this.followButton.hidden = !this.isLive;
     this.failureButton.hidden = !(Number(this.dataset["line"]) > 0);
     this.followButton.setAttribute("aria-pressed", String(this.isFollowing));
@@ -252,7 +238,7 @@ export class LogView extends HTMLElement {
     if (this.isFollowing) this.seenRows = this.rows.totalRows;
     const fresh = this.rows.totalRows - this.seenRows;
     const next = this.offered?.querySelector("h2")?.textContent.trim();
-    this.pill.hidden = next === undefined && (fresh <= 0 || !this.isLive);
+    this.pill.hidden = next === undefined && fresh <= 0;
     const lines = `${fresh.toLocaleString("en-US")} new ${fresh === 1 ? "line" : "lines"}`;
     this.pill.textContent = `${next === undefined ? lines : `Now: ${next}`} ↓`;
   }

@@ -9,6 +9,7 @@ import {
   PATHS,
   planMessage,
   PROTOCOL,
+  startedRequest,
   stepMessage,
   stepName,
   type BuildGrant,
@@ -16,7 +17,7 @@ import {
 import type { Announcer } from "../announcer.ts";
 import type { ArtifactFiles } from "../artifact-files.ts";
 import { channelNames } from "../store/channels.ts";
-import { handBackJob, reportFault } from "../store/attempts.ts";
+import { handBackJob, reportFault, loseAttemptsOf } from "../store/attempts.ts";
 import { claimJob, endJob, recordPlan, recordStep, type GrantedJob } from "../store/jobs.ts";
 import { leasedJob, liveAttempts, renewLease } from "../store/leases.ts";
 import type { JobRow } from "../store/schema.ts";
@@ -49,6 +50,13 @@ export function buildRoutes(deps: BuildRoutesDeps): Router {
   const router = Router();
   const base = "/worker/v1/build";
   router.use(base, onlyWorkers(deps.token));
+
+  router.post(PATHS.buildStarted(), json(), async (request, response) => {
+    const { worker } = startedRequest.parse(request.body);
+    const changes = await store.write((tx) => loseAttemptsOf(tx, worker));
+    changes.forEach(announcer.announce);
+    response.json({});
+  });
 
   router.post(PATHS.buildClaim(), json(), async (request, response) => {
     const { worker, protocol } = claimRequest.parse(request.body);

@@ -6,6 +6,7 @@ import { queryInteger, queryText, type RouteDeps } from "./web-deps.ts";
 
 const ANY = { min: 0, max: Number.MAX_SAFE_INTEGER };
 const ROWS_DEFAULT = 200;
+const LINE_FEED = 0x0a;
 
 /**
  * The bytes of a step's log as they came, from a byte offset (`from`) or its last bytes (`tail`).
@@ -33,39 +34,41 @@ export function logTextRoute(deps: RouteDeps) {
       response.type("text/plain; charset=utf-8");
     }
     const [only] = steps;
-    if (name !== undefined && only !== undefined) {
-      const log = keyOf(build, job, only);
-      const sizeBytes = await deps.logs.sizeOf(log);
-      const start = tail === undefined ? (from ?? 0) : Math.max(0, sizeBytes - tail);
-      response.set({ "Tatara-Log-From": String(start), "Tatara-Log-Size": String(sizeBytes) });
-      await copy(deps, log, start, response);
-    } else {
-      await copyAll(deps, build, job, response);
+    if (name === undefined || only === undefined) {
+      return await copy(allLogs(deps, build, job), response);
     }
-    response.end();
+    const log = keyOf(build, job, only);
+    const sizeBytes = await deps.logs.sizeOf(log);
+    const start = tail === undefined ? (from ?? 0) : Math.max(0, sizeBytes - tail);
+    response.set({ "Tatara-Log-From": String(start), "Tatara-Log-Size": String(sizeBytes) });
+    await copy(deps.logs.stream(log, start), response);
   };
 }
 
-async function copyAll(
+async function* allLogs(
   deps: RouteDeps,
   build: BuildView,
   job: JobView,
-  response: Response,
-): Promise<void> {
+): AsyncGenerator<Uint8Array | string> {
   for (const step of job.steps) {
     if (step.startedAt === null) continue;
-    response.write(`==> ${step.name} <==\n`);
-    const log = keyOf(build, job, step);
-    await copy(deps, log, 0, response);
-    const sizeBytes = await deps.logs.sizeOf(log);
-    const last = sizeBytes === 0 ? undefined : await deps.logs.read(log, sizeBytes - 1, 1);
-    if (last?.[0] !== 0x0a && last !== undefined) response.write("\n");
+    yield `==> ${step.name} <==\n`;
+    let lastByte = LINE_FEED;
+    for await (const chunk of deps.logs.stream(keyOf(build, job, step), 0)) {
+      const bytes = Buffer.from(chunk);
+      lastByte = bytes.at(-1) ?? lastByte;
+      yield bytes;
+    }
+    if (lastByte !== LINE_FEED) yield "\n";
   }
 }
 
-async function copy(deps: RouteDeps, log: LogKey, from: number, response: Response): Promise<void> {
+async function copy(
+  from: NodeJS.ReadableStream | AsyncIterable<Uint8Array | string>,
+  response: Response,
+): Promise<void> {
   try {
-    await pipeline(deps.logs.stream(log, from), response, { end: false });
+    await pipeline(from, response);
   } catch (err) {
     // The reader went away; there is nobody left to tell.
     if (!response.destroyed) throw err;

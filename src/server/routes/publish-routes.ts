@@ -7,6 +7,7 @@ import {
   PATHS,
   publishCheckRequest,
   publishFailMessage,
+  startedRequest,
   switchRequest,
   type PublishGrant,
 } from "../../shared/protocol.ts";
@@ -20,6 +21,7 @@ import {
   faultPublish,
   handBackPublish,
   leasedPublish,
+  losePublishesOf,
   renewPublishLease,
   switchChannels,
 } from "../store/publishes.ts";
@@ -43,6 +45,13 @@ export function publishRoutes(deps: PublishRoutesDeps): Router {
   const router = Router();
   const base = "/worker/v1/publish";
   router.use(base, onlyWorkers(deps.token));
+
+  router.post(PATHS.publishStarted(), json(), async (request, response) => {
+    const { worker } = startedRequest.parse(request.body);
+    const changes = await store.write((tx) => losePublishesOf(tx, worker));
+    changes.forEach(announcer.announce);
+    response.json({});
+  });
 
   router.post(PATHS.publishClaim(), json(), async (request, response) => {
     const { worker } = claimRequest.parse(request.body);

@@ -86,6 +86,23 @@ export async function expireLeases(tx: Tx): Promise<readonly Changed[]> {
   return changes;
 }
 
+/** A worker has started anew, so what its earlier life held is lost. */
+export async function loseAttemptsOf(tx: Tx, worker: string): Promise<readonly Changed[]> {
+  const held = await tx.db
+    .selectFrom("jobs")
+    .selectAll()
+    .where("state", "=", "running")
+    .where("worker", "=", worker)
+    .execute();
+  const changes: Changed[] = [];
+  for (const job of held) {
+    const message = `worker ${worker} was restarted`;
+    const loss = { kind: "worker-lost", code: "WORKER_LOST", message, step: null } as const;
+    changes.push(await loseAttempt(tx, job, loss));
+  }
+  return changes;
+}
+
 /** Jobs that waited too long for any worker end `errored`, so that nothing waits for ever. */
 export async function expireQueuedJobs(tx: Tx, waitMs: number): Promise<readonly Changed[]> {
   const stuck = await tx.db

@@ -310,6 +310,23 @@ export async function expirePublishLeases(tx: Tx): Promise<readonly Changed[]> {
   return changes;
 }
 
+/** A publish worker has started anew, so what its earlier life held is lost. */
+export async function losePublishesOf(tx: Tx, worker: string): Promise<readonly Changed[]> {
+  const held = await tx.db
+    .selectFrom("publishes")
+    .selectAll()
+    .where("state", "=", "running")
+    .where("worker", "=", worker)
+    .execute();
+  const changes: Changed[] = [];
+  for (const publish of held) {
+    const message = `publish worker ${worker} was restarted`;
+    const loss = { kind: "worker-lost", code: "PUBLISH_FAILED", message } as const;
+    changes.push(await losePublish(tx, publish, loss));
+  }
+  return changes;
+}
+
 async function losePublish(
   tx: Tx,
   publish: PublishRow,

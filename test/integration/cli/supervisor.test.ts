@@ -70,6 +70,15 @@ test("a redis that cannot read its file starts empty", async () => {
   expect(await ask(join(supervisor.dataDir, "redis", "redis.sock"), "GET key")).toBe("$-1");
 });
 
+test("redis also runs for a folder whose path is too long for a socket", async () => {
+  await using place = await makePlace();
+  const dataDir = join(place.dataDir, "long".repeat(30));
+
+  await using supervisor = await start({ dataDir });
+
+  expect(supervisor.pidOf("redis")).toBeGreaterThan(0);
+});
+
 test("workers end first, then the server, then redis", async () => {
   await using place = await makePlace();
   const supervisor = await start(place);

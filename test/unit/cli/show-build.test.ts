@@ -110,7 +110,7 @@ function aBuild(facts: {
     startedAt: null,
     endedAt: null,
     note: null,
-    jobs: [{ id: "j-1", target, state: facts.jobState, attempt: 1, steps: [step] }],
+    jobs: [{ id: "j-1", target, state: facts.jobState, reason: null, attempt: 1, steps: [step] }],
     publish: {
       state: "live",
       channels: ["dev"],

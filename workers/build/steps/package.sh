@@ -8,110 +8,88 @@
 # used; the reason stands after "tatara: " or "error: ".
 set -eu
 here=/tatara
+top=$here/top
 . "$here/in/facts"
-spec_file=$here/top/SPECS/$spec
 
 main() {
   umask 022
-  mkdir -p "$here/top/SPECS" "$here/out" "$here/tmp" "$here/home"
-  mv "$here/in/beside" "$here/top/SOURCES"
-  mv "$here/top/SOURCES/$spec" "$spec_file"
-  check_database
-  settle_macros
+  mkdir -p "$top/SPECS" "$here/out" "$here/tmp" "$here/home"
+  mv "$here/in/beside" "$top/SOURCES"
+  mv "$top/SOURCES/$spec" "$top/SPECS/$spec"
+  # They take milliseconds each, and nobody needs their answers yet.
+  rpm -q --qf '' rpm > "$here/tmp/database" 2>&1 &
+  rpm --version > "$here/tmp/version" &
 
   read_spec
   case $release in *"$dist"*) ;; *) warn_about_release ;; esac
-  if is_tagged "$version" && [ "$dist" != "$dist_plain" ]; then
+  if [ "$dist" != "$dist_plain" ] && is_tagged "$version"; then
     dist=$dist_plain
     read_spec
   fi
   provide_sources
+  # A source package's id is part of each binary package, so one changed time there changes them all.
+  find "$top/SPECS" "$top/SOURCES" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+  wait
+  check_database
 
-  touch_all
   echo "\$ rpmbuild -ba --define 'dist $dist' $spec"
-  rpm_with_macros rpmbuild -ba "$spec_file" || exit "$?"
-  find "$here/top/RPMS" "$here/top/SRPMS" -type f -name '*.rpm' -exec mv {} "$here/out/" \;
-  list_packages
+  rpm_with_macros rpmbuild -ba "$top/SPECS/$spec" || exit "$?"
+  for file in "$top"/RPMS/*/*.rpm "$top"/SRPMS/*.rpm; do
+    [ ! -f "$file" ] || set -- "$@" "$file"
+  done
+  [ "$#" = 0 ] || mv "$@" "$here/out/"
 }
 
-# Without the database rpmbuild believes that every BuildRequires is there.
-check_database() {
-  rpm -q --qf '' rpm > "$here/tmp/database" 2>&1 || true
-  grep '^error: ' "$here/tmp/database" > /dev/null || return 0
-  cat "$here/tmp/database"
-  stop 'the rpm database of the image cannot be read'
-}
-
-settle_macros() {
-  payload=w9.zstdio
-  # rpm packs with zstd since 4.14; to an older one the word would be an error.
-  case $(rpm --version) in *' 4.'[0-9].* | *' 4.1'[0-3].*) payload=w9.gzdio ;; esac
-}
-
-rpm_with_macros() {
-  program=$1
-  shift
-  "$program" --define "_topdir $here/top" --define "_tmppath $here/tmp" --define "dist $dist" \
-    --define "_binary_payload $payload" --define "_source_payload $payload" \
-    --define 'use_source_date_epoch_as_buildtime 1' \
-    --define 'clamp_mtime_to_source_date_epoch 1' --define '_buildhost reproducible' "$@"
-}
-
-# Sets name, version, release and writes the spec with its macros expanded.
+# Sets name, version, release; leaves the sources and patches in tmp/sources.
 read_spec() {
-  if ! rpm_with_macros rpmspec -P "$spec_file" > "$here/tmp/expanded" 2> "$here/tmp/said"; then
+  if ! rpm_with_macros rpmspec -P "$top/SPECS/$spec" > "$here/tmp/expanded" 2> "$here/tmp/said"; then
     cat "$here/tmp/said"
     exit 65
   fi
-  name=$(tag_value name)
-  version=$(tag_value version)
-  release=$(tag_value release)
+  read_tags > "$here/tmp/tags"
+  { read -r name && read -r version && read -r release && cat > "$here/tmp/sources"; } < "$here/tmp/tags"
   [ -n "$name" ] && [ -n "$version" ] || stop "$spec has no Name or no Version"
 }
 
-# The first one: those of subpackages follow.
-tag_value() {
-  sed -n "s/^[[:space:]]*$(any_case "$1")[[:space:]]*:[[:space:]]*\(.*[^[:space:]]\)[[:space:]]*\$/\1/p" \
-    "$here/tmp/expanded" | head -n 1
-}
-
-any_case() {
-  case $1 in
-    name) echo '[Nn][Aa][Mm][Ee]' ;;
-    version) echo '[Vv][Ee][Rr][Ss][Ii][Oo][Nn]' ;;
-    release) echo '[Rr][Ee][Ll][Ee][Aa][Ss][Ee]' ;;
-  esac
+# Name, version and release of the main package, whose lines come first, then "source0 file" for each
+# source and patch; the number of a plain "Source:" is the next free one.
+read_tags() {
+  awk '
+    { line = $0; sub(/^[ \t]+/, "", line); sub(/[ \t]+$/, "", line); tag = tolower(line) }
+    tag !~ /^(name|version|release|source[0-9]*|patch[0-9]*)[ \t]*:/ { next }
+    {
+      sub(/[ \t]*:.*/, "", tag)
+      value = line; sub(/^[^:]*:[ \t]*/, "", value)
+      kind = tag; sub(/[0-9]+$/, "", kind)
+    }
+    kind == "source" || kind == "patch" {
+      number = substr(tag, length(kind) + 1)
+      if (number == "") number = following[kind] + 0
+      following[kind] = number + 1
+      sources = sources kind number + 0 " " value "\n"
+      next
+    }
+    !(tag in first) { first[tag] = value }
+    END { printf "%s\n%s\n%s\n%s", first["name"], first["version"], first["release"], sources }
+  ' "$here/tmp/expanded"
 }
 
 is_tagged() {
-  printf '%s\n' "$tag_versions" | grep -Fx -e "$1" > /dev/null
+  case "
+$tag_versions
+" in *"
+$1
+"*) ;; *) return 1 ;; esac
 }
 
 warn_about_release() {
   echo "tatara: warning: Release of $spec lacks %{?dist}: the next push will have the same release and be refused"
 }
 
-# "0 name-1.0.tar.gz" for each source and patch; the number of a plain "Source:" is the next free one.
-list_sources() {
-  awk '
-    { line = $0; sub(/^[ \t]+/, "", line) }
-    tolower(line) ~ /^(source|patch)[0-9]*[ \t]*:/ {
-      tag = tolower(line); sub(/[ \t]*:.*/, "", tag)
-      kind = tag; sub(/[0-9]+$/, "", kind)
-      number = substr(tag, length(kind) + 1)
-      if (number == "") number = next_number[kind] + 0
-      next_number[kind] = number + 1
-      value = line; sub(/^[^:]*:[ \t]*/, "", value); sub(/[ \t]+$/, "", value)
-      print kind number, value
-    }' "$here/tmp/expanded"
-}
-
 provide_sources() {
-  list_sources > "$here/tmp/sources"
   while read -r tag value; do
     file=${value##*/}
-    file=${file#*#/}
-    [ ! -e "$here/top/SOURCES/$file" ] || continue
+    [ ! -e "$top/SOURCES/$file" ] || continue
     if [ "$tag" = source0 ]; then
       make_source "$file"
       continue
@@ -136,20 +114,31 @@ make_source() {
   esac
   mkdir -p "$here/tmp/source"
   mv "$here/in/tree" "$here/tmp/source/$name-$version"
-  (cd "$here/tmp/source" && tar --sort=name --format=gnu --owner=0 --group=0 --numeric-owner \
-    --mtime="@$SOURCE_DATE_EPOCH" -cf - "$name-$version") | $pack > "$here/top/SOURCES/$1"
+  tar --sort=name --format=gnu --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" \
+    -C "$here/tmp/source" -cf - "$name-$version" | $pack > "$top/SOURCES/$1"
   echo "tatara: made $1 of the commit"
 }
 
-# A source package's id is part of each binary package, so one changed time there changes them all.
-touch_all() {
-  find "$here/top/SPECS" "$here/top/SOURCES" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+# Without the database rpmbuild believes that every BuildRequires is there.
+check_database() {
+  while read -r line; do
+    case $line in error:*) echo "$line" && stop 'the rpm database of the image cannot be read' ;; esac
+  done < "$here/tmp/database"
 }
 
-list_packages() {
-  (cd "$here/out" && for file in *.rpm; do
-    [ ! -f "$file" ] || echo "tatara: package $file, $(($(wc -c < "$file"))) bytes"
-  done)
+rpm_with_macros() {
+  program=$1
+  shift
+  payload=w9.zstdio
+  # rpm packs with zstd since 4.14; to an older one the word would be an error.
+  if [ "$program" = rpmbuild ]; then
+    read -r version_line < "$here/tmp/version"
+    case $version_line in *' 4.'[0-9].* | *' 4.1'[0-3].*) payload=w9.gzdio ;; esac
+  fi
+  "$program" --define "_topdir $top" --define "_tmppath $here/tmp" --define "dist $dist" \
+    --define "_binary_payload $payload" --define "_source_payload $payload" \
+    --define 'use_source_date_epoch_as_buildtime 1' \
+    --define 'clamp_mtime_to_source_date_epoch 1' --define '_buildhost reproducible' "$@"
 }
 
 stop() {

@@ -106,12 +106,12 @@ export async function makePackages(
   facts: PackageFacts,
   {
     dir,
-    readLog,
+    log,
     limits,
   }: {
     /** Folder for the RPMs on this worker. */
     readonly dir: string;
-    readonly readLog: () => string;
+    readonly log: { readonly say: (line: string) => void; readonly read: () => string };
     readonly limits: ContainerSpec["limits"];
   },
   signal: AbortSignal,
@@ -119,10 +119,13 @@ export async function makePackages(
   await container.openGate(signal);
   const end = await container.wait(signal);
   const failure = containerFailure("package", end, limits);
-  if (failure) return { state: "failed", failure: explain(failure, facts.spec, readLog()) };
+  if (failure) return { state: "failed", failure: explain(failure, facts.spec, log.read()) };
 
   const archive = await container.getArchive(`${HOME}/out`, signal);
   const files = archive === undefined ? [] : await saveRpms(archive, dir, signal);
+  for (const { fileName, sizeBytes } of files) {
+    log.say(`tatara: ${fileName}, ${Math.ceil(sizeBytes / 1024)} KiB`);
+  }
   if (files.length > 0) return { state: "passed", files };
   return { state: "failed", failure: noPackages(facts.spec) };
 }

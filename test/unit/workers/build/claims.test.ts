@@ -1,0 +1,145 @@
+import { randomUUID } from "node:crypto";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { InfraFault } from "../../../../src/domain/faults.ts";
+import { Stopped } from "../../../../src/domain/stop.ts";
+import type { BuildGrant } from "../../../../src/shared/protocol.ts";
+import { serverClient } from "../../../../src/shared/server-client.ts";
+import { openClaims } from "../../../../workers/build/claims.ts";
+import type { Claims } from "../../../../workers/build/claims.ts";
+import { watchEngine } from "../../../../workers/build/engine-watch.ts";
+import { aGrant, startBuildServer } from "../../../support/build-server.ts";
+import type { BuildServer } from "../../../support/build-server.ts";
+import { silentLogger } from "../../../support/silent-logger.ts";
+import { until } from "../../../support/until.ts";
+
+let server: BuildServer;
+let shutdown: AbortController;
+let running: Map<string, () => void>;
+beforeEach(async () => {
+  server = await startBuildServer();
+  shutdown = new AbortController();
+  running = new Map();
+});
+afterEach(async () => {
+  shutdown.abort(new Stopped("shutdown"));
+  await server[Symbol.asyncDispose]();
+});
+
+function open({ slots = 2, ping = async () => facts } = {}): Claims {
+  const client = serverClient({ url: server.url, token: server.token });
+  const run = (grant: BuildGrant) =>
+    new Promise<void>((resolve) => void running.set(grant.jobId, resolve));
+  return openClaims({
+    client,
+    engine: watchEngine({ ping }, silentLogger),
+    workerId: "w",
+    slots,
+    run,
+    shutdown: shutdown.signal,
+    logger: silentLogger,
+    random: Math.random,
+  });
+}
+
+const facts = { version: "x", cgroupVersion: "2", cpus: 1, memoryBytes: 1 };
+
+function offer(): BuildGrant {
+  const grant = aGrant({
+    url: "http://x/a.git",
+    sha: randomUUID().replaceAll("-", "").padEnd(40, "0"),
+  });
+  server.waiting.push(grant);
+  return grant;
+}
+
+test("a claimed job runs in the background, and the next one can be claimed", async () => {
+  const [first, second] = [offer(), offer()];
+  const claims = open();
+
+  expect(await claims.claimOne()).toBe("claimed");
+  expect(await claims.claimOne()).toBe("claimed");
+
+  expect([...running.keys()]).toEqual([first.jobId, second.jobId]);
+});
+
+test("nothing to claim leaves the slot free", async () => {
+  const claims = open({ slots: 1 });
+
+  expect(await claims.claimOne()).toBe("nothing");
+  offer();
+  expect(await claims.claimOne()).toBe("claimed");
+});
+
+test("while all slots are busy nothing is claimed, so that another worker can", async () => {
+  const [first, second] = [offer(), offer()];
+  const claims = open({ slots: 1 });
+  await claims.claimOne();
+
+  const waiting = claims.claimOne();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(server.waiting).toEqual([second]);
+  running.get(first.jobId)?.();
+
+  expect(await waiting).toBe("claimed");
+});
+
+test("while the engine is away nothing is claimed", async () => {
+  offer();
+  let isAway = true;
+  const ping = async () => {
+    if (isAway) throw new InfraFault("ENGINE_UNAVAILABLE", "The engine does not answer.");
+    return facts;
+  };
+  const claims = open({ ping });
+
+  const waiting = claims.claimOne();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(server.waiting.length).toBe(1);
+  isAway = false;
+
+  expect(await waiting).toBe("claimed");
+});
+
+test("a worker that stops waits for no slot", async () => {
+  offer();
+  const claims = open({ slots: 1 });
+  await claims.claimOne();
+
+  const waiting = claims.claimOne();
+  shutdown.abort(new Stopped("shutdown"));
+
+  await expect(waiting).rejects.toThrow("shutdown");
+});
+
+test("a slot that was waited for in vain is not lost", async () => {
+  const grants = [offer(), offer()];
+  const claims = open({ slots: 1 });
+  server.failing = () => true;
+  const failing = claims.claimOne();
+  server.failing = () => false;
+  await failing;
+  running.get(grants[0]?.jobId ?? "")?.();
+
+  expect(await claims.claimOne()).toBe("claimed");
+  await until(() => running.size, 2);
+});
+
+test("an idle worker asks without being told", async () => {
+  const grant = offer();
+  const claims = open();
+
+  void claims.askWhileIdle();
+
+  await until(() => running.has(grant.jobId), true);
+});
+
+test("it is drained once its jobs have ended", async () => {
+  const grant = offer();
+  const claims = open();
+  await claims.claimOne();
+
+  const drained = claims.drained();
+  running.get(grant.jobId)?.();
+
+  await drained;
+});

@@ -1,0 +1,83 @@
+import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { serverClient } from "../../../../src/shared/server-client.ts";
+import type { Owner } from "../../../../workers/build/engine.ts";
+import { reap } from "../../../../workers/build/reaper.ts";
+import { startBuildServer } from "../../../support/build-server.ts";
+import type { BuildServer } from "../../../support/build-server.ts";
+import { scriptedEngine } from "../../../support/scripted-engine.ts";
+import { silentLogger } from "../../../support/silent-logger.ts";
+
+const never = new AbortController().signal;
+
+let server: BuildServer;
+let jobsDir: string;
+beforeEach(async () => {
+  server = await startBuildServer();
+  jobsDir = await mkdtemp(join(tmpdir(), "tatara-jobs-"));
+});
+afterEach(async () => {
+  await server[Symbol.asyncDispose]();
+  await rm(jobsDir, { recursive: true });
+});
+
+test("what this worker's dead attempts left is removed; live ones, ours and others' stay", async () => {
+  const engine = scriptedEngine({}, { now: () => 1_000 });
+  const leave = async (jobId: string, changes: Partial<Owner> = {}) => {
+    const owner = { workerId: "w", jobId, attempt: 1, step: jobId, ...changes };
+    await engine.createNetwork(owner, never);
+    await mkdir(join(jobsDir, `${owner.jobId}-${owner.attempt}`), { recursive: true });
+  };
+  await leave("dead");
+  await leave("live");
+  await leave("live", { attempt: 2, step: "newer" });
+  await leave("running-here");
+  await leave("foreign", { workerId: "other" });
+  server.live.push({ jobId: "live", attempt: 2 });
+
+  await reap(
+    {
+      engine,
+      client: serverClient({ url: server.url, token: server.token }),
+      workerId: "w",
+      jobsDir,
+      isOurs: (attempt) => attempt === "running-here-1",
+      tidy: async () => undefined,
+      now: () => 100_000,
+      logger: silentLogger,
+    },
+    60_000,
+    never,
+  );
+
+  expect(engine.leftovers().toSorted()).toEqual([
+    "network foreign",
+    "network newer",
+    "network running-here",
+  ]);
+  expect((await readdir(jobsDir)).toSorted()).toEqual(["live-2", "running-here-1"]);
+});
+
+test("what is younger than the server's answer may be alive and is left alone", async () => {
+  const engine = scriptedEngine({}, { now: () => 99_000 });
+  await engine.createNetwork({ workerId: "w", jobId: "young", attempt: 1, step: "x" }, never);
+
+  await reap(
+    {
+      engine,
+      client: serverClient({ url: server.url, token: server.token }),
+      workerId: "w",
+      jobsDir,
+      isOurs: () => false,
+      tidy: async () => undefined,
+      now: () => 100_000,
+      logger: silentLogger,
+    },
+    60_000,
+    never,
+  );
+
+  expect(engine.leftovers()).toEqual(["network x"]);
+});

@@ -1,0 +1,96 @@
+import { rm } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
+import { failureCard } from "../../src/domain/failure-card.ts";
+import { InfraFault, UserFault } from "../../src/domain/faults.ts";
+import { Stopped, stopReason } from "../../src/domain/stop.ts";
+import type { Logger } from "../../src/shared/logger.ts";
+import type { EndMessage, FaultMessage } from "../../src/shared/protocol.ts";
+import type { Job } from "./job.ts";
+import type { Lease } from "./lease.ts";
+
+const REMOVE_TIMEOUT_MS = 60_000;
+/** How long a planned stop waits for containers to end politely; in all it has ten seconds. */
+const SHUTDOWN_GRACE_MS = 3_000;
+const SHUTDOWN_REMOVE_MS = 5_000;
+
+/** How an attempt ends, as the server is told. */
+export type Ending =
+  | { readonly how: "end"; readonly message: EndMessage }
+  | { readonly how: "fault"; readonly message: FaultMessage }
+  | { readonly how: "hand-back" }
+  /** The plan itself said that there is nothing to do. */
+  | { readonly how: "told" };
+
+export function endPassed(packages: EndMessage["packages"]): Ending {
+  return { how: "end", message: { state: "passed", reason: null, failure: null, packages } };
+}
+
+export function endFailed(failure: NonNullable<EndMessage["failure"]>): Ending {
+  const reason = failure.title;
+  return { how: "end", message: { state: "failed", reason, failure, packages: [] } };
+}
+
+/** The ending of work that may throw. Only a lost lease has none: there is nobody to tell. */
+export async function endingOf(job: Job, work: Promise<Ending>): Promise<Ending> {
+  try {
+    return await work;
+  } catch (err) {
+    const reason = stopReason(job.signal) ?? (err instanceof Stopped ? err.reason : undefined);
+    if (reason === "lease-lost") throw err;
+    if (reason === "shutdown") return { how: "hand-back" };
+    if (reason === "cancelled") {
+      const message: EndMessage = { state: "cancelled", reason, failure: null, packages: [] };
+      return { how: "end", message };
+    }
+    // Outside of a step only the server says so, of the plan.
+    if (err instanceof UserFault) return endFailed(failureCard({ step: null, fault: err }));
+    return { how: "fault", message: faultOf(job, err) };
+  }
+}
+
+function faultOf({ steps, deps, grant }: Job, err: unknown): FaultMessage {
+  const step = steps.broken();
+  if (err instanceof InfraFault && err.code === "ENGINE_UNAVAILABLE") deps.onEngineLost();
+  if (err instanceof InfraFault) {
+    return { code: err.code, message: err.message.slice(0, 4_000), step };
+  }
+  deps.logger.error({ err, jobId: grant.jobId, step }, "A bug ended an attempt");
+  const message = err instanceof Error ? err.message : String(err);
+  return { code: "INTERNAL", message: message.slice(0, 4_000), step };
+}
+
+/** A planned stop does not wait for steps: another attempt starts them anew. */
+export async function handBackAtShutdown(signal: AbortSignal): Promise<Ending> {
+  return await new Promise((resolve) => {
+    const onAbort = () => {
+      if (stopReason(signal) === "shutdown") resolve({ how: "hand-back" });
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    if (signal.aborted) onAbort();
+  });
+}
+
+export async function tellEnding({ record }: Job, ending: Ending): Promise<void> {
+  if (ending.how === "end") await record.end(ending.message);
+  else if (ending.how === "fault") await record.fault(ending.message);
+  else if (ending.how === "hand-back") await record.handBack();
+}
+
+/** Removal has deadlines of its own: the job's signal may be why we remove. */
+export async function leaveNothing(job: Job, lease: Lease, logger: Logger): Promise<void> {
+  const isShutdown = stopReason(lease.signal) === "shutdown";
+  if (!job.signal.aborted) job.stop.abort(new Error("The attempt has ended."));
+  const begun = Promise.allSettled(job.begun);
+  // What is still being made must be there before it can be removed.
+  if (isShutdown) await Promise.race([begun, delay(SHUTDOWN_GRACE_MS)]);
+  else await begun;
+
+  const { jobId, lease: granted } = job.grant;
+  const limit = AbortSignal.timeout(isShutdown ? SHUTDOWN_REMOVE_MS : REMOVE_TIMEOUT_MS);
+  const attempt = { jobId, attempt: granted.attempt };
+  await job.deps.engine.removeAllOf(attempt, limit).catch((err: unknown) => {
+    logger.warn({ err }, "Left on the engine for the reaper");
+  });
+  await job.record.close();
+  await rm(job.dir, { recursive: true, force: true });
+}

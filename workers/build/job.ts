@@ -1,0 +1,82 @@
+import { join } from "node:path";
+import type { Logger } from "../../src/shared/logger.ts";
+import type { BuildGrant } from "../../src/shared/protocol.ts";
+import type { ServerClient } from "../../src/shared/server-client.ts";
+import type { ContainerLimits, Engine, Owner } from "./engine.ts";
+import type { Git } from "./git.ts";
+import type { ImageMemory } from "./image-memory.ts";
+import { openJobRecord } from "./job-record.ts";
+import type { JobRecord } from "./job-record.ts";
+import { jobSteps } from "./job-steps.ts";
+import type { JobSteps } from "./job-steps.ts";
+import type { Lease } from "./lease.ts";
+import type { Mirrors } from "./mirrors.ts";
+import type { SpoolBudget } from "./spool.ts";
+
+export interface RunJobDeps {
+  readonly client: ServerClient;
+  readonly engine: Engine;
+  readonly git: Git;
+  readonly mirrors: Mirrors;
+  readonly images: ImageMemory;
+  readonly budget: SpoolBudget;
+  readonly workerId: string;
+  readonly baseImage: string;
+  readonly limits: ContainerLimits;
+  /** Text of steps/package.sh. */
+  readonly packageScript: string;
+  /** Folder for the files of jobs while they run. */
+  readonly dir: string;
+  readonly now: () => number;
+  readonly logger: Logger;
+  /** Called when the engine did not answer, so that nothing more is claimed before it does. */
+  readonly onEngineLost: () => void;
+}
+
+/** One attempt of a job: what all its parts share. */
+export interface Job {
+  readonly grant: BuildGrant;
+  readonly deps: RunJobDeps;
+  readonly record: JobRecord;
+  readonly steps: JobSteps;
+  /** Of everything that works for this attempt. */
+  readonly signal: AbortSignal;
+  readonly stop: AbortController;
+  readonly dir: string;
+  /** What was begun and may still be under way when the attempt ends. */
+  readonly begun: Set<Promise<unknown>>;
+}
+
+export function openJob(grant: BuildGrant, deps: RunJobDeps, lease: Lease): Job {
+  const dir = join(deps.dir, `${grant.jobId}-${grant.lease.attempt}`);
+  const { client, budget, now } = deps;
+  const record = openJobRecord(grant, { client, lease, budget, dir });
+  const stop = new AbortController();
+  return {
+    grant,
+    deps,
+    record,
+    steps: jobSteps({ record, lease, now }),
+    signal: AbortSignal.any([lease.signal, stop.signal]),
+    stop,
+    dir,
+    begun: new Set(),
+  };
+}
+
+/** Begins work whose result is needed later, or never: the attempt's end waits for it all the same. */
+export function begin<T>(job: Job, work: Promise<T>): Promise<T> {
+  job.begun.add(work);
+  // Whoever needs the result hears of the error; nobody else does.
+  work.catch(() => undefined);
+  return work;
+}
+
+/**
+ * Whose something on the engine is. Steps have names in small letters, so what belongs to no step
+ * has one in capitals.
+ */
+export function ownerOf({ grant, deps }: Pick<Job, "grant" | "deps">, step: string): Owner {
+  const { jobId, lease } = grant;
+  return { workerId: deps.workerId, jobId, attempt: lease.attempt, step };
+}
