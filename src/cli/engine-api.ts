@@ -20,7 +20,8 @@ export interface EngineApi {
   run(spec: ContainerSpec, onOutput: (bytes: Uint8Array) => void): Promise<number>;
   /** Names of containers, networks and volumes that carry this label. */
   labelled(label: string): Promise<readonly string[]>;
-  removeContainers(label: string): Promise<void>;
+  /** Those that have ended; a killed command leaves one. */
+  removeEnded(label: string): Promise<void>;
 }
 
 export interface EngineInfo {
@@ -58,12 +59,9 @@ export function engineApi(dockerHost: string, signal: AbortSignal): EngineApi {
     const body = await text(await open(method, path, { signal: limit, ...call }));
     return body === "" ? {} : (JSON.parse(body) as Fields);
   };
-  const list = async (path: string, label: string): Promise<readonly Fields[]> => {
-    const filters = encodeURIComponent(JSON.stringify({ label: [label] }));
-    const found: unknown = await json(
-      "GET",
-      `${path}${path.includes("?") ? "&" : "?"}filters=${filters}`,
-    );
+  const list = async (path: string, wanted: Fields): Promise<readonly Fields[]> => {
+    const query = new URLSearchParams({ all: "1", filters: JSON.stringify(wanted) });
+    const found: unknown = await json("GET", `${path}?${query.toString()}`);
     return (
       Array.isArray(found) ? found : ((found as Fields)["Volumes"] ?? [])
     ) as readonly Fields[];
@@ -112,9 +110,9 @@ export function engineApi(dockerHost: string, signal: AbortSignal): EngineApi {
     },
     labelled: async (label) => {
       const [containers, networks, volumes] = await Promise.all([
-        list("/containers/json?all=1", label),
-        list("/networks", label),
-        list("/volumes", label),
+        list("/containers/json", { label: [label] }),
+        list("/networks", { label: [label] }),
+        list("/volumes", { label: [label] }),
       ]);
       return [
         ...containers.map(({ Names }) => `container ${String(Names)}`),
@@ -122,8 +120,9 @@ export function engineApi(dockerHost: string, signal: AbortSignal): EngineApi {
         ...volumes.map(({ Name }) => `volume ${String(Name)}`),
       ];
     },
-    removeContainers: async (label) => {
-      const found = await list("/containers/json?all=1", label);
+    removeEnded: async (label) => {
+      const wanted = { label: [label], status: ["exited", "dead"] };
+      const found = await list("/containers/json", wanted);
       await Promise.all(found.map(({ Id }) => remove(String(Id))));
     },
   };

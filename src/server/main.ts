@@ -6,7 +6,7 @@ import { ConfigError, processEnv, readServerConfig } from "../shared/config.ts";
 import { createLogger } from "../shared/logger.ts";
 import { announceReady } from "../shared/ready.ts";
 import { installShutdown } from "../shared/shutdown.ts";
-import { startServer } from "./server.ts";
+import { holdRequests, startServer } from "./server.ts";
 
 const STOP_MS = 10_000;
 /** A large push or package on a slow line takes a while; webhooks have a tighter limit of their own. */
@@ -28,6 +28,7 @@ async function main(): Promise<void> {
 
   // The port is taken first, so that addresses are known; nothing is answered before all is ready.
   const http = createServer({ requestTimeout: REQUEST_MS });
+  const release = holdRequests(http);
   await new Promise<void>((resolve, reject) => {
     http.once("error", reject);
     http.listen(config.port, config.host, () => resolve());
@@ -40,6 +41,7 @@ async function main(): Promise<void> {
     config,
     logger,
     http,
+    release,
     localUrl: url,
     now,
     newId,

@@ -1,4 +1,4 @@
-import type { Server } from "node:http";
+import type { RequestListener, Server } from "node:http";
 import { createApp } from "./app.ts";
 import { settleUnreadyBuilds } from "./git-remote.ts";
 import { openParts, type PartsOptions } from "./parts.ts";
@@ -6,8 +6,9 @@ import { startReconciler, type Reconciler } from "./reconciler.ts";
 import { addSignInLink } from "./store/sessions.ts";
 
 export interface ServerOptions extends Omit<PartsOptions, "onRedis"> {
-  /** Listening already, answering nothing yet. */
+  /** Listening already, its requests held. */
   readonly http: Server;
+  readonly release: (app: RequestListener) => void;
 }
 
 export interface RunningServer {
@@ -15,6 +16,18 @@ export interface RunningServer {
   readonly loginUrl: string;
   readonly adminTokenFile: string | undefined;
   close(): Promise<void>;
+}
+
+/**
+ * Requests that come between listening and readiness wait; without this they would never be answered,
+ * since nobody listens to them yet.
+ */
+export function holdRequests(http: Server): (app: RequestListener) => void {
+  const ready = Promise.withResolvers<RequestListener>();
+  http.on("request", (request, response) => {
+    void ready.promise.then((app) => app(request, response));
+  });
+  return ready.resolve;
 }
 
 /** Opens what the server owns, repairs what a crash left, and only then answers. */
@@ -27,7 +40,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   await settleUnreadyBuilds(parts.git);
   reconciler = startReconciler(parts);
   reconcile();
-  http.on("request", createApp(parts));
+  options.release(createApp(parts));
 
   const link = parts.newToken();
   await store.write((tx) => addSignInLink(tx, link));

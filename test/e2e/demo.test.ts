@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { readdir } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -10,9 +10,9 @@ const TATARA = join(import.meta.dirname, "../../bin/tatara");
 const exec = promisify(execFile);
 
 test("the demo installs with dnf what was pushed, and leaves no folder", async () => {
-  const before = await demoFolders();
+  const temp = await mkdtemp(join(tmpdir(), "tatara-demo-test-"));
 
-  const { stdout } = await demo(["--exit"]);
+  const { stdout } = await demo(["--exit"], temp);
 
   const nevra = String.raw`hello-1\.0\.0-1\.1\.g[0-9a-f]{7}\.\S+`;
   const lines = [
@@ -30,11 +30,12 @@ test("the demo installs with dnf what was pushed, and leaves no folder", async (
     /^Time {3}\S+: start \S+, git push \S+, build \S+, dnf install \S+, status \S+$/m,
   ];
   for (const line of lines) expect(stdout).toMatch(line);
-  expect(await demoFolders()).toEqual(before);
+  expect(await readdir(temp)).toEqual([]);
+  await rm(temp, { recursive: true });
 });
 
 test("the demo with a broken test shows a card that names test, file and line", async () => {
-  const { stdout } = await demo(["--fail", "--exit", "--json"]);
+  const { stdout } = await demo(["--fail", "--exit", "--json"], tmpdir());
 
   const { state, failure, status } = JSON.parse(stdout) as {
     state: string;
@@ -46,11 +47,7 @@ test("the demo with a broken test shows a card that names test, file and line", 
   expect(failure).toMatchObject({ file: "tests/check.sh", line: 28 });
 });
 
-function demo(args: readonly string[]) {
-  const env = { ...processEnv(), LANG: "C.UTF-8" };
+function demo(args: readonly string[], temp: string) {
+  const env = { ...processEnv(), LANG: "C.UTF-8", TMPDIR: temp };
   return exec(TATARA, ["demo", ...args], { env, timeout: 120_000 });
-}
-
-async function demoFolders(): Promise<readonly string[]> {
-  return (await readdir(tmpdir())).filter((name) => name.startsWith("tatara-demo-"));
 }

@@ -50,10 +50,13 @@ export async function startBuildRig(
   engine: Engine,
   changes: Partial<Pick<RunJobDeps, "limits" | "baseImage">> & {
     readonly heartbeatMs?: number;
+    /** Folder of repos that outlive the rig. */
+    readonly gitDir?: string;
   } = {},
 ): Promise<BuildRig> {
   const dir = await mkdtemp(join(tmpdir(), "tatara-build-"));
-  const git = await startGitHttp(dir);
+  const { gitDir = dir } = changes;
+  const git = await startGitHttp(gitDir);
   const server = await startBuildServer();
   const client = serverClient({ url: server.url, token: server.token });
   const shutdown = new AbortController();
@@ -83,7 +86,7 @@ export async function startBuildRig(
     git,
     dir,
     complaints,
-    repo: (files) => createRepo(dir, `acme/hello-${(repos += 1)}`, { files }),
+    repo: (files) => createRepo(gitDir, `acme/hello-${(repos += 1)}`, { files }),
     grantFor: (push, more = {}) => {
       const url = `${git.url}/${push.repo}.git`;
       return { ...aGrant({ url, sha: push.sha ?? push.after, ref: push.ref }), ...more };

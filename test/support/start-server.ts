@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readServerConfig } from "../../src/shared/config.ts";
 import { createLogger } from "../../src/shared/logger.ts";
-import { startServer } from "../../src/server/server.ts";
+import { holdRequests, startServer } from "../../src/server/server.ts";
 
 export interface TestServer extends AsyncDisposable {
   readonly url: string;
@@ -35,6 +35,7 @@ export async function aServer(settings: Record<string, string> = {}): Promise<Te
     ...settings,
   });
   const http = createServer();
+  const release = holdRequests(http);
   http.listen(0, "127.0.0.1");
   await once(http, "listening");
   const { port } = http.address() as AddressInfo;
@@ -42,6 +43,7 @@ export async function aServer(settings: Record<string, string> = {}): Promise<Te
   const server = await startServer({
     config,
     http,
+    release,
     localUrl: url,
     logger: createLogger({ process: "server", level: "error", now: Date.now }),
     now: Date.now,

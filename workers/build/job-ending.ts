@@ -54,8 +54,11 @@ function faultOf({ steps, deps, grant }: Job, err: unknown): FaultMessage {
   if (err instanceof InfraFault) {
     return { code: err.code, message: err.message.slice(0, 4_000), step };
   }
-  deps.logger.error({ err, jobId: grant.jobId, step }, "A bug ended an attempt");
   const message = err instanceof Error ? err.message : String(err);
+  if (err instanceof Error && "code" in err && err.code === "ENOSPC") {
+    return { code: "DISK_FULL", message: `The worker's disk is full: ${message}`, step };
+  }
+  deps.logger.error({ err, jobId: grant.jobId, step }, "A bug ended an attempt");
   return { code: "INTERNAL", message: message.slice(0, 4_000), step };
 }
 
@@ -70,10 +73,18 @@ export async function handBackAtShutdown(signal: AbortSignal): Promise<Ending> {
   });
 }
 
-export async function tellEnding({ record }: Job, ending: Ending): Promise<void> {
-  if (ending.how === "end") await record.end(ending.message);
-  else if (ending.how === "fault") await record.fault(ending.message);
-  else if (ending.how === "hand-back") await record.handBack();
+export async function tellEnding(job: Job, ending: Ending): Promise<void> {
+  const { record } = job;
+  if (ending.how === "fault") return await record.fault(ending.message);
+  if (ending.how === "hand-back") return await record.handBack();
+  if (ending.how === "told") return;
+  try {
+    await record.end(ending.message);
+  } catch (err) {
+    if (err instanceof Stopped) throw err;
+    // Some of the log or of the steps could not be told, so the result is not worth having.
+    await record.fault(faultOf(job, err));
+  }
 }
 
 /** Removal has deadlines of its own: the job's signal may be why we remove. */

@@ -6,12 +6,13 @@ import type { LogAnswer } from "../../src/shared/protocol.ts";
 
 export const CHUNK_BYTES_MAX = 256 * 1024;
 export const SPOOL_BYTES_MAX = 256 * 1024 * 1024;
+const PENDING_BYTES_MAX = 1024 * 1024;
 /** So long a chunk waits for more, once the first of it came. */
 const COALESCE_MS = 15;
 
 /** Log bytes on this worker's disk until the server has acknowledged them. */
 export interface Spool {
-  /** Resolves when the bytes are in the file and there is room for more. */
+  /** Resolves when there is room for more, on the way to the disk and in the worker's budget. */
   write(bytes: Buffer): Promise<void>;
   /** No more bytes follow; resolves when the server has them all. */
   drain(): Promise<void>;
@@ -61,7 +62,10 @@ class DiskSpool implements Spool {
   readonly #path: string;
   readonly #send: SendChunk;
   readonly #budget: SpoolBudget;
-  #writing: Promise<unknown> = Promise.resolve();
+  /** Not in the file yet: what comes while it is being written goes there in one piece. */
+  #pending: Buffer[] = [];
+  #pendingBytes = 0;
+  #writing: Promise<void> | undefined;
   #writtenBytes = 0;
   #sentBytes = 0;
   #sending: Promise<void> | undefined;
@@ -80,32 +84,61 @@ class DiskSpool implements Spool {
     // Once the lease is lost nobody wants the log; whoever writes learns of it by the lease's signal.
     if (bytes.length === 0 || this.#failure) return;
     this.#budget.take(bytes.length);
-    this.#writing = this.#writing.then(async () => {
-      await this.#file.appendFile(bytes);
-      this.#writtenBytes += bytes.length;
-      this.#sending ??= this.#sendAll();
-    });
-    await this.#writing;
+    this.#pending.push(bytes);
+    this.#pendingBytes += bytes.length;
+    this.#writing ??= this.#writeAll();
+    while (this.#writing !== undefined && this.#pendingBytes > PENDING_BYTES_MAX) {
+      await this.#writing;
+    }
     await this.#budget.room();
   }
 
   async drain(): Promise<void> {
     await this.#writing;
-    this.#isEnding = true;
-    this.#hurry.resolve();
+    this.#hurryUp();
     while (this.#sending) await this.#sending;
     if (this.#failure) throw this.#failure.err;
   }
 
   async close(): Promise<void> {
-    this.#isEnding = true;
-    this.#hurry.resolve();
-    await this.#writing.catch(() => undefined);
+    await this.#writing;
+    this.#hurryUp();
     await this.#sending;
-    this.#budget.give(this.#writtenBytes - this.#sentBytes);
-    this.#sentBytes = this.#writtenBytes;
+    this.#drop();
     await this.#file.close();
     await rm(this.#path, { force: true });
+  }
+
+  #hurryUp(): void {
+    this.#isEnding = true;
+    this.#hurry.resolve();
+  }
+
+  async #writeAll(): Promise<void> {
+    // In the next turn, so that everything that is written in this one goes together.
+    await Promise.resolve();
+    try {
+      while (this.#pending.length > 0) {
+        const bytes = Buffer.concat(this.#pending);
+        this.#pending = [];
+        await this.#file.appendFile(bytes);
+        this.#pendingBytes -= bytes.length;
+        this.#writtenBytes += bytes.length;
+        this.#sending ??= this.#sendAll();
+      }
+    } catch (err) {
+      this.#failure ??= { err };
+      this.#budget.give(this.#pendingBytes);
+      this.#pendingBytes = 0;
+    } finally {
+      this.#writing = undefined;
+    }
+  }
+
+  /** What was not sent is wanted no more. */
+  #drop(): void {
+    this.#budget.give(this.#writtenBytes - this.#sentBytes);
+    this.#sentBytes = this.#writtenBytes;
   }
 
   async #sendAll(): Promise<void> {
@@ -116,8 +149,7 @@ class DiskSpool implements Spool {
       }
     } catch (err) {
       this.#failure = { err };
-      this.#budget.give(this.#writtenBytes - this.#sentBytes);
-      this.#sentBytes = this.#writtenBytes;
+      this.#drop();
     } finally {
       this.#sending = undefined;
     }

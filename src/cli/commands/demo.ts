@@ -1,35 +1,24 @@
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import type { Env } from "../../shared/config.ts";
 import { apiClient } from "../api-client.ts";
-import type { ApiClient } from "../api-client.ts";
 import type { ApiBuild, ApiStatus } from "../api-types.ts";
 import { untilInterrupted } from "../command.ts";
 import type { Command, CommandContext } from "../command.ts";
-import { createNarrator, DemoFailed, timeLine } from "../demo/narrator.ts";
-import type { Narrator } from "../demo/narrator.ts";
-import { dnfInstall } from "../demo/dnf-install.ts";
+import { BASE_IMAGE, REPO, checkFailure, follow, install, push } from "../demo/acts.ts";
+import { waitForStatus } from "../demo/acts.ts";
+import type { Stage } from "../demo/acts.ts";
+import { DEMO_LABEL } from "../demo/dnf-install.ts";
+import { asDemoFailed, createNarrator, timeLine } from "../demo/narrator.ts";
 import { makeSample } from "../demo/sample.ts";
-import type { Sample } from "../demo/sample.ts";
 import { EngineError, engineApi } from "../engine-api.ts";
 import type { EngineApi } from "../engine-api.ts";
 import { CommandError, EXIT } from "../exit-codes.ts";
 import type { ExitCode } from "../exit-codes.ts";
-import { followBuild } from "../follow-build.ts";
 import { PASSED_TO_ALL } from "../processes/process-table.ts";
-import { failureLines, headerLine, shortSha } from "../show-build.ts";
-import { stepPrinter } from "../step-printer.ts";
 import { startSupervisor } from "../supervisor.ts";
 import type { Supervisor } from "../supervisor.ts";
-
-const REPO = "acme/hello";
-const PACKAGE = "hello";
-const CHANNEL = "dev";
-const BASE_IMAGE = "tatara/base";
-const STATUS_DEADLINE_MS = 30_000;
-const STATUS_EVERY_MS = 50;
 
 export const demo: Command = {
   name: "demo",
@@ -49,32 +38,27 @@ export const demo: Command = {
   run: async (context) => {
     const narrator = createNarrator(context.printer, context.isJson);
     const engine = engineApi(dockerHostOf(context.env), context.signal);
-    await requireBaseImage(engine);
+    await prepareEngine(engine);
     await using place = await makePlace(context.text("data-dir"));
     try {
       return await runDemo(context, { narrator, engine, place });
     } catch (err) {
-      if (!(err instanceof DemoFailed)) throw err;
+      const failed = asDemoFailed(err);
+      if (failed === undefined) throw err;
       place.keep();
-      narrator.fail(err);
+      narrator.fail(failed);
       context.printer.complain(`The folder is kept: ${place.dir}`);
       return EXIT.failed;
     }
   },
 };
 
-interface Stage {
-  readonly narrator: Narrator;
-  readonly engine: EngineApi;
-  readonly place: Place;
-}
-
 /** The demo from start to end; each line is printed when it has come true. */
 async function runDemo(context: CommandContext, stage: Stage): Promise<ExitCode> {
   const { narrator, place } = stage;
   const { signal, env } = context;
   const isBroken = context.flag("fail");
-  await using supervisor = await narrator.timed("start", () => start(context, place));
+  await using supervisor = await narrator.timed("start", () => start(context, place.dir));
   narrator.ok("started", `redis, server, build, publish, report   ${supervisor.url}`);
   const token = await supervisor.adminToken();
   const api = apiClient({ url: supervisor.url, token, signal });
@@ -98,8 +82,8 @@ async function runDemo(context: CommandContext, stage: Stage): Promise<ExitCode>
   return await close(context, stage, { supervisor, build: ended, status });
 }
 
-async function start({ env, signal }: CommandContext, place: Place): Promise<Supervisor> {
-  const dataDir = join(place.dir, "data");
+async function start({ env, signal }: CommandContext, dir: string): Promise<Supervisor> {
+  const dataDir = join(dir, "data");
   return startSupervisor({ dataDir, env: demoEnv(env), signal });
 }
 
@@ -107,134 +91,6 @@ async function start({ env, signal }: CommandContext, place: Place): Promise<Sup
 function demoEnv(env: Env): Env {
   const passed = [...PASSED_TO_ALL, "DOCKER_HOST"].map((name) => [name, env[name]] as const);
   return { ...Object.fromEntries(passed), TATARA_PORT: "0" };
-}
-
-async function push(
-  { narrator }: Stage,
-  {
-    sample,
-    api,
-    token,
-  }: { readonly sample: Sample; readonly api: ApiClient; readonly token: string },
-): Promise<ApiBuild> {
-  const remote = { url: `${api.url}/git/${REPO}.git`, token };
-  const startedAt = performance.now();
-  const said = await narrator.timed("git push", () => sample.repo.push(remote, ["main"]));
-  const tookMs = Math.round(performance.now() - startedAt);
-  const number = Number(/build #(\d+)/.exec(said)?.[1]);
-  if (!Number.isInteger(number)) throw new DemoFailed("git push: the server named no build", said);
-  narrator.ok("git push", `main ${shortSha(sample.sha)}, accepted in ${tookMs} ms`);
-  return api.build({ repo: REPO, number });
-}
-
-async function follow(
-  { printer, signal, now, flag }: CommandContext,
-  { narrator }: Stage,
-  { api, build }: { readonly api: ApiClient; readonly build: ApiBuild },
-): Promise<ApiBuild> {
-  const wordColumns = flag("fail") ? 8 : 6;
-  const steps = stepPrinter({ printer, now, say: narrator.say, wordColumns });
-  let last = build;
-  let isTitled = false;
-  narrator.say();
-  try {
-    await narrator.timed("build", async () => {
-      for await (const next of followBuild(build, { api, signal })) {
-        last = next;
-        // Who wrote what is known once the worker has fetched the commit.
-        if (!isTitled && next.message !== "") narrator.say(...headerLine(next));
-        isTitled ||= next.message !== "";
-        if (isTitled) steps.show(next);
-      }
-    });
-    if (!isTitled) narrator.say(...headerLine(last));
-    steps.show(last);
-  } finally {
-    steps.end();
-  }
-  narrator.say();
-  return last;
-}
-
-function checkFailure(
-  { isJson }: CommandContext,
-  { narrator }: Stage,
-  { build, sample }: { readonly build: ApiBuild; readonly sample: Sample },
-): void {
-  const { failure, state } = build;
-  if (state !== "failed" || failure === null) {
-    throw new DemoFailed(`the build with the broken test is ${state}`, build.reason ?? "");
-  }
-  if (!isJson) for (const line of failureLines(failure)) narrator.say(...line);
-  narrator.say();
-  const { test, file, line } = sample.broken ?? { test: "", file: "", line: 0 };
-  const isNamed = failure.title.includes(test) && failure.file === file && failure.line === line;
-  if (!isNamed) throw new DemoFailed(`the failure card does not name "${test}" at ${file}:${line}`);
-  narrator.ok("named", `"${test}" at ${file}:${line}`);
-}
-
-async function install(
-  { narrator, engine, place }: Stage,
-  {
-    build,
-    url,
-    signal,
-  }: { readonly build: ApiBuild; readonly url: string; readonly signal: AbortSignal },
-): Promise<void> {
-  if (build.state !== "passed") {
-    const why = build.failure === null ? (build.reason ?? "") : build.failure.excerpt;
-    throw new DemoFailed(`the build is ${build.state}: ${build.failure?.title ?? ""}`, why);
-  }
-  const response = await fetch(`${url}/yum/${CHANNEL}.repo`, { signal });
-  const repoFile = await response.text();
-  if (!response.ok) throw new DemoFailed(`the .repo file: ${response.status}`, repoFile);
-  const checks = ["gpgcheck=1", "repo_gpgcheck=1"].filter((line) =>
-    repoFile.split("\n").includes(line),
-  );
-  narrator.say(`dnf install ${PACKAGE}    fresh container, ${checks.join(" ")}`);
-
-  const { exitCode, installed, version, output } = await narrator.timed("dnf install", () =>
-    dnfInstall({ engine, image: BASE_IMAGE, repoFile, packageName: PACKAGE, demoId: place.id }),
-  );
-  if (exitCode !== 0 || installed === undefined) {
-    throw new DemoFailed(`dnf install ended with status ${exitCode}`, output);
-  }
-  if (checks.length < 2)
-    throw new DemoFailed("the .repo file does not ask for both checks", repoFile);
-  if (!build.packages.some(({ nevra }) => nevra === installed)) {
-    throw new DemoFailed(`${installed} was installed, which this build did not make`, output);
-  }
-  narrator.ok("installed", installed);
-  narrator.ok("runs", `${PACKAGE} --version -> ${version ?? ""}`);
-}
-
-async function waitForStatus(
-  { narrator }: Stage,
-  options: {
-    readonly api: ApiClient;
-    readonly sample: Sample;
-    readonly signal: AbortSignal;
-    readonly wanted: "success" | "failure";
-  },
-): Promise<ApiStatus> {
-  const { api, sample, signal, wanted } = options;
-  const endAt = performance.now() + STATUS_DEADLINE_MS;
-  return narrator.timed("status", async () => {
-    for (;;) {
-      const statuses = await api.statuses(REPO, sample.sha);
-      const status = statuses.find(
-        ({ context, state }) => context === "tatara" && state === wanted,
-      );
-      if (status !== undefined) {
-        narrator.ok("status", `tatara: ${status.state} "${status.description ?? ""}"`);
-        return status;
-      }
-      if (performance.now() > endAt) {
-        throw new DemoFailed(`the commit has no status ${wanted}`, JSON.stringify(statuses));
-      }
-      await delay(STATUS_EVERY_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
-    }
-  });
 }
 
 async function close(
@@ -262,8 +118,10 @@ async function close(
   return EXIT.ok;
 }
 
-async function requireBaseImage(engine: EngineApi): Promise<void> {
+/** Fails early, with the command that mends it; and removes what a killed demo left. */
+async function prepareEngine(engine: EngineApi): Promise<void> {
   try {
+    await engine.removeEnded(DEMO_LABEL);
     if (await engine.hasImage(BASE_IMAGE)) return;
   } catch (err) {
     if (!(err instanceof EngineError)) throw err;
@@ -286,6 +144,9 @@ interface Place extends AsyncDisposable {
 async function makePlace(given: string | undefined): Promise<Place> {
   const dir = given === undefined ? await mkdtemp(join(tmpdir(), "tatara-demo-")) : resolve(given);
   await mkdir(dir, { recursive: true, mode: 0o700 });
+  if ((await readdir(dir)).length > 0) {
+    throw new CommandError(EXIT.usage, `${dir} is not empty.`, "a demo needs a folder of its own");
+  }
   let isKept = given !== undefined;
   return {
     dir,

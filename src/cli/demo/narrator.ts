@@ -1,5 +1,7 @@
+import { EngineError } from "../engine-api.ts";
 import type { Line, Printer } from "../print.ts";
 import { formatMs } from "../show-build.ts";
+import { StartFailed } from "../supervisor.ts";
 
 const NAME_COLUMNS = 13;
 const EVIDENCE_LINES_MAX = 30;
@@ -13,6 +15,16 @@ export class DemoFailed extends Error {
     super(message);
     this.evidence = evidence;
   }
+}
+
+/** The faults that end a demo without being a bug of the demo itself; undefined for others. */
+export function asDemoFailed(err: unknown): DemoFailed | undefined {
+  if (err instanceof DemoFailed) return err;
+  if (err instanceof StartFailed) return new DemoFailed("Tatara did not start", err.message);
+  if (err instanceof EngineError) return new DemoFailed(err.message);
+  // A command of ours, such as git, that ended non-zero.
+  const stderr = err instanceof Error && "stderr" in err ? err.stderr : undefined;
+  return typeof stderr === "string" ? new DemoFailed("git failed", stderr) : undefined;
 }
 
 /** Says each thing once it is true, and remembers where the time went. */

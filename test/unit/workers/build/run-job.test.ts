@@ -1,9 +1,14 @@
-import { afterEach, expect, test } from "vitest";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { InfraFault, UserFault } from "../../../../src/domain/faults.ts";
 import type { BuildGrant } from "../../../../src/shared/protocol.ts";
 import { startBuildRig } from "../../../support/build-rig.ts";
 import type { BuildRig } from "../../../support/build-rig.ts";
+import { createRepo } from "../../../support/git-host.ts";
 import type { Files } from "../../../support/git-host.ts";
+import type { PushToTell } from "../../../support/github-deliveries.ts";
 import { scriptedEngine } from "../../../support/scripted-engine.ts";
 import type { ScriptedEngine, StepScript } from "../../../support/scripted-engine.ts";
 import { until } from "../../../support/until.ts";
@@ -21,6 +26,15 @@ const RPM = "/tatara/out/hello-1.0-1.x86_64.rpm";
 const MADE: StepScript = { files: { [RPM]: "an rpm" } };
 const RPMBUILD = { files: { "/usr/bin/rpmbuild": "" } };
 
+let gitDir: string;
+const pushes = new Map<Files, Promise<PushToTell>>();
+beforeAll(async () => {
+  gitDir = await mkdtemp(join(tmpdir(), "tatara-repos-"));
+});
+afterAll(async () => {
+  await rm(gitDir, { recursive: true });
+});
+
 let rig: BuildRig | undefined;
 afterEach(async () => {
   await rig?.[Symbol.asyncDispose]();
@@ -32,10 +46,16 @@ async function setUp(
   files: Files = FILES,
   changes: Partial<BuildGrant> = {},
 ): Promise<{ rig: BuildRig; grant: BuildGrant }> {
-  rig = await startBuildRig(engine, { heartbeatMs: 20 });
-  const repo = await rig.repo(files);
-  const push = await repo.commit({ "new.txt": "x\n" });
-  return { rig, grant: rig.grantFor(push, changes) };
+  rig = await startBuildRig(engine, { heartbeatMs: 20, gitDir });
+  const push = pushes.get(files) ?? pushOf(files);
+  pushes.set(files, push);
+  return { rig, grant: rig.grantFor(await push, changes) };
+}
+
+/** A repo is the same for all tests that need these files. */
+async function pushOf(files: Files): Promise<PushToTell> {
+  const repo = await createRepo(gitDir, `acme/hello-${pushes.size}`, { files });
+  return await repo.commit({ "new.txt": "x\n" });
 }
 
 async function expectNothingLeft(engine: ScriptedEngine): Promise<void> {
