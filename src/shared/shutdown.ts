@@ -37,11 +37,14 @@ export function installShutdown({
   process.once("SIGTERM", () => stop(0));
   process.once("SIGINT", () => stop(0));
   process.on("uncaughtException", (err) => {
+    if (err instanceof Stopped && controller.signal.aborted) return;
     // A broken invariant ends the process: a restart is the best-tested path we have.
     logger.error({ err }, "Uncaught exception");
     stop(70);
   });
   process.on("unhandledRejection", (err) => {
+    // Whatever still waited when the signal came was told so; that is no bug.
+    if (err instanceof Stopped && controller.signal.aborted) return;
     logger.error({ err }, "Unhandled rejection");
     stop(70);
   });

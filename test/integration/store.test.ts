@@ -3,7 +3,12 @@ import { LEASE_MS } from "../../src/domain/attempt.ts";
 import type { PlanMessage } from "../../src/shared/protocol.ts";
 import { cancelBuild, findBuild, makeReady, rerunBuild } from "../../src/server/store/builds.ts";
 import { recordPush } from "../../src/server/store/deliveries.ts";
-import { expireLeases, loseAttemptsOf, handBackJob, reportFault } from "../../src/server/store/attempts.ts";
+import {
+  expireLeases,
+  loseAttemptsOf,
+  handBackJob,
+  reportFault,
+} from "../../src/server/store/attempts.ts";
 import { claimJob, endJob, recordPlan, recordStep } from "../../src/server/store/jobs.ts";
 import { renewLease } from "../../src/server/store/leases.ts";
 import { answerStatus, claimStatuses } from "../../src/server/store/outbox.ts";
@@ -286,8 +291,8 @@ test("passed jobs with packages on the default branch ask for a publish; the bui
   const first = await store.write((tx) => switchChannels(tx, publishId, "p-token", wish(0, 1)));
   const again = await store.write((tx) => switchChannels(tx, publishId, "p-token", wish(0, 1)));
 
-  expect(first?.answer).toEqual({ kind: "live" });
-  expect(again?.answer).toEqual({ kind: "live" });
+  expect(first).toMatchObject({ answer: { kind: "live" } });
+  expect(again).toMatchObject({ answer: { kind: "live" } });
   expect((await findBuild(store, buildId))?.state).toBe("passed");
   const statuses = await store.write(claimStatuses);
   expect(statuses).toMatchObject([{ state: "success", description: "passed; published to dev" }]);
@@ -301,7 +306,9 @@ test("a switch that was built on an older generation is told to assemble again",
 
   const switched = await store.write((tx) => switchChannels(tx, publishId, "p-token", wish(0, 1)));
 
-  expect(switched?.answer).toEqual({ kind: "moved", channels: [{ name: "dev", head: 7 }] });
+  expect(switched).toMatchObject({
+    answer: { kind: "moved", channels: [{ name: "dev", head: 7 }] },
+  });
   expect(await store.db.selectFrom("packages").selectAll().execute()).toEqual([]);
 });
 
@@ -325,6 +332,26 @@ test("a NEVRA is the same with the same content, taken with another", async () =
   expect(answer.packages[1]?.takenBy).toBe("acme/hello #1");
 });
 
+test("a NEVRA that another build took since the check is refused in the switch itself", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const { publishId } = await aRunningPublish(store);
+  await store.write((tx) => switchChannels(tx, publishId, "p-token", wish(0, 1)));
+  const second = await aRunningPublish(store, "p-token-2");
+  const [made] = wish(1, 2).packages;
+  const other = {
+    ...wish(1, 2),
+    packages: made ? [{ ...made, unsignedSha256: "9".repeat(64) }] : [],
+  };
+
+  const switched = await store.write((tx) =>
+    switchChannels(tx, second.publishId, "p-token-2", other),
+  );
+
+  expect(switched).toMatchObject({ taken: expect.stringContaining("acme/hello #1") });
+  expect((await findBuild(store, second.buildId))?.state).toBe("running");
+});
+
 test("a cancel before the switch wins, a cancel after it is too late", async () => {
   await using held = await aStore();
   const { store } = held;
@@ -335,7 +362,7 @@ test("a cancel before the switch wins, a cancel after it is too late", async () 
   const late = await store.write((tx) => cancelBuild(tx, buildId, "ops"));
 
   expect(cancel.result).toBe("cancelling");
-  expect(switched?.answer).toEqual({ kind: "cancelled" });
+  expect(switched).toMatchObject({ answer: { kind: "cancelled" } });
   expect((await findBuild(store, buildId))?.state).toBe("cancelled");
   expect(late.result).toBe("already-final");
 });

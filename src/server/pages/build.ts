@@ -145,14 +145,14 @@ function reasonLine(build: BuildView, { counts }: PageContext): Html {
   if (isCancelling(build)) {
     return html`<p class="reason">Stopping: each step gets a signal, and 10 seconds to end.</p>`;
   }
-  if (build.reason !== null) return html`<p class="reason">${said(build.reason)}</p>`;
-  if (build.state === "queued") {
-    const isAlone = counts?.liveWorkers === 0;
+  if (build.state === "queued" && counts?.liveWorkers === 0) {
     return html`<p class="reason">
-      ${isAlone ? "No build worker is connected. The build starts when one is; nothing is lost." : "Waiting for a free slot on a build worker."}
+      No build worker is connected. The build starts when one is; nothing is lost.
     </p>`;
   }
-  return html``;
+  if (build.reason !== null) return html`<p class="reason">${said(build.reason)}</p>`;
+  if (build.state !== "queued") return html``;
+  return html`<p class="reason">Waiting for a free slot on a build worker.</p>`;
 }
 
 /** Packages that people install, not what debuggers and rebuilders want. */

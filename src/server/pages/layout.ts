@@ -79,11 +79,14 @@ function crumbItem({ text, href }: Crumb, isLast: boolean): Html {
 
 function health({ liveWorkers, jobsRunning, jobsQueued }: Counts): Html {
   const mood = liveWorkers === 0 ? "none" : "some";
-  const queue = jobsQueued > 0 ? `, ${jobsQueued} waiting` : "";
+  const parts = [
+    ...(jobsRunning > 0 ? [`${jobsRunning} running`] : []),
+    ...(jobsQueued > 0 ? [`${jobsQueued} waiting`] : []),
+  ];
   return html`<p class="health workers-${mood}">
     <span class="dot" aria-hidden="true"></span>
     <span>${liveWorkers === 0 ? "no worker" : plural(liveWorkers, "worker")}</span>
-    <span class="load">${jobsRunning > 0 ? `${jobsRunning} running` : "idle"}${queue}</span>
+    <span class="load">${parts.length === 0 ? "idle" : parts.join(", ")}</span>
   </p>`;
 }
 

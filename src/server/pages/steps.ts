@@ -16,7 +16,10 @@ interface Span {
 /** Every job with its steps, times and bars, and the publish line under them. */
 export function jobsSection(build: BuildView, now: number, chosen: ChosenStep | undefined): Html {
   const span = spanOf(build, now);
-  const showsTarget = build.jobs.length > 1;
+  const isPlain = build.jobs.length === 1 && build.jobs[0]?.steps.length === 0;
+  // One job without steps says nothing that the top of the page does not say.
+  if (isPlain && build.publish === null) return html``;
+  const showsTarget = build.jobs.length > 1 || build.jobs.some(({ attempt }) => attempt > 1);
   return html`<section class="jobs" aria-label="Steps">
     ${build.jobs.map((job) => jobTable(build, job, { span, now, showsTarget, chosen }))}
     ${build.publish === null ? null : publishTable(build.publish, span, now)}
@@ -133,6 +136,7 @@ function publishTable(publish: PublishView, span: Span, now: number): Html {
     <caption class="unseen">
       Publishing
     </caption>
+    ${columns()}
     <tbody>
       <tr data-row data-state="${state}">
         <th scope="row">publish</th>

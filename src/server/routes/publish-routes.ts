@@ -10,6 +10,7 @@ import {
   startedRequest,
   switchRequest,
   type PublishGrant,
+  type Refusal,
 } from "../../shared/protocol.ts";
 import type { Announcer } from "../announcer.ts";
 import type { ArtifactFiles } from "../artifact-files.ts";
@@ -115,6 +116,11 @@ export function publishRoutes(deps: PublishRoutesDeps): Router {
     const { id } = request.params;
     const token = leaseTokenOf(request);
     const switched = await store.write((tx) => switchChannels(tx, id, token, wish));
+    if (switched !== undefined && "taken" in switched) {
+      const hint = "Raise Release in the spec file, or push a new tag.";
+      const refusal: Refusal = { code: "NEVRA_TAKEN", message: switched.taken, hint };
+      return void response.status(422).json(refusal);
+    }
     if (switched !== undefined) announcer.announce(switched.changed);
     answerOrStale(response, switched?.answer);
   });

@@ -144,10 +144,10 @@ export async function checkPackages(
   return { packages };
 }
 
-export interface Switched {
-  readonly answer: SwitchAnswer;
-  readonly changed: Changed;
-}
+export type Switched =
+  | { readonly answer: SwitchAnswer; readonly changed: Changed }
+  /** Another publish took this NEVRA with other content since it was checked. */
+  | { readonly taken: string; readonly changed: Changed };
 
 /**
  * The one moment that matters: all pointers move, the build passes and its status is queued in a
@@ -175,6 +175,8 @@ export async function switchChannels(
   );
   if (isMoved) return { answer: { kind: "moved", channels: heads }, changed };
 
+  const taken = await takenNevra(tx, request);
+  if (taken !== undefined) return { taken, changed };
   await insertPackages(tx, build, request);
   for (const generation of request.generations) await moveChannel(tx, build, generation, request);
   const channels = channelNames(publish).join(", ");
@@ -195,6 +197,19 @@ export async function switchChannels(
   const text = `passed; published to ${channels}`;
   const statusId = await endBuild(tx, build, { state: "passed", reason: null, text });
   return { answer: { kind: "live" }, changed: { buildId: build.id, statusId } };
+}
+
+/** Looked at again where it counts: two builds may have checked the same NEVRA at the same time. */
+async function takenNevra(tx: Tx, request: SwitchRequest): Promise<string | undefined> {
+  const packages = request.packages.map(({ nevra, unsignedSha256 }) => ({ nevra, unsignedSha256 }));
+  if (packages.length === 0) return undefined;
+  const checked = await checkPackages(tx, { packages });
+  const index = checked.packages.findIndex(({ verdict }) => verdict === "taken");
+  const taken = packages[index];
+  return (
+    taken &&
+    `${formatNevra(taken.nevra)} was published by ${checked.packages[index]?.takenBy ?? "another build"} with other content`
+  );
 }
 
 async function insertPackages(tx: Tx, build: BuildRow, request: SwitchRequest): Promise<void> {
