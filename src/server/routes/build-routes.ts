@@ -46,10 +46,20 @@ export interface BuildRoutesDeps {
 
 /** The build workers' half of the protocol. Every write is fenced by the lease's token. */
 export function buildRoutes(deps: BuildRoutesDeps): Router {
-  const { store, announcer } = deps;
   const router = Router();
-  const base = "/worker/v1/build";
-  router.use(base, onlyWorkers(deps.token));
+  router.use(BASE, onlyWorkers(deps.token));
+  addClaimRoutes(router, deps);
+  addProgressRoutes(router, deps);
+  addEndRoutes(router, deps);
+  return router;
+}
+
+const BASE = "/worker/v1/build";
+const JOB = `${BASE}/jobs/:id`;
+
+/** What a worker asks before it has a lease. */
+function addClaimRoutes(router: Router, deps: BuildRoutesDeps): void {
+  const { store, announcer } = deps;
 
   router.post(PATHS.buildStarted(), json(), async (request, response) => {
     const { worker } = startedRequest.parse(request.body);
@@ -75,15 +85,18 @@ export function buildRoutes(deps: BuildRoutesDeps): Router {
   router.get(PATHS.liveAttempts(), async (_request, response) => {
     response.json({ attempts: await liveAttempts(store) });
   });
+}
 
-  const job = `${base}/jobs/:id`;
-  router.post(`${job}/heartbeat`, async (request, response) => {
+/** What it says while the job runs. */
+function addProgressRoutes(router: Router, deps: BuildRoutesDeps): void {
+  const { store, announcer } = deps;
+  router.post(`${JOB}/heartbeat`, async (request, response) => {
     const { id } = request.params;
     const answer = await store.write((tx) => renewLease(tx, id, leaseTokenOf(request)));
     answerOrStale(response, answer && { leaseMs: LEASE_MS, cancel: answer.cancel });
   });
 
-  router.post(`${job}/plan`, json({ limit: MESSAGE_MAX }), async (request, response) => {
+  router.post(`${JOB}/plan`, json({ limit: MESSAGE_MAX }), async (request, response) => {
     const plan = planMessage.parse(request.body);
     const refusal = await refusePlan(store, plan.pipeline.publish);
     if (refusal !== undefined) return void response.status(422).json(refusal);
@@ -95,7 +108,7 @@ export function buildRoutes(deps: BuildRoutesDeps): Router {
     answerOrStale(response, changed && {});
   });
 
-  router.post(`${job}/steps/:step`, json(), async (request, response) => {
+  router.post(`${JOB}/steps/:step`, json(), async (request, response) => {
     const message = stepMessage.parse(request.body);
     const { id, step } = request.params;
     const token = leaseTokenOf(request);
@@ -106,7 +119,7 @@ export function buildRoutes(deps: BuildRoutesDeps): Router {
   });
 
   const chunk = raw({ type: "*/*", limit: LOG_CHUNK_MAX });
-  router.post(`${job}/steps/:step/log`, chunk, async (request, response) => {
+  router.post(`${JOB}/steps/:step/log`, chunk, async (request, response) => {
     const leased = await leaseOf(deps, request);
     if (leased === undefined) return answerOrStale(response, undefined);
     const { id: jobId, buildId, attempt } = leased;
@@ -123,14 +136,17 @@ export function buildRoutes(deps: BuildRoutesDeps): Router {
     response.json(answer);
   });
 
-  router.put(`${job}/artifacts/:sha256`, async (request, response) => {
+  router.put(`${JOB}/artifacts/:sha256`, async (request, response) => {
     if ((await leaseOf(deps, request)) === undefined) return answerOrStale(response, undefined);
     const verdict = await deps.artifacts.store(request.params.sha256, request, deps.newId);
     if (verdict === "stored") response.status(201).json({});
     else response.status(verdict === "mismatch" ? 400 : 413).json({ error: verdict });
   });
+}
 
-  router.post(`${job}/end`, json({ limit: MESSAGE_MAX }), async (request, response) => {
+/** How it ended. */
+function addEndRoutes(router: Router, deps: BuildRoutesDeps): void {
+  router.post(`${JOB}/end`, json({ limit: MESSAGE_MAX }), async (request, response) => {
     const end = endMessage.parse(request.body);
     for (const { sha256, fileName } of end.packages) {
       if ((await deps.artifacts.find(sha256)) === undefined) {
@@ -140,16 +156,15 @@ export function buildRoutes(deps: BuildRoutesDeps): Router {
     await settle(deps, request, response, (tx, id, token) => endJob(tx, id, token, end));
   });
 
-  router.post(`${job}/fault`, json(), async (request, response) => {
+  router.post(`${JOB}/fault`, json(), async (request, response) => {
     const fault = faultMessage.parse(request.body);
     deps.logger.warn({ jobId: request.params.id, ...fault }, "Attempt ended with a fault of ours");
     await settle(deps, request, response, (tx, id, token) => reportFault(tx, id, token, fault));
   });
 
-  router.post(`${job}/hand-back`, (request, response) =>
+  router.post(`${JOB}/hand-back`, (request, response) =>
     settle(deps, request, response, handBackJob),
   );
-  return router;
 }
 
 function grantOf(

@@ -42,10 +42,20 @@ export interface PublishRoutesDeps {
 
 /** The publish workers' half of the protocol. */
 export function publishRoutes(deps: PublishRoutesDeps): Router {
-  const { store, announcer } = deps;
   const router = Router();
-  const base = "/worker/v1/publish";
-  router.use(base, onlyWorkers(deps.token));
+  router.use(BASE, onlyWorkers(deps.token));
+  addClaimRoutes(router, deps);
+  addProgressRoutes(router, deps);
+  addEndRoutes(router, deps);
+  return router;
+}
+
+const BASE = "/worker/v1/publish";
+const ONE = `${BASE}/:id`;
+
+/** What a worker asks before it has a lease. */
+function addClaimRoutes(router: Router, deps: PublishRoutesDeps): void {
+  const { store, announcer } = deps;
 
   router.post(PATHS.publishStarted(), json(), async (request, response) => {
     const { worker } = startedRequest.parse(request.body);
@@ -78,24 +88,18 @@ export function publishRoutes(deps: PublishRoutesDeps): Router {
     };
     response.json(grant);
   });
+}
 
-  const one = `${base}/:id`;
-  const settle = async (
-    request: Request<{ id: string }>,
-    work: (tx: Tx, id: string, token: string) => Promise<Changed | undefined>,
-  ): Promise<object | undefined> => {
-    const changed = await store.write((tx) => work(tx, request.params.id, leaseTokenOf(request)));
-    if (changed !== undefined) announcer.announce(changed);
-    return changed && {};
-  };
-
-  router.post(`${one}/heartbeat`, async (request, response) => {
+/** What it asks and fetches while it prepares. */
+function addProgressRoutes(router: Router, deps: PublishRoutesDeps): void {
+  const { store } = deps;
+  router.post(`${ONE}/heartbeat`, async (request, response) => {
     const { id } = request.params;
     const answer = await store.write((tx) => renewPublishLease(tx, id, leaseTokenOf(request)));
     answerOrStale(response, answer && { leaseMs: LEASE_MS, cancel: answer.cancel });
   });
 
-  router.get(`${one}/packages/:sha256`, async (request, response) => {
+  router.get(`${ONE}/packages/:sha256`, async (request, response) => {
     const { id, sha256 } = request.params;
     const publish = await leasedPublish(store, id, leaseTokenOf(request));
     if (publish === undefined) return answerOrStale(response, undefined);
@@ -105,13 +109,26 @@ export function publishRoutes(deps: PublishRoutesDeps): Router {
     response.sendFile(file.path, { dotfiles: "allow" });
   });
 
-  router.post(`${one}/check`, json({ limit: MESSAGE_MAX }), async (request, response) => {
+  router.post(`${ONE}/check`, json({ limit: MESSAGE_MAX }), async (request, response) => {
     const question = publishCheckRequest.parse(request.body);
     const publish = await leasedPublish(store, request.params.id, leaseTokenOf(request));
     answerOrStale(response, publish && (await checkPackages(store, question)));
   });
+}
 
-  router.post(`${one}/switch`, json({ limit: MESSAGE_MAX }), async (request, response) => {
+/** How it ended. */
+function addEndRoutes(router: Router, deps: PublishRoutesDeps): void {
+  const { store, announcer } = deps;
+  const settle = async (
+    request: Request<{ id: string }>,
+    work: (tx: Tx, id: string, token: string) => Promise<Changed | undefined>,
+  ): Promise<object | undefined> => {
+    const changed = await store.write((tx) => work(tx, request.params.id, leaseTokenOf(request)));
+    if (changed !== undefined) announcer.announce(changed);
+    return changed && {};
+  };
+
+  router.post(`${ONE}/switch`, json({ limit: MESSAGE_MAX }), async (request, response) => {
     const wish = switchRequest.parse(request.body);
     const { id } = request.params;
     const token = leaseTokenOf(request);
@@ -125,13 +142,13 @@ export function publishRoutes(deps: PublishRoutesDeps): Router {
     answerOrStale(response, switched?.answer);
   });
 
-  router.post(`${one}/fail`, json({ limit: MESSAGE_MAX }), async (request, response) => {
+  router.post(`${ONE}/fail`, json({ limit: MESSAGE_MAX }), async (request, response) => {
     const { failure } = publishFailMessage.parse(request.body);
     const answer = await settle(request, (tx, id, token) => failPublish(tx, id, token, failure));
     answerOrStale(response, answer);
   });
 
-  router.post(`${one}/fault`, json(), async (request, response) => {
+  router.post(`${ONE}/fault`, json(), async (request, response) => {
     const fault = faultMessage.parse(request.body);
     deps.logger.warn(
       { publishId: request.params.id, ...fault },
@@ -141,8 +158,7 @@ export function publishRoutes(deps: PublishRoutesDeps): Router {
     answerOrStale(response, answer);
   });
 
-  router.post(`${one}/hand-back`, async (request, response) => {
+  router.post(`${ONE}/hand-back`, async (request, response) => {
     answerOrStale(response, await settle(request, handBackPublish));
   });
-  return router;
 }
