@@ -37,7 +37,7 @@ export function readServerConfig(env: Env) {
     port: read.integer("TATARA_PORT", 8_080, { min: 0, max: 65_535 }),
     publicUrl: read.optionalUrl("TATARA_PUBLIC_URL"),
     redisUrl: read.required("TATARA_REDIS_URL"),
-    databaseUrl: read.optional("TATARA_DATABASE_URL"),
+    databaseUrl: read.notYet("TATARA_DATABASE_URL", "this version has the embedded database only"),
     adminToken: read.optionalSecret("TATARA_ADMIN_TOKEN"),
     anonymousRead: read.flag("TATARA_ANONYMOUS_READ", false),
     buildToken: read.secret("TATARA_BUILD_TOKEN"),
@@ -199,6 +199,10 @@ function settingReader(env: Env) {
     },
     seconds: (name: string, fallback: number) =>
       integer(name, fallback, { min: 1, max: 86_400 }) * 1_000,
+    /** A setting that is known and cannot be honoured: better refused than ignored. */
+    notYet: (name: string, why: string): undefined => {
+      if (value(name) !== undefined) problems.push(`${name} cannot be set: ${why}`);
+    },
     flag: (name: string, fallback: boolean): boolean => {
       const text = value(name);
       if (text === undefined) return fallback;

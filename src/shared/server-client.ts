@@ -70,8 +70,8 @@ export function serverClient({ url, token }: { url: string; token: string }): Se
     for (let pauseMs = RETRY_FIRST_MS; ; pauseMs = Math.min(pauseMs * 2, RETRY_MAX_MS)) {
       try {
         // Only a call without an answer's shape, or one whose T allows it, gets undefined (204).
-        const answer: unknown = await ask(call, signal);
-        return answer as T;
+        // oxlint-disable-next-line typescript/no-unnecessary-type-assertion -- tsc wants it
+        return (await ask(call, signal)) as T;
       } catch (err) {
         if (!(err instanceof ServerUnavailable)) throw err;
         await delay(pauseMs, undefined, { signal }).catch(() => signal.throwIfAborted());
