@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 
 const GIT_TIMEOUT_MS = 5_000;
+const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
 const run = promisify(execFile);
 
 /** What git knows about the current folder. */
@@ -16,6 +17,23 @@ export async function readGitFolder(cwd: string): Promise<GitFolder> {
     repo: chooseRepo(remotes),
     branch: await git(cwd, ["symbolic-ref", "--short", "-q", "HEAD"]),
   };
+}
+
+export interface WorkTree {
+  readonly root: string;
+  /** Paths from the root: what is tracked, and what is new and not ignored. */
+  readonly files: readonly string[];
+  readonly shortSha: string;
+}
+
+/** The work tree around a folder as a push would send it; undefined outside of any repository. */
+export async function readWorkTree(cwd: string): Promise<WorkTree | undefined> {
+  const root = await git(cwd, ["rev-parse", "--show-toplevel"]);
+  if (root === undefined) return undefined;
+  const list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"];
+  const names = (await git(root, list)) ?? "";
+  const shortSha = (await git(root, ["rev-parse", "--short=7", "HEAD"])) ?? "the work tree";
+  return { root, shortSha, files: names.split("\0").filter(Boolean) };
 }
 
 interface Remote {
@@ -52,7 +70,8 @@ export function repoOfUrl(url: string): string | undefined {
 
 async function git(cwd: string, args: readonly string[]): Promise<string | undefined> {
   try {
-    const { stdout } = await run("git", ["-C", cwd, ...args], { timeout: GIT_TIMEOUT_MS });
+    const options = { timeout: GIT_TIMEOUT_MS, maxBuffer: OUTPUT_BYTES_MAX };
+    const { stdout } = await run("git", ["-C", cwd, ...args], options);
     return stdout.trim() || undefined;
   } catch {
     return undefined; // No git, no repository, no branch: all the same to whoever asks.

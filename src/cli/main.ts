@@ -7,6 +7,7 @@ import { Interrupted } from "./command.ts";
 import type { Command } from "./command.ts";
 import { builds } from "./commands/builds.ts";
 import { cancel } from "./commands/cancel.ts";
+import { check } from "./commands/check.ts";
 import { demo } from "./commands/demo.ts";
 import { doctor } from "./commands/doctor.ts";
 import { helpCommand } from "./commands/help.ts";
@@ -24,6 +25,7 @@ const COMMANDS: readonly Command[] = [
   up,
   demo,
   doctor,
+  check,
   builds,
   watch,
   why,

@@ -15,6 +15,8 @@ export interface GitWorkTree extends AsyncDisposable {
   readonly dir: string;
   /** Runs git; a non-zero end is returned, not thrown. */
   git(...args: string[]): Promise<GitRun>;
+  /** Writes files, and leaves them uncommitted. */
+  write(files: Readonly<Record<string, string>>): Promise<void>;
   /** Writes files, commits all, and returns the sha. */
   commit(files: Readonly<Record<string, string>>, message: string): Promise<string>;
 }
@@ -49,15 +51,19 @@ export async function aGitWorkTree({ token }: { token?: string } = {}): Promise<
       return { code, output: `${stdout}${stderr}` };
     }
   };
+  const write = async (files: Readonly<Record<string, string>>): Promise<void> => {
+    for (const [name, text] of Object.entries(files)) {
+      await mkdir(dirname(join(dir, name)), { recursive: true });
+      await writeFile(join(dir, name), text);
+    }
+  };
   await git("init", "--quiet", "--initial-branch=main");
   return {
     dir,
     git,
+    write,
     commit: async (files, message) => {
-      for (const [name, text] of Object.entries(files)) {
-        await mkdir(dirname(join(dir, name)), { recursive: true });
-        await writeFile(join(dir, name), text);
-      }
+      await write(files);
       await git("add", "--all");
       await git("commit", "--quiet", "--allow-empty", "-m", message);
       return (await git("rev-parse", "HEAD")).output.trim();
