@@ -8,6 +8,8 @@ import { isAlive } from "./is-alive.ts";
 /** The children of a supervisor that was killed end within this time. */
 const ENDING_MAX_SECONDS = 20;
 
+const DYING_SECONDS = 1;
+
 /** Another supervisor works in this folder. */
 export class DataDirInUse extends Error {
   override readonly name = "DataDirInUse";
@@ -42,7 +44,8 @@ async function lock(
   path: string,
   { dataDir, signal }: { readonly dataDir: string; readonly signal: AbortSignal },
 ): Promise<void> {
-  if (await flock(file, ["-n"], signal)) return;
+  // A holder that was killed this very moment still looks alive; give the kernel a second.
+  if (await flock(file, ["-w", String(DYING_SECONDS)], signal)) return;
   const holder = Number(await readFile(path, "utf8"));
   if (!isAlive(holder) && (await flock(file, ["-w", String(ENDING_MAX_SECONDS)], signal))) return;
   throw new DataDirInUse(
