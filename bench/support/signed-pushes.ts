@@ -17,15 +17,15 @@ const REPOS = 250;
  * deliveries of several senders apart.
  */
 export function* signedPushes(secret: string, stream: string): Generator<SignedPush> {
-  const template = readTemplate();
+  const parts = readTemplate().split(/(@@REPO@@|@@SHA@@|@@BEFORE@@)/);
   for (let count = 0; ; count += 1) {
     const sha = createHmac("sha1", stream).update(String(count)).digest("hex");
-    const body = Buffer.from(
-      template
-        .replaceAll("@@REPO@@", `bench/repo-${count % REPOS}`)
-        .replaceAll("@@SHA@@", sha)
-        .replaceAll("@@BEFORE@@", createHmac("sha1", sha).digest("hex")),
-    );
+    const values: Readonly<Record<string, string>> = {
+      "@@REPO@@": `bench/repo-${count % REPOS}`,
+      "@@SHA@@": sha,
+      "@@BEFORE@@": createHmac("sha1", sha).digest("hex"),
+    };
+    const body = Buffer.from(parts.map((part) => values[part] ?? part).join(""));
     const digest = createHmac("sha256", secret).update(body).digest("hex");
     yield { deliveryId: `${stream}-${count}`, body, signature: `sha256=${digest}` };
   }

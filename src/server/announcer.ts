@@ -1,5 +1,5 @@
 import type { Logger } from "../shared/logger.ts";
-import type { Tickets } from "../shared/queues.ts";
+import { QUEUE_NAMES, type QueueName, type Tickets } from "../shared/queues.ts";
 import type { Changed } from "./store/builds.ts";
 import type { Live } from "./views.ts";
 
@@ -7,6 +7,9 @@ export interface Announcer {
   /** Tells queues and pages about a change that is on disk. Never throws: it is only a hint. */
   announce(changed: Changed): void;
 }
+
+/** A burst wakes the workers once: they go on claiming until nothing is left. */
+const TICKETS_PER_TURN_MAX = 32;
 
 /** After the commit the world is told. Whatever is lost here, the reconciler says again. */
 export function createAnnouncer({
@@ -18,20 +21,40 @@ export function createAnnouncer({
   readonly live: Live;
   readonly logger: Logger;
 }): Announcer {
-  const add = (queue: "build" | "publish" | "report", id: string): void => {
-    tickets.add(queue, id).catch((err: unknown) => {
-      logger.debug({ err, queue }, "Not announced now; the reconciler will");
-    });
-  };
+  const queues = new Map(QUEUE_NAMES.map((name) => [name, ticketQueue(name, tickets, logger)]));
   let turn = 0;
   return {
     announce: ({ buildId, queuedJobs, publishId, statusId }) => {
       // A ticket that is just being taken must not swallow the next one, so each has its own id.
       turn += 1;
-      for (const jobId of queuedJobs ?? []) add("build", `${jobId}-a${turn}`);
-      if (publishId !== undefined) add("publish", `${publishId}-a${turn}`);
-      if (statusId !== undefined) add("report", `${statusId}-a${turn}`);
+      for (const jobId of queuedJobs ?? []) queues.get("build")?.add(`${jobId}-a${turn}`);
+      if (publishId !== undefined) queues.get("publish")?.add(`${publishId}-a${turn}`);
+      if (statusId !== undefined) queues.get("report")?.add(`${statusId}-a${turn}`);
       live.buildChanged(buildId);
+    },
+  };
+}
+
+/** Sends what has come by now in one go, one batch at a time. */
+function ticketQueue(name: QueueName, tickets: Tickets, logger: Logger) {
+  let waiting: string[] = [];
+  let isSending = false;
+  const send = async (): Promise<void> => {
+    while (waiting.length > 0) {
+      const batch = waiting.slice(0, TICKETS_PER_TURN_MAX);
+      waiting = [];
+      await tickets.addAll(name, batch).catch((err: unknown) => {
+        logger.debug({ err, queue: name }, "Not announced now; the reconciler will");
+      });
+    }
+    isSending = false;
+  };
+  return {
+    add: (id: string): void => {
+      waiting.push(id);
+      if (isSending) return;
+      isSending = true;
+      setImmediate(() => void send());
     },
   };
 }

@@ -22,6 +22,9 @@ import { channelHead } from "./store/channels.ts";
 import { receiveGithub } from "./webhook/receive.ts";
 import { yumRoutes } from "./yum-routes.ts";
 
+/** A second of pushes is far less than the room that is kept free. */
+const ROOM_FRESH_MS = 1_000;
+
 /** Every route of the HTTP process, in the order in which they are asked. */
 export function createApp(parts: Parts): Express {
   const { config, logger, store } = parts;
@@ -40,7 +43,7 @@ export function createApp(parts: Parts): Express {
   const app = express();
   app.disable("x-powered-by");
   app.set("etag", false);
-  app.use("/webhooks", refuseWhenFull(config.dataDir));
+  app.use("/webhooks", refuseWhenFull(parts));
   app.post("/webhooks/github", webhooks);
   app.use(gitRemote(parts.git));
   app.use(
@@ -85,9 +88,11 @@ export function createApp(parts: Parts): Express {
   return app;
 }
 
-function refuseWhenFull(dataDir: string) {
+function refuseWhenFull({ config, now }: Parts) {
+  let looked = { at: Number.NEGATIVE_INFINITY, room: Promise.resolve(true) };
   return async (_request: Request, response: Response, next: NextFunction): Promise<void> => {
-    if (await hasRoom(dataDir)) next();
+    if (now() - looked.at > ROOM_FRESH_MS) looked = { at: now(), room: hasRoom(config.dataDir) };
+    if (await looked.room) next();
     else response.status(503).json({ error: "The disk is full; nothing is accepted now." });
   };
 }

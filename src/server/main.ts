@@ -6,6 +6,7 @@ import { ConfigError, processEnv, readServerConfig } from "../shared/config.ts";
 import { createLogger } from "../shared/logger.ts";
 import { announceReady } from "../shared/ready.ts";
 import { installShutdown } from "../shared/shutdown.ts";
+import { createIds } from "./ids.ts";
 import { holdRequests, startServer } from "./server.ts";
 
 const STOP_MS = 10_000;
@@ -13,11 +14,7 @@ const STOP_MS = 10_000;
 const REQUEST_MS = 15 * 60_000;
 const now = () => Date.now();
 const newToken = () => randomBytes(32).toString("base64url");
-/** 60 random bits in lower-case letters and digits: short in addresses, safe as a name anywhere. */
-const newId = (prefix: string) => {
-  const alphabet = "0123456789abcdefghjkmnpqrstvwxyz";
-  return `${prefix}-${[...randomBytes(12)].map((byte) => alphabet[byte % 32]).join("")}`;
-};
+const newId = createIds(randomBytes);
 
 const logger = createLogger({ process: "server", level: "info", now });
 

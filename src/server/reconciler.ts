@@ -1,6 +1,6 @@
 import { EXPIRY_CHECK_MS } from "../domain/attempt.ts";
 import type { Logger } from "../shared/logger.ts";
-import { TICKETS_MAX, type Tickets } from "../shared/queues.ts";
+import type { Tickets } from "../shared/queues.ts";
 import type { Announcer } from "./announcer.ts";
 import type { Changed } from "./store/builds.ts";
 import { expireLeases, expireQueuedJobs } from "./store/attempts.ts";
@@ -11,6 +11,8 @@ import type { Store } from "./store/store.ts";
 
 /** Any missed event is repaired within this time. */
 const RECONCILE_MS = 10_000;
+/** Enough to wake every worker; a worker that is awake claims until nothing is left. */
+const TICKETS_PER_ROUND = 256;
 const QUEUED_MAX_MS = 24 * 3_600_000;
 
 export interface Reconciler {
@@ -45,9 +47,9 @@ export function startReconciler({
     tell(await store.write((tx) => expireQueuedJobs(tx, QUEUED_MAX_MS)));
     const named = (rows: readonly { readonly id: string; readonly attempt: number }[]) =>
       rows.map(({ id, attempt }) => `${id}-${attempt}`);
-    await tickets.addAll("build", named(await claimableJobs(store, TICKETS_MAX)));
-    await tickets.addAll("publish", named(await claimablePublishes(store, TICKETS_MAX)));
-    await tickets.addAll("report", await waitingStatusIds(store, TICKETS_MAX));
+    await tickets.addAll("build", named(await claimableJobs(store, TICKETS_PER_ROUND)));
+    await tickets.addAll("publish", named(await claimablePublishes(store, TICKETS_PER_ROUND)));
+    await tickets.addAll("report", await waitingStatusIds(store, TICKETS_PER_ROUND));
   };
 
   const expiry = every(EXPIRY_CHECK_MS, expire, logger, "Leases could not be checked");

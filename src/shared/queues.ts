@@ -6,8 +6,6 @@ import type { Logger } from "./logger.ts";
 export const QUEUE_NAMES = ["build", "publish", "report"] as const;
 export type QueueName = (typeof QUEUE_NAMES)[number];
 
-/** At most this many tickets wait in Redis per queue; what is beyond waits in the database. */
-export const TICKETS_MAX = 20_000;
 const LOCK_MS = 30_000;
 const STALLED_CHECK_MS = 15_000;
 const PREFIX = "tatara";

@@ -66,7 +66,11 @@ export function openClaims(deps: ClaimsDeps): Claims {
     logger.info({ jobId, attempt: lease.attempt, buildId: build.id }, "Job claimed");
     const work = run(grant);
     running.add(work);
-    void work.finally(() => running.delete(work));
+    // One ticket may stand for many jobs, so whoever becomes free asks for the next.
+    void work.finally(() => {
+      running.delete(work);
+      if (!shutdown.aborted) claimOne().catch(() => undefined);
+    });
     return "claimed";
   };
 

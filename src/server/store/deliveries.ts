@@ -1,8 +1,12 @@
 import { branchOf, decidePush, type Push } from "../../domain/push.ts";
 import type { IgnoredDelivery, Intake, IntakeResult } from "../intake-types.ts";
+import { insertRow } from "./insert-row.ts";
 import { insertBuild, type InsertedBuild } from "./new-builds.ts";
 import type { DeliveryRow } from "./schema.ts";
 import type { Tx } from "./store.ts";
+
+/** What pages show of a commit message; the whole of it is in git. */
+const MESSAGE_CHARACTERS_MAX = 2_000;
 
 export interface Recorded {
   readonly result: IntakeResult;
@@ -47,7 +51,7 @@ export async function recordPush(
     ref: push.ref,
     before: push.before,
     after: push.after,
-    message: push.message,
+    message: push.message.slice(0, MESSAGE_CHARACTERS_MAX),
     authorName: push.authorName,
     pusher: push.pusher,
     trust: push.trust,
@@ -107,10 +111,16 @@ type Named = Pick<Intake, "forge" | "deliveryId" | "bodyDigest">;
 
 /** The forge's signature does not cover the delivery id, so the body's digest names it as well. */
 async function findDelivery(tx: Tx, named: Named): Promise<DeliveryRow | undefined> {
-  const rows = tx.db.selectFrom("deliveries").selectAll().where("forge", "=", named.forge);
-  const byId = await rows.where("deliveryId", "=", named.deliveryId).executeTakeFirst();
-  if (byId !== undefined || named.bodyDigest === null) return byId;
-  return await rows.where("bodyDigest", "=", named.bodyDigest).executeTakeFirst();
+  return await tx.db
+    .selectFrom("deliveries")
+    .selectAll()
+    .where("forge", "=", named.forge)
+    // A null digest equals nothing, so the own remote's deliveries are told apart by id alone.
+    .where(({ or, eb }) =>
+      or([eb("deliveryId", "=", named.deliveryId), eb("bodyDigest", "=", named.bodyDigest)]),
+    )
+    .limit(1)
+    .executeTakeFirst();
 }
 
 async function findOwner(tx: Tx, pushKey: string) {
@@ -184,7 +194,7 @@ async function insertDelivery(
     receivedAt: tx.now(),
     ...became,
   };
-  await tx.db.insertInto("deliveries").values(row).execute();
+  await insertRow(tx, "deliveries", row);
   return row;
 }
 

@@ -1,4 +1,5 @@
 import type { ForgeName } from "../../domain/push.ts";
+import { insertRow } from "./insert-row.ts";
 import { wantStatus } from "./outbox.ts";
 import type { BuildRow } from "./schema.ts";
 import type { Tx } from "./store.ts";
@@ -49,7 +50,7 @@ export async function insertBuild(tx: Tx, made: NewBuild): Promise<InsertedBuild
     note: null,
     failureJson: null,
   };
-  await tx.db.insertInto("builds").values(build).execute();
+  await insertRow(tx, "builds", build);
   const jobId = end === null ? await insertFirstJob(tx, build.id) : undefined;
   // What is not ready has a commit that nobody has looked at yet.
   const text = end?.reason ?? "queued";
@@ -75,25 +76,22 @@ async function takeNumber(tx: Tx, repo: string): Promise<number> {
 
 async function insertFirstJob(tx: Tx, buildId: string): Promise<string> {
   const id = tx.newId("j");
-  await tx.db
-    .insertInto("jobs")
-    .values({
-      id,
-      buildId,
-      position: 0,
-      target: null,
-      state: "queued",
-      reason: null,
-      attempt: 0,
-      countedAttempts: 0,
-      notBeforeAt: 0,
-      queuedAt: tx.now(),
-      startedAt: null,
-      endedAt: null,
-      worker: null,
-      leaseTokenHash: null,
-      leaseExpiresAt: null,
-    })
-    .execute();
+  await insertRow(tx, "jobs", {
+    id,
+    buildId,
+    position: 0,
+    target: null,
+    state: "queued",
+    reason: null,
+    attempt: 0,
+    countedAttempts: 0,
+    notBeforeAt: 0,
+    queuedAt: tx.now(),
+    startedAt: null,
+    endedAt: null,
+    worker: null,
+    leaseTokenHash: null,
+    leaseExpiresAt: null,
+  });
   return id;
 }

@@ -45,6 +45,28 @@ export async function wantStatus(
     targetUrl: tx.buildUrl(build.repo, build.number),
   };
   const key = { forge: build.forge, repo: build.repo, sha: build.sha, context: STATUS_CONTEXT };
+  const inserted = await tx.db
+    .insertInto("outbox")
+    .values({
+      ...key,
+      ...said,
+      id: tx.newId("s"),
+      version: 1,
+      sentVersion: 0,
+      tries: 0,
+      nextTryAt: now,
+      leaseToken: null,
+      leaseUntilAt: 0,
+      lastProblem: null,
+      terminalReason: null,
+      createdAt: now,
+      updatedAt: now,
+    })
+    .onConflict((conflict) => conflict.columns(["forge", "repo", "sha", "context"]).doNothing())
+    .returning("id")
+    .executeTakeFirst();
+  if (inserted !== undefined) return inserted.id;
+
   const current = await tx.db
     .selectFrom("outbox")
     .selectAll()
@@ -52,31 +74,7 @@ export async function wantStatus(
     .where("repo", "=", key.repo)
     .where("sha", "=", key.sha)
     .where("context", "=", key.context)
-    .executeTakeFirst();
-
-  if (current === undefined) {
-    const id = tx.newId("s");
-    await tx.db
-      .insertInto("outbox")
-      .values({
-        ...key,
-        ...said,
-        id,
-        version: 1,
-        sentVersion: 0,
-        tries: 0,
-        nextTryAt: now,
-        leaseToken: null,
-        leaseUntilAt: 0,
-        lastProblem: null,
-        terminalReason: null,
-        createdAt: now,
-        updatedAt: now,
-      })
-      .execute();
-    return id;
-  }
-
+    .executeTakeFirstOrThrow();
   const next = { buildNumber: build.number, state };
   if (!mayReplace(current, next)) return undefined;
   await tx.db

@@ -70,11 +70,9 @@ async function listBuilds(
   if (filter.repo !== undefined) query = query.where("repo", "=", filter.repo);
   if (filter.state !== undefined) query = query.where("state", "=", filter.state);
   if (filter.beforeAt !== undefined) query = query.where("createdAt", "<", filter.beforeAt);
-  const rows = await query
-    .orderBy("createdAt", "desc")
-    .orderBy("number", "desc")
-    .limit(filter.limit)
-    .execute();
+  // Within a repo the numbers are the order, and there is an index for them.
+  if (filter.repo === undefined) query = query.orderBy("createdAt", "desc");
+  const rows = await query.orderBy("number", "desc").limit(filter.limit).execute();
   return rows.map(summaryOf);
 }
 

@@ -215,7 +215,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await schema
     .createIndex("outboxWaiting")
     .on("outbox")
-    .columns(["nextTryAt"])
+    .columns(["forge", "updatedAt"])
     .where(sql.ref("version"), ">", sql.ref("sentVersion"))
     .execute();
 
