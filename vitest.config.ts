@@ -32,6 +32,7 @@ export default defineConfig({
           pool: "forks",
           // Each file boots a whole Tatara with real containers; the machine has few cores.
           maxWorkers: 2,
+          maxConcurrency: 3,
           testTimeout: 300_000,
           hookTimeout: 300_000,
         },

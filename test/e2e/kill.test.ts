@@ -51,7 +51,8 @@ async function expectWhole(tatara: Tatara, name: string, sha: string): Promise<v
   await waitForStatus(tatara, `kill/${name}`, sha, "success");
 }
 
-describe.each(VICTIMS)("kill -9 of %s", (victim) => {
+// Side by side, since most of the time is spent asleep; each has a whole Tatara of its own.
+describe.concurrent.each(VICTIMS)("kill -9 of %s", (victim) => {
   test("in every phase of a build: one final state, a whole log, nothing left", async () => {
     await using tatara = await startTatara();
     for (const phase of PHASES) {

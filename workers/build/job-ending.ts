@@ -76,7 +76,7 @@ export async function handBackAtShutdown(signal: AbortSignal): Promise<Ending> {
 export async function tellEnding(job: Job, ending: Ending): Promise<void> {
   const { record } = job;
   if (ending.how === "fault") return await record.fault(ending.message);
-  if (ending.how === "hand-back") return await record.handBack();
+  if (ending.how === "hand-back") return await handBack(job);
   if (ending.how === "told") return;
   try {
     await record.end(ending.message);
@@ -85,6 +85,13 @@ export async function tellEnding(job: Job, ending: Ending): Promise<void> {
     // Some of the log or of the steps could not be told, so the result is not worth having.
     await record.fault(faultOf(job, err));
   }
+}
+
+/** A server that is away finds out by itself, when the lease runs out. */
+async function handBack({ record, deps, grant }: Job): Promise<void> {
+  await record.handBack().catch((err: unknown) => {
+    deps.logger.warn({ err, jobId: grant.jobId }, "Job not handed back");
+  });
 }
 
 /** Removal has deadlines of its own: the job's signal may be why we remove. */

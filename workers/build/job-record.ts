@@ -52,12 +52,14 @@ export function openJobRecord(
 ): JobRecord {
   const hidden = [...secrets, ...credentialParts(clone.authorization), lease.token];
   const logs = new Map<string, StepLog>();
+  const closed = new AbortController();
+  const talking = AbortSignal.any([lease.talking, closed.signal]);
   let failure: { readonly err: unknown } | undefined;
   let told: Promise<void> = Promise.resolve();
 
   const send = async (path: string, json?: unknown): Promise<void> => {
     const body = json === undefined ? {} : { json };
-    await client.send({ path, leaseToken: lease.token, ...body }, lease.talking);
+    await client.send({ path, leaseToken: lease.token, ...body }, talking);
   };
   /** One after the other. What fails is told by `settled`: nobody waits for a single one. */
   const tell = (work: () => Promise<void>): void => {
@@ -86,7 +88,7 @@ export function openJobRecord(
               leaseToken: lease.token,
               answer: logAnswer,
             },
-            lease.talking,
+            talking,
           ),
       }),
     );
@@ -129,6 +131,8 @@ export function openJobRecord(
       await client.send({ path: PATHS.handBack(jobId), leaseToken: lease.token }, limit);
     },
     close: async () => {
+      // A server that is away must not keep an attempt open that nobody waits for.
+      closed.abort(new Error("The attempt's record is closed."));
       await Promise.all([...logs.values()].map((each) => each.close()));
     },
   };

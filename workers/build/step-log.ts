@@ -8,7 +8,10 @@ const MASK_FLUSH_MS = 100;
 
 /** The log of one step: masked, bounded, on its way to the server. */
 export interface StepLog {
-  /** Takes bytes as a program printed them; a slow server holds the writer back. */
+  /**
+   * Takes bytes as a program printed them; a slow server holds the writer back. It never fails: what
+   * goes wrong is thrown by `end`.
+   */
   write(chunk: Buffer): Promise<void>;
   /** A line of ours. */
   say(line: string): void;
@@ -27,13 +30,15 @@ export function openStepLog(secrets: readonly string[], openSpool: () => Promise
   let opening: Promise<Spool> | undefined;
   let flushTimer: NodeJS.Timeout | undefined;
   let ended: Promise<void> | undefined;
+  let failure: { readonly err: unknown } | undefined;
 
   const store = async (bytes: Buffer): Promise<void> => {
     if (bytes.length === 0) return;
     // Most logs are short and many steps print nothing: no file before there is a byte.
     opening ??= openSpool();
-    const spool = await opening;
-    await spool.write(bytes);
+    await opening
+      .then((spool) => spool.write(bytes))
+      .catch((err: unknown) => (failure ??= { err }));
   };
   const show = (bytes: Buffer): Promise<void> => {
     tail.push(bytes);
@@ -42,13 +47,14 @@ export function openStepLog(secrets: readonly string[], openSpool: () => Promise
   const flushSoon = (): void => {
     flushTimer ??= setTimeout(() => {
       flushTimer = undefined;
-      show(mask.flushShort()).catch(() => undefined);
+      void show(mask.flushShort());
     }, MASK_FLUSH_MS);
   };
   const finish = async (): Promise<void> => {
     clearTimeout(flushTimer);
     await show(mask.end());
     await store(bounded.end());
+    if (failure) throw failure.err;
     await (await opening)?.drain();
   };
 
@@ -57,15 +63,15 @@ export function openStepLog(secrets: readonly string[], openSpool: () => Promise
       flushSoon();
       return show(mask.push(chunk));
     },
-    say: (line) => {
-      // It cannot be awaited where it is said; what goes wrong shows when the log ends.
-      show(mask.push(Buffer.from(`${line}\n`))).catch(() => undefined);
-    },
+    say: (line) => void show(mask.push(Buffer.from(`${line}\n`))),
     tail: () => tail.read(),
     end: () => (ended ??= finish()),
     close: async () => {
       clearTimeout(flushTimer);
-      await (await opening)?.close();
+      await opening?.then(
+        (spool) => spool.close(),
+        () => undefined,
+      );
     },
   };
 }
