@@ -1,6 +1,6 @@
 # Tatara's own image. One image, and each process is a different command of it:
 #   node src/cli/main.ts up            all of them, under the supervisor (default)
-#   node src/server/main.ts            and so on, one each: see compose.yaml
+#   node src/server/main.ts            and so on, one each
 # BASE_IMAGE is any Debian; one without Node (tatara/base, where no registry answers) gets it from npm.
 ARG BASE_IMAGE=node:24-bookworm-slim
 

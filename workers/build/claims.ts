@@ -40,7 +40,8 @@ export function openClaims(deps: ClaimsDeps): Claims {
     const json = { worker: workerId, protocol: PROTOCOL };
     // `send` waits for the server; its type does not say that there may be nothing (204).
     const call = { path: PATHS.buildClaim(), json, answer: buildGrant };
-    return (await client.send(call, shutdown)) as BuildGrant | undefined;
+    const grant: BuildGrant | undefined = await client.send(call, shutdown);
+    return grant;
   };
   const run = async (grant: BuildGrant): Promise<void> => {
     try {

@@ -4,6 +4,9 @@ import type { Git } from "./git.ts";
 import type { Mirror } from "./mirrors.ts";
 
 const TREE_BYTES_MAX = 5 * 1024 ** 3;
+const TREE_FILES_MAX = 1_000_000;
+/** No file that is read here is of any use when it is longer. */
+const FILE_BYTES_MAX = 2 * 1024 ** 2;
 
 export interface TreeEntry {
   readonly path: string;
@@ -26,6 +29,7 @@ export interface Commit {
   readonly entries: readonly TreeEntry[];
   has(path: string): boolean;
   files(): readonly string[];
+  /** The first 2 MiB of a file. */
   readFile(path: string, signal: AbortSignal): Promise<Buffer>;
   /** A tar of the tree exactly as it was pushed; of these paths only, when given. */
   openTree(signal: AbortSignal, paths?: readonly string[]): Readable;
@@ -63,15 +67,28 @@ export async function readCommit(git: Git, mirror: Mirror, signal: AbortSignal):
     has: (path) => known.has(path),
     files: () => files,
     readFile: (path, until) =>
-      git.run(["cat-file", "blob", "--end-of-options", `${sha}:${path}`], {
-        gitDir,
-        signal: until,
-      }),
+      readHead(
+        git.stream(["cat-file", "blob", "--end-of-options", `${sha}:${path}`], {
+          gitDir,
+          signal: until,
+        }),
+      ),
     openTree: (until, paths = []) =>
       git.stream(["archive", "--format=tar", sha, "--", ...paths], { gitDir, signal: until }),
     openSource: (until) =>
       git.stream(["archive", "--format=tar", sha], { gitDir: sourceGitDir, signal: until }),
   };
+}
+
+async function readHead(stream: Readable): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of stream) {
+    chunks.push(chunk as Buffer);
+    bytes += (chunk as Buffer).length;
+    if (bytes >= FILE_BYTES_MAX) break;
+  }
+  return Buffer.concat(chunks).subarray(0, FILE_BYTES_MAX);
 }
 
 function lines(printed: Buffer): readonly string[] {
@@ -98,7 +115,8 @@ async function readEntries(
   const printed = (await git.run(args, { gitDir, signal })).toString();
   const entries = printed.split("\0").flatMap(readEntry);
   const bytes = entries.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  if (bytes > TREE_BYTES_MAX) throw overLimit(bytes);
+  if (bytes > TREE_BYTES_MAX) throw overLimit(`${(bytes / 1024 ** 3).toFixed(1)} GiB`, "5 GiB");
+  if (entries.length > TREE_FILES_MAX) throw overLimit(`${entries.length} files`, "a million");
   return entries;
 }
 
@@ -110,13 +128,8 @@ function readEntry(line: string): readonly TreeEntry[] {
   return [{ path, kind: KINDS[mode] ?? "file", sizeBytes: size === "-" ? 0 : Number(size) }];
 }
 
-function overLimit(bytes: number): UserFault {
-  const size = `${(bytes / 1024 ** 3).toFixed(1)} GiB`;
-  return new UserFault(
-    "CHECKOUT_LIMIT",
-    `The files of the commit are ${size}; the limit is 5 GiB.`,
-    {
-      hint: "Keep large files elsewhere, or ask an admin to raise the limit of the checkout.",
-    },
-  );
+function overLimit(found: string, limit: string): UserFault {
+  return new UserFault("CHECKOUT_LIMIT", `The commit has ${found}; the limit is ${limit}.`, {
+    hint: "Keep large files elsewhere, or ask an admin to raise the limit of the checkout.",
+  });
 }

@@ -43,7 +43,11 @@ export function spoolBudget(bytesMax: number = SPOOL_BYTES_MAX): SpoolBudget {
       waiting = [];
     },
     room: async () => {
-      while (held >= bytesMax) await new Promise<void>((resolve) => waiting.push(resolve));
+      // Whoever is woken may find that another writer was quicker.
+      for (;;) {
+        if (held < bytesMax) return;
+        await new Promise<void>((resolve) => waiting.push(resolve));
+      }
     },
   };
 }

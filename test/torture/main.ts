@@ -1,0 +1,59 @@
+import { parseArgs } from "node:util";
+import type { Figure, Violation } from "./invariants/violation.ts";
+import { runKillSuite } from "./kill-suite.ts";
+import type { Suite } from "./suite.ts";
+
+/** `npm run torture -- --suite kill --count 100 --seed 7`: hurts a whole Tatara, then counts. */
+const SUITES: Readonly<Record<string, Suite>> = { kill: runKillSuite };
+const FIGURES = [
+  "lost",
+  "duplicated",
+  "unfinished",
+  "orphans",
+  "broken",
+  "clientFailures",
+] as const satisfies Figure[];
+
+const { values } = parseArgs({
+  options: {
+    suite: { type: "string", default: "kill" },
+    count: { type: "string", default: "10" },
+    seed: { type: "string" },
+    keep: { type: "boolean", default: false },
+  },
+});
+const { suite: name, keep } = values;
+const suite = SUITES[name];
+const count = Number(values.count);
+const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
+if (suite === undefined || !Number.isSafeInteger(count) || !Number.isSafeInteger(seed)) {
+  const known = Object.keys(SUITES).join(", ");
+  say(`Usage: npm run torture -- --suite <${known}> --count <n> --seed <n> [--keep]`);
+  process.exit(2);
+}
+
+const replay = `npm run torture -- --suite ${name} --count ${count} --seed ${seed}`;
+const startedAt = performance.now();
+say(replay);
+const { accepted, violations } = await suite({ seed, count, keep, tell });
+for (const { figure, what } of violations) say(`${figure}: ${what}`);
+if (violations.length > 0) say(`again: ${replay}`);
+const seconds = Math.round((performance.now() - startedAt) / 1_000);
+// The last line is for programs; what stands above it is for people.
+const line = { suite: name, seed, count, accepted, ...countByFigure(violations), seconds };
+process.stdout.write(`${JSON.stringify(line)}\n`);
+process.exit(violations.length === 0 ? 0 : 1);
+
+function countByFigure(found: readonly Violation[]) {
+  return Object.fromEntries(
+    FIGURES.map((figure) => [figure, found.filter((one) => one.figure === figure).length]),
+  );
+}
+
+function tell(line: string): void {
+  say(`${((performance.now() - startedAt) / 1_000).toFixed(1).padStart(7)} s  ${line}`);
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
