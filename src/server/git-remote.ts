@@ -11,7 +11,7 @@ import type { Announcer } from "./announcer.ts";
 import { readCgiHead } from "./cgi.ts";
 import type { GitRepos } from "./git-repos.ts";
 import type { IntakeDoor, IntakeResult } from "./intake-types.ts";
-import { makeReady, skipBuild, unreadyBuilds } from "./store/builds.ts";
+import { findBuild, makeReady, skipBuild, unreadyBuilds } from "./store/builds.ts";
 import type { BuildRow } from "./store/schema.ts";
 import type { Store } from "./store/store.ts";
 
@@ -79,9 +79,24 @@ export function gitRemote(deps: GitRemoteDeps): Router {
   return router;
 }
 
-/** Builds whose push was cut off between record and ref: at start they become ready or end. */
-export async function settleUnreadyBuilds(deps: GitRemoteDeps): Promise<void> {
-  for (const build of await unreadyBuilds(deps.store)) await settlePush(deps, build);
+/**
+ * Builds whose push was cut off between record and ref become ready or end. At start none is under
+ * way; later only those are taken up that are older than any push.
+ */
+export async function settleUnreadyBuilds(
+  deps: GitRemoteDeps,
+  { isStarting }: { readonly isStarting: boolean },
+): Promise<void> {
+  const beforeAt = deps.store.now() - (isStarting ? 0 : 2 * PUSH_MS);
+  for (const build of await unreadyBuilds(deps.store, beforeAt)) await trySettling(deps, build);
+}
+
+/** What cannot be found out now stays as it is, and is looked at again. */
+async function trySettling(deps: GitRemoteDeps, build: BuildRow): Promise<void> {
+  await settlePush(deps, build).catch((err: unknown) => {
+    const { id: buildId, repo, ref } = build;
+    deps.logger.warn({ err, buildId, repo, ref }, "Could not find out whether a ref has moved");
+  });
 }
 
 function wantsPush(request: Request): boolean {
@@ -122,21 +137,28 @@ async function runBackend(deps: GitRemoteDeps, exchange: Exchange): Promise<void
   child.stderr.on("data", (chunk: Buffer) => {
     if (problem.length < 4_000) problem += chunk.toString();
   });
-  const ended = new Promise<number | null>((resolve, reject) => {
-    child.once("error", reject);
+  const ended = new Promise<number | null>((resolve) => {
+    child.once("error", (err) => {
+      problem = err.message;
+      resolve(null);
+    });
     child.once("close", resolve);
   });
   response.once("close", () => child.kill());
 
   // A pusher that goes away leaves a broken pipe; the backend's end tells what became of it.
   const fed = pipeline(request, child.stdin).catch(() => undefined);
-  await sendCgi(child.stdout, response);
-  const code = await ended;
-  await fed;
-  hook.destroy();
-  await answered;
-  if (code !== 0 && problem !== "") deps.logger.info({ repo, problem }, "git backend complained");
-  await settleAccepted(deps, accepted);
+  try {
+    await sendCgi(child.stdout, response);
+  } finally {
+    // Whatever was sent: what the hook recorded is ready now, or will never be.
+    const code = await ended;
+    await fed;
+    hook.destroy();
+    await answered;
+    if (code !== 0 && problem !== "") deps.logger.info({ repo, problem }, "git backend complained");
+    await settleAccepted(deps, accepted);
+  }
 }
 
 function cgiEnv(
@@ -176,9 +198,12 @@ async function answerHook(
   accepted: IntakeResult[],
 ): Promise<void> {
   hook.on("error", () => undefined);
+  const input = createInterface({ input: hook });
+  // A backend that could not be started leaves a hook that neither speaks nor ends.
+  hook.once("close", () => input.close());
   const updates: RefUpdate[] = [];
   try {
-    for await (const line of createInterface({ input: hook })) {
+    for await (const line of input) {
       if (line === "") break;
       const [before, after, ref] = line.split(" ");
       if (before && after && ref) updates.push({ before, after, ref });
@@ -209,7 +234,7 @@ async function recordAll(
   updates: readonly RefUpdate[],
   accepted: IntakeResult[],
 ): Promise<string[]> {
-  const results = await Promise.all(
+  const recorded = await Promise.allSettled(
     updates.map((update) => {
       const push: Push = {
         forge: "own",
@@ -232,7 +257,11 @@ async function recordAll(
       });
     }),
   );
+  const results = recorded.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
   accepted.push(...results);
+  const failed = recorded.find((one) => one.status === "rejected");
+  if (failed !== undefined)
+    throw new Error("A ref could not be recorded.", { cause: failed.reason });
   return results.map((result, index) => {
     const ref = updates[index]?.ref ?? "";
     if (result.kind !== "accepted") return `Tatara  ${ref}: ${result.reason}`;
@@ -244,9 +273,10 @@ async function settleAccepted(
   deps: GitRemoteDeps,
   accepted: readonly IntakeResult[],
 ): Promise<void> {
-  const ids = new Set(accepted.map((result) => result.buildId));
-  const builds = accepted.length === 0 ? [] : await unreadyBuilds(deps.store);
-  for (const build of builds.filter(({ id }) => ids.has(id))) await settlePush(deps, build);
+  for (const { buildId } of accepted) {
+    const build = buildId === null ? undefined : await findBuild(deps.store, buildId);
+    if (build?.isReady === 0 && build.state === "queued") await trySettling(deps, build);
+  }
 }
 
 /** Lets the build be claimed if its ref has moved; else says that it never did. */
@@ -257,8 +287,10 @@ async function settlePush(deps: GitRemoteDeps, build: BuildRow): Promise<void> {
     ? await repos.commitOf(repo, after)
     : undefined;
   if (commit === undefined) {
+    // The commit may never have come, and nobody knows what is in it: no status for it.
+    const unseen = { ...build, sha: null };
     announcer.announce(
-      await store.write((tx) => skipBuild(tx, build, "the ref was never updated")),
+      await store.write((tx) => skipBuild(tx, unseen, "the ref was never updated")),
     );
     return;
   }

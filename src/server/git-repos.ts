@@ -47,6 +47,11 @@ export interface CommitFacts {
   readonly message: string;
 }
 
+/** git ended by itself: there is no such ref or object. That it could not run is something else. */
+function unlessItSaidNo(err: unknown): undefined {
+  if (typeof (err as { code?: unknown }).code !== "number") throw err;
+}
+
 export type GitRepos = ReturnType<typeof openGitRepos>;
 
 /** The bare repositories behind the own remote. */
@@ -88,22 +93,17 @@ export function openGitRepos({ dir, path }: { readonly dir: string; readonly pat
       if (sha === undefined || authorName === undefined || message === undefined) return undefined;
       return { sha, authorName, message: message.trim() };
     },
-    /** Did the ref come to name `after`, now or on its way to a newer commit? */
+    /**
+     * Did the ref come to name `after`, now or on its way to a newer commit? Throws when git cannot
+     * say: a push that was accepted is not given up for that.
+     */
     hasMoved: async (repo: string, ref: string, after: string): Promise<boolean> => {
-      const now = await git(repo, [
-        "rev-parse",
-        "--verify",
-        "--quiet",
-        "--end-of-options",
-        ref,
-      ]).catch(() => "");
-      if (now.trim() === after) return true;
-      if (now === "") return false;
+      const parse = ["rev-parse", "--verify", "--quiet", "--end-of-options", ref];
+      const now = await git(repo, parse).catch(unlessItSaidNo);
+      if (now?.trim() === after) return true;
+      if (now === undefined) return false;
       const args = ["merge-base", "--is-ancestor", "--end-of-options", after, ref];
-      return await git(repo, args).then(
-        () => true,
-        () => false,
-      );
+      return (await git(repo, args).catch(unlessItSaidNo)) !== undefined;
     },
     /** HEAD is the first branch that was pushed. */
     setHead: async (repo: string, branch: string): Promise<void> => {

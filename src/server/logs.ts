@@ -19,6 +19,10 @@ export function openLogFiles(dir: string): LogFiles & { close(): Promise<void> }
     // The map keeps the order of use, so its first entry was silent longest.
     writers.delete(path);
     writers.set(path, writer);
+    // What could not be opened now may be opened for the next chunk.
+    writer.catch(() => {
+      if (writers.get(path) === writer) writers.delete(path);
+    });
     return writer;
   };
 
@@ -73,8 +77,14 @@ async function appendAt(
   if (offsetBytes > writer.sizeBytes) return { kind: "resend", fromBytes: writer.sizeBytes };
   const fresh = bytes.subarray(writer.sizeBytes - offsetBytes);
   if (fresh.length > 0 && writer.sizeBytes + fresh.length <= LOG_BYTES_MAX) {
-    await writer.file.appendFile(fresh);
-    writer.sizeBytes += fresh.length;
+    try {
+      await writer.file.appendFile(fresh);
+      writer.sizeBytes += fresh.length;
+    } catch (err) {
+      // A part of it may be on disk, for example when that is full.
+      writer.sizeBytes = (await writer.file.stat()).size;
+      throw err;
+    }
   }
   return { kind: "acknowledged", upToBytes: offsetBytes + bytes.length };
 }

@@ -5,8 +5,13 @@ import type { Announcer } from "./announcer.ts";
 import type { Changed } from "./store/builds.ts";
 import { expireLeases, expireQueuedJobs } from "./store/attempts.ts";
 import { claimableJobs } from "./store/jobs.ts";
+import { restartLeaseClocks } from "./store/leases.ts";
 import { waitingStatusIds } from "./store/outbox.ts";
-import { claimablePublishes, expirePublishLeases } from "./store/publishes.ts";
+import {
+  claimablePublishes,
+  expirePublishLeases,
+  expireQueuedPublishes,
+} from "./store/publishes.ts";
 import type { Store } from "./store/store.ts";
 
 /** Any missed event is repaired within this time. */
@@ -14,6 +19,8 @@ const RECONCILE_MS = 10_000;
 /** Enough to wake every worker; a worker that is awake claims until nothing is left. */
 const TICKETS_PER_ROUND = 256;
 const QUEUED_MAX_MS = 24 * 3_600_000;
+/** Between two looks at the leases; if more has passed, or less than nothing, workers are not to blame. */
+const STEADY_MS = 5_000;
 
 export interface Reconciler {
   /** Compares records and queues once; used at start and when Redis comes back. */
@@ -30,21 +37,34 @@ export function startReconciler({
   tickets,
   announcer,
   logger,
+  settlePushes,
 }: {
   readonly store: Store;
   readonly tickets: Tickets;
   readonly announcer: Announcer;
   readonly logger: Logger;
+  /** Takes up pushes whose end was missed. */
+  readonly settlePushes: () => Promise<void>;
 }): Reconciler {
   const tell = (changes: readonly Changed[]): void => changes.forEach(announcer.announce);
 
+  let lookedAt = store.now();
   const expire = async (): Promise<void> => {
+    const passedMs = store.now() - lookedAt;
+    lookedAt = store.now();
+    if (passedMs < 0 || passedMs > STEADY_MS) {
+      // The clock was set, or we stood still while heartbeats waited at our door.
+      await store.write(restartLeaseClocks);
+      return;
+    }
     tell(await store.write(expireLeases));
     tell(await store.write(expirePublishLeases));
   };
 
   const reconcile = async (): Promise<void> => {
+    await settlePushes();
     tell(await store.write((tx) => expireQueuedJobs(tx, QUEUED_MAX_MS)));
+    tell(await store.write((tx) => expireQueuedPublishes(tx, QUEUED_MAX_MS)));
     const named = (rows: readonly { readonly id: string; readonly attempt: number }[]) =>
       rows.map(({ id, attempt }) => `${id}-${attempt}`);
     await tickets.addAll("build", named(await claimableJobs(store, TICKETS_PER_ROUND)));

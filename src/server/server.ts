@@ -37,8 +37,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const parts = await openParts({ ...options, onRedis: reconcile });
   const { store, http } = { ...parts, http: options.http };
 
-  await settleUnreadyBuilds(parts.git);
-  reconciler = startReconciler(parts);
+  await settleUnreadyBuilds(parts.git, { isStarting: true });
+  const settlePushes = () => settleUnreadyBuilds(parts.git, { isStarting: false });
+  reconciler = startReconciler({ ...parts, settlePushes });
   reconcile();
   options.release(createApp(parts));
 

@@ -1,8 +1,22 @@
+import { execFile } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, symlink } from "node:fs/promises";
+import type { AddressInfo } from "node:net";
 import { DatabaseSync } from "node:sqlite";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
-import { claimRequest, PATHS, type BuildGrant } from "../../src/shared/protocol.ts";
+import { promisify } from "node:util";
+import express from "express";
+import { expect, test, vi } from "vitest";
+import { gitRemote } from "../../src/server/git-remote.ts";
+import { openGitRepos } from "../../src/server/git-repos.ts";
+import { openIntake } from "../../src/server/intake.ts";
+import { claimStatuses } from "../../src/server/store/outbox.ts";
+import { processEnv } from "../../src/shared/config.ts";
+import { claimRequest, LEASE_HEADER, PATHS, type BuildGrant } from "../../src/shared/protocol.ts";
+import { aStore } from "../support/a-store.ts";
 import { aGitWorkTree } from "../support/git-work-tree.ts";
+import { silentLogger } from "../support/silent-logger.ts";
 import { aServer, type TestServer } from "../support/start-server.ts";
 import { until } from "../support/until.ts";
 
@@ -141,6 +155,100 @@ test("repos outside the patterns and names that would leave the folder are refus
     expect((await tree.git("push", remote(server, repo), "main")).code, repo).not.toBe(0);
   }
   expect(buildsOf(server)).toEqual([]);
+});
+
+test("a push of which a part could not be recorded is refused whole, and none of it waits for ever", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const dir = await mkdtemp(join(tmpdir(), "tatara-git-"));
+  const announcer = { announce: () => {} };
+  const door = openIntake({ store, announcer, waitingBuildsMax: 10 });
+  const accept: typeof door.accept = async (intake) => {
+    if (intake.push.ref === "refs/heads/topic") throw new Error("disk full");
+    return await door.accept(intake);
+  };
+  const app = express().use(
+    gitRemote({
+      repos: openGitRepos({ dir, path: processEnv()["PATH"] ?? "" }),
+      intake: { ...door, accept },
+      store,
+      announcer,
+      logger: silentLogger,
+      patterns: ["*"],
+      newId: store.newId,
+      identify: () => Promise.resolve({ name: "dev", mayPush: true }),
+      buildUrl: (_request, repo, number) => `${repo} ${number}`,
+    }),
+  );
+  const http = app.listen(0, "127.0.0.1");
+  await once(http, "listening");
+  const { port } = http.address() as AddressInfo;
+  await using tree = await aGitWorkTree({ token: "any" });
+  await tree.commit({}, "first");
+
+  const url = `http://127.0.0.1:${port}/git/acme/hello.git`;
+  const push = await tree.git("push", url, "main", "main:topic");
+
+  expect(push.code).not.toBe(0);
+  const states = async () => {
+    const builds = await store.db.selectFrom("builds").select(["ref", "state"]).execute();
+    return builds.map(({ ref, state }) => ({ ref, state }));
+  };
+  await until(states, [{ ref: "refs/heads/main", state: "skipped" }], { deadlineMs: 5_000 });
+  // Nobody knows what is in a commit that never came.
+  expect(await store.write(claimStatuses)).toEqual([]);
+  http.close();
+  await rm(dir, { recursive: true });
+});
+
+test("a git that cannot be started is an answer 500, and the server lives on", async () => {
+  const bin = await mkdtemp(join(tmpdir(), "tatara-bin-"));
+  const path = processEnv()["PATH"] ?? "";
+  for (const name of ["git", "sh", "cat"]) {
+    const { stdout } = await promisify(execFile)("which", [name]);
+    await symlink(stdout.trim(), join(bin, name));
+  }
+  vi.stubEnv("PATH", bin);
+  await using server = await aServer();
+  vi.stubEnv("PATH", path);
+  await using tree = await aGitWorkTree({ token: server.adminToken });
+  await tree.commit({}, "first");
+  expect((await tree.git("push", remote(server), "main")).code).toBe(0);
+  await rm(join(bin, "git"));
+
+  const basic = Buffer.from(`any:${server.adminToken}`).toString("base64");
+  const headers = { authorization: `Basic ${basic}` };
+  const info = `${remote(server)}/info/refs?service=git-upload-pack`;
+
+  expect((await fetch(info, { headers })).status).toBe(500);
+  expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
+  vi.unstubAllEnvs();
+  await rm(bin, { recursive: true });
+});
+
+test("a worker that is busy with a long job is alive all the same", async () => {
+  vi.useFakeTimers({ toFake: ["Date"] });
+  await using server = await aServer();
+  await using tree = await aGitWorkTree({ token: server.adminToken });
+  await tree.commit({}, "first");
+  await tree.git("push", remote(server), "main");
+  await settled(server, 1);
+  const grant = await claim(server);
+  if (grant === undefined) throw new Error("Nothing was granted.");
+
+  for (let beat = 0; beat < 5; beat += 1) {
+    vi.setSystemTime(Date.now() + 15_000);
+    const answer = await fetch(server.url + PATHS.heartbeat(grant.jobId), {
+      method: "POST",
+      headers: { authorization: `Bearer ${server.buildToken}`, [LEASE_HEADER]: grant.lease.token },
+    });
+    expect(answer.status).toBe(200);
+  }
+
+  const headers = { authorization: `Bearer ${server.adminToken}` };
+  const metrics = await (await fetch(`${server.url}/metrics`, { headers })).text();
+  expect(metrics).toContain("\ntatara_workers_live 1\n");
+  vi.useRealTimers();
 });
 
 test("fifty branches in one push are fifty builds", async () => {

@@ -68,6 +68,8 @@ test.each([
   ["//evil.example/", "/"],
   ["/\\evil.example/", "/"],
   ["/\t/evil.example/", "/"],
+  ["/.//evil.example/", "/"],
+  ["/a/..//evil.example/", "/"],
   ["javascript:alert(1)", "/"],
 ])("after signing in, next=%j leads to %j", async (next, place) => {
   await using server = await startWebServer();

@@ -1,21 +1,25 @@
 import { expect, test } from "vitest";
 import { LEASE_MS } from "../../src/domain/attempt.ts";
-import type { PlanMessage } from "../../src/shared/protocol.ts";
+import type { PlanMessage, ReportAnswer } from "../../src/shared/protocol.ts";
 import { cancelBuild, findBuild, makeReady, rerunBuild } from "../../src/server/store/builds.ts";
-import { recordPush } from "../../src/server/store/deliveries.ts";
+import { recordIgnored, recordPush } from "../../src/server/store/deliveries.ts";
 import {
   expireLeases,
+  expireQueuedJobs,
   loseAttemptsOf,
   handBackJob,
   reportFault,
 } from "../../src/server/store/attempts.ts";
 import { claimJob, endJob, recordPlan, recordStep } from "../../src/server/store/jobs.ts";
+import { ourCard } from "../../src/server/store/job-rows.ts";
 import { renewLease } from "../../src/server/store/leases.ts";
 import { answerStatus, claimStatuses } from "../../src/server/store/outbox.ts";
 import {
   checkPackages,
   claimPublish,
   expirePublishLeases,
+  expireQueuedPublishes,
+  failPublish,
   switchChannels,
 } from "../../src/server/store/publishes.ts";
 import { readStore } from "../../src/server/store/read.ts";
@@ -135,6 +139,23 @@ test("the same push under another delivery leaves a row and no second build, unl
   expect(rows.map(({ disposition }) => disposition)).toEqual(["accepted", "duplicate", "accepted"]);
 });
 
+test("a delivery that was ignored is looked at again when it comes again", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const push = aPush();
+  const named = { deliveryId: "once", bodyDigest: "body" };
+  const { forge, repo } = push;
+  const facts = { forge, repo, event: "push", reason: "the repo is outside TATARA_REPOS" } as const;
+  await store.write((tx) => recordIgnored(tx, { ...facts, ...named }));
+
+  // The operator has changed the setting and pressed "Redeliver".
+  const again = await accept(store, push, named);
+  const third = await accept(store, push, named);
+
+  expect(again.result).toMatchObject({ kind: "accepted", number: 1 });
+  expect(third.result).toMatchObject({ kind: "duplicate", number: 1 });
+});
+
 test("one broken work of a group fails alone", async () => {
   await using held = await aStore();
   const { store } = held;
@@ -167,6 +188,19 @@ test("what is over quota is a cancelled row with an error status, never a succes
   expect(third.made?.build.reason).toMatch(/over quota/);
   const statuses = await store.write(claimStatuses);
   expect(statuses.find(({ sha }) => sha === third.made?.build.sha)?.state).toBe("error");
+});
+
+test("a push that asks for no build hides no failure of the same commit", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const { buildId, jobId, token } = await aRunningJob(store);
+  await store.write((tx) => endJob(tx, jobId, token, { ...passed_(), state: "failed" }));
+  const sha = (await findBuild(store, buildId))?.sha ?? "";
+
+  const { made } = await accept(store, aPush({ after: sha, ref: "refs/heads/topic" }));
+
+  expect(made?.build).toMatchObject({ state: "skipped", sha });
+  expect(await store.write(claimStatuses)).toMatchObject([{ sha, state: "failure" }]);
 });
 
 test("a build of the own remote can be claimed only once its ref has moved", async () => {
@@ -226,6 +260,22 @@ test("a worker that is lost three times ends the build as ours, never a fourth t
   expect(statuses).toMatchObject([{ state: "error" }]);
 });
 
+test("no step of a lost attempt seems to run on, not even after a cancel in between", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const { buildId, jobId, token } = await aRunningJob(store);
+  const running = { state: "running", startedAt: 1 } as const;
+  await store.write((tx) => recordStep(tx, { jobId, token }, "test", running));
+
+  await store.write((tx) => loseAttemptsOf(tx, "w1"));
+  await store.write((tx) => cancelBuild(tx, buildId, "admin"));
+
+  const build = await readStore(store, { liveSince: () => 0 }).buildById(buildId);
+  const states = build?.jobs[0]?.steps.map(({ name, state }) => `${name} ${state}`);
+  expect(states).toContain("test errored");
+  expect(states?.join(" ")).not.toMatch(/queued|running/);
+});
+
 test("an infra fault waits before the next attempt; handing back costs no attempt", async () => {
   await using held = await aStore();
   const { store } = held;
@@ -241,6 +291,23 @@ test("an infra fault waits before the next attempt; handing back costs no attemp
   await store.write((tx) => handBackJob(tx, jobId, "t-2"));
   const third = await store.write((tx) => claimJob(tx, "w", "t-3"));
   expect(third?.job).toMatchObject({ attempt: 3, countedAttempts: 2 });
+});
+
+test("a job that no worker takes ends; one that waits for its next attempt has waited since then", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const dayMs = 24 * 3_600_000;
+  const { jobId, token } = await aRunningJob(store);
+  const untaken = await accept(store);
+  held.advance(dayMs + 1);
+  await store.write((tx) => handBackJob(tx, jobId, token));
+
+  const changes = await store.write((tx) => expireQueuedJobs(tx, dayMs));
+
+  expect(changes).toMatchObject([{ buildId: untaken.made?.build.id }]);
+  expect(await store.write((tx) => claimJob(tx, "w2", "t-2"))).toMatchObject({
+    job: { id: jobId },
+  });
 });
 
 test("a plan is recorded once; saying it again is fine, another plan is stale", async () => {
@@ -367,6 +434,18 @@ test("a cancel before the switch wins, a cancel after it is too late", async () 
   expect(late.result).toBe("already-final");
 });
 
+test("a publish that is refused after a cancel is cancelled, as was asked first", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const { buildId, publishId } = await aRunningPublish(store);
+  await store.write((tx) => cancelBuild(tx, buildId, "ops"));
+  const failure = ourCard("PUBLISH_FAILED", "refused", "publish");
+
+  await store.write((tx) => failPublish(tx, publishId, "p-token", failure));
+
+  expect(await findBuild(store, buildId)).toMatchObject({ state: "cancelled" });
+});
+
 test("a queued build is cancelled at once, a running one when its worker says so", async () => {
   await using held = await aStore();
   const { store } = held;
@@ -378,7 +457,7 @@ test("a queued build is cancelled at once, a running one when its worker says so
 
   expect(queued.result).toBe("cancelled");
   expect(running).toMatchObject({ result: "cancelling", running: [jobId] });
-  expect(await store.write((tx) => renewLease(tx, jobId, token))).toEqual({ cancel: true });
+  expect(await store.write((tx) => renewLease(tx, jobId, token))).toMatchObject({ cancel: true });
   await store.write((tx) => endJob(tx, jobId, token, passed_()));
   expect((await findBuild(store, buildId))?.state).toBe("cancelled");
 });
@@ -396,6 +475,24 @@ test("a publish worker that is lost leaves its request to the next one", async (
   expect(again?.publish.attempt).toBe(2);
 });
 
+test("a publish that no worker takes ends its build as ours", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const dayMs = 24 * 3_600_000;
+  const job = await aRunningJob(store);
+  await store.write((tx) => endJob(tx, job.jobId, job.token, passed_()));
+  const expire = () => store.write((tx) => expireQueuedPublishes(tx, dayMs));
+
+  expect(await expire()).toEqual([]);
+  held.advance(dayMs + 1);
+  await expire();
+
+  const build = await findBuild(store, job.buildId);
+  expect(build).toMatchObject({ state: "errored", reason: "no publish worker took it" });
+  expect(build?.failureJson).toContain("NO_WORKER");
+  expect(await store.write((tx) => claimPublish(tx, "p1", "t"))).toBeUndefined();
+});
+
 test("a rerun is a build of its own that may be pending again; the old build speaks no more", async () => {
   await using held = await aStore();
   const { store } = held;
@@ -406,6 +503,15 @@ test("a rerun is a build of its own that may be pending again; the old build spe
 
   expect(rerun).toMatchObject({ kind: "queued", number: 2 });
   expect(await store.write(claimStatuses)).toMatchObject([{ state: "pending" }]);
+});
+
+test("a build that is under way is not run a second time", async () => {
+  await using held = await aStore();
+  const { buildId } = await aRunningJob(held.store);
+
+  const rerun = await held.store.write((tx) => rerunBuild(tx, buildId, "ops"));
+
+  expect(rerun).toEqual({ kind: "not-possible" });
 });
 
 test("a status answered for an older wish does not end the newer one", async () => {
@@ -420,6 +526,56 @@ test("a status answered for an older wish does not end the newer one", async () 
   await store.write((tx) => answerStatus(tx, row.id, answer));
 
   expect(await store.write(claimStatuses)).toMatchObject([{ id: row.id, state: "success" }]);
+});
+
+test("a wish that a forge will never take does not end a later one", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const { buildId, jobId, token } = await aRunningJob(store);
+  const refuse = async () => {
+    const [row] = await store.write(claimStatuses);
+    if (row === undefined) throw new Error("Nothing to say.");
+    const result = { kind: "terminal", reason: "422: No commit found" } as const;
+    return async () => {
+      const answer = { lease: row.lease, version: row.version, result };
+      await store.write((tx) => answerStatus(tx, row.id, answer));
+    };
+  };
+  // GitHub's webhook may be earlier than its commit.
+  const refusePending = await refuse();
+  await store.write((tx) => endJob(tx, jobId, token, { ...passed, packages: [] }));
+  await refusePending();
+
+  const refuseFinal = await refuse();
+  await refuseFinal();
+
+  expect(await store.write(claimStatuses)).toEqual([]);
+  const { statusesWaiting } = await readStore(store, { liveSince: () => 0 }).counts();
+  expect(statusesWaiting).toBe(0);
+  await store.write((tx) => rerunBuild(tx, buildId, "ops"));
+  expect(await store.write(claimStatuses)).toMatchObject([{ state: "pending" }]);
+});
+
+test("a status that was under way does not end the pause that its forge asks for", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  await accept(store);
+  await accept(store);
+  await accept(store);
+  const [limited, sent, third] = await store.write(claimStatuses);
+  const answer = async (row: typeof sent, result: ReportAnswer["result"]) => {
+    if (row === undefined) throw new Error("Nothing to say.");
+    const { id, lease, version } = row;
+    await store.write((tx) => answerStatus(tx, id, { lease, version, result }));
+  };
+  const pause = { afterMs: 60_000, wholeCredential: true, reason: "rate limit" } as const;
+  await answer(limited, { kind: "later", ...pause });
+  await answer(sent, { kind: "sent" });
+  await answer(third, { kind: "later", ...pause, afterMs: 0 });
+
+  expect(await store.write(claimStatuses)).toEqual([]);
+  held.advance(60_000);
+  expect(await store.write(claimStatuses)).toHaveLength(2);
 });
 
 test("a refused credential parks its forge and tries a single row later", async () => {

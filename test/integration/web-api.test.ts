@@ -1,8 +1,11 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import type { LogKey } from "../../src/server/views.ts";
+import { memoryReadStore } from "../support/memory-read-store.ts";
+import { sampleRecords } from "../support/sample-records.ts";
 import { ADMIN_TOKEN, startWebServer, type WebServer } from "../support/web-server.ts";
 
 const BEARER = { Authorization: `Bearer ${ADMIN_TOKEN}` };
@@ -236,6 +239,32 @@ describe("events", () => {
     const headers = { ...BEARER, "Last-Event-ID": last.value?.id ?? "" };
     const again = await get(server, "/api/builds/bld-running/events", headers);
     expect(again.status).toBe(204);
+  });
+
+  test("a reader that is gone before its stream opens leaves nothing open", async () => {
+    const sample = sampleRecords(Date.now());
+    const read = memoryReadStore(sample.records);
+    const asked = Promise.withResolvers<void>();
+    const gone = Promise.withResolvers<void>();
+    const buildById: typeof read.buildById = async (id) => {
+      asked.resolve();
+      await gone.promise;
+      return await read.buildById(id);
+    };
+    await using server = await startWebServer({ read: { ...read, buildById } });
+    const reader = new AbortController();
+    const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
+    const { signal } = reader;
+    const stream = fetch(`${server.url}/api/builds/bld-running/events`, { headers, signal });
+    await asked.promise;
+
+    reader.abort();
+    await expect(stream).rejects.toThrow();
+    await delay(50);
+    gone.resolve();
+    await delay(50);
+
+    expect(server.live.listeners()).toBe(0);
   });
 
   test("a server that stops ends its streams", async () => {

@@ -48,7 +48,7 @@ export interface BuildRig extends AsyncDisposable {
 
 export async function startBuildRig(
   engine: Engine,
-  changes: Partial<Pick<RunJobDeps, "limits" | "baseImage">> & {
+  changes: Partial<Pick<RunJobDeps, "limits" | "baseImage" | "jobTimeoutMs">> & {
     readonly heartbeatMs?: number;
     /** Folder of repos that outlive the rig. */
     readonly gitDir?: string;
@@ -73,6 +73,7 @@ export async function startBuildRig(
     workerId: "worker-under-test",
     baseImage: changes.baseImage ?? "tatara/base:latest",
     limits: changes.limits ?? LIMITS,
+    jobTimeoutMs: changes.jobTimeoutMs ?? 600_000,
     packageScript: await readFile("workers/build/steps/package.sh", "utf8"),
     dir: join(dir, "jobs"),
     now: Date.now,

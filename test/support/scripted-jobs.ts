@@ -50,8 +50,9 @@ export function scriptedJobs() {
       engine: ScriptedEngine,
       files: Files = FILES,
       changes: Partial<BuildGrant> = {},
+      settings: { readonly jobTimeoutMs?: number } = {},
     ): Promise<{ rig: BuildRig; grant: BuildGrant }> => {
-      rig = await startBuildRig(engine, { heartbeatMs: 20, gitDir });
+      rig = await startBuildRig(engine, { heartbeatMs: 20, gitDir, ...settings });
       const push = pushes.get(files) ?? pushOf(files);
       pushes.set(files, push);
       return { rig, grant: rig.grantFor(await push, changes) };

@@ -53,7 +53,7 @@ function environmentFor(forge: ForgeDouble): Record<string, string> {
     TATARA_GITHUB_STATUS_TOKEN: forge.statusToken,
     TATARA_GITHUB_WEBHOOK_SECRET: SECRET,
     TATARA_HTTP_FORGES: forge.url,
-    TATARA_BUILD_SLOTS: "2",
+    TATARA_BUILD_SLOTS: "3",
   };
 }
 

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { ProcessName } from "../../src/cli/processes/process-table.ts";
 import type { Tatara } from "../support/start-tatara.ts";
+import { drawnMoment } from "./moments.ts";
 import type { Random } from "./random.ts";
 
 const VICTIMS = ["server", "build", "publish", "report", "redis"] as const satisfies ProcessName[];
-const PAUSE_MS = { min: 300, max: 4_000 } as const;
-/** The supervisor waits up to 5 s before it starts again what dies again and again. */
+const PAUSE_MS = { min: 300, max: 2_500 } as const;
 const BIRTH_EVERY_MS = 10;
 
 /** Kills a random process at random moments, `count` times. Whoever is dead already is waited for. */
@@ -14,13 +14,17 @@ export async function killAtRandom(
   { random, count, tell }: { random: Random; count: number; tell: (line: string) => void },
 ): Promise<void> {
   for (let done = 1; done <= count; done += 1) {
-    await delay(random.integer(PAUSE_MS.min, PAUSE_MS.max));
+    // Now and then two die together.
+    const isTwin = random.chance(0.15);
+    const pauseMs = random.integer(PAUSE_MS.min, PAUSE_MS.max);
+    if (!isTwin) await delay(pauseMs);
+    const moment = isTwin ? "any" : await drawnMoment(tatara.dataDir, random);
     const victim = random.pick(VICTIMS);
     // Now and then it dies in the middle of its own start.
     const ageMs = random.chance(0.2) ? random.integer(0, 400) : 0;
     if (await bornAnew(tatara, victim)) await delay(ageMs);
     tatara.kill(victim);
-    tell(`kill ${done}/${count}: ${victim}`);
+    tell(`kill ${done}/${count}: ${victim} (${isTwin ? "with it" : moment})`);
   }
 }
 

@@ -7,8 +7,10 @@ import type { Pusher } from "./pushers.ts";
 import type { Random } from "./random.ts";
 import { openRecords } from "./records.ts";
 
-/** Builds under way at most: others use the machine too. */
-const OPEN_MAX = 5;
+/** Who pushes holds back from here on, so that about six are under way: others use the machine too. */
+const OPEN_MAX = 4;
+/** Reruns have room of their own, or there would never be one. */
+const OPEN_WITH_RERUNS_MAX = 6;
 const LOOK_EVERY_MS = 200;
 const PAUSE_MS = { min: 100, max: 1_500 } as const;
 const KINDS = { passing: 7, failing: 2, skipped: 1 } as const;
@@ -70,8 +72,8 @@ export async function keepMeddling(actor: Actor, stop: AbortSignal): Promise<voi
   while (!stop.aborted) {
     await delay(random.integer(2 * PAUSE_MS.min, 4 * PAUSE_MS.max));
     const open = openBuilds(watch);
-    if (random.chance(0.5)) await cancelOne(actor, open);
-    else if (open.length < OPEN_MAX) await rerunOne(actor);
+    if (random.chance(0.35)) await cancelOne(actor, open);
+    else if (open.length < OPEN_WITH_RERUNS_MAX) await rerunOne(actor);
   }
 }
 

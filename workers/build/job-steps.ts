@@ -24,11 +24,12 @@ export type Passed<T extends Outcome> = Exclude<T, { readonly state: "failed" }>
 export interface JobSteps {
   /**
    * Runs one step and records how it went. A user fault is a failure of the step; any other error is
-   * recorded and goes on.
+   * recorded and goes on. `startedAt` is given when its work began before it could be shown.
    */
   run<T extends Outcome>(
     name: string,
     body: (log: StepLog) => Promise<T>,
+    startedAt?: number,
   ): Promise<Passed<T> | FailedStep>;
   card(failed: FailedStep, tree: Pick<CommitTree, "has" | "files"> | undefined): FailureCard;
   /** Name of the step that an error came out of. */
@@ -46,9 +47,9 @@ export function jobSteps({
 }): JobSteps {
   let broken: string | null = null;
 
-  const run: JobSteps["run"] = async (name, body) => {
+  const run: JobSteps["run"] = async (name, body, begunAt) => {
     await lease.renewed();
-    const startedAt = now();
+    const startedAt = begunAt ?? now();
     const ended = (
       state: "passed" | "failed" | "errored",
       failure: StepFailure | null,

@@ -23,6 +23,8 @@ export interface RunJobDeps {
   readonly workerId: string;
   readonly baseImage: string;
   readonly limits: ContainerLimits;
+  /** Of a whole job; longer than any one of its steps may take. */
+  readonly jobTimeoutMs: number;
   /** Text of steps/package.sh. */
   readonly packageScript: string;
   /** Folder for the files of jobs while they run. */

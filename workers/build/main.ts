@@ -27,6 +27,7 @@ import { readWorkerId } from "./worker-id.ts";
 
 /** A planned stop is over within ten seconds, force included. */
 const SHUTDOWN_MS = 9_500;
+const JOB_TIMEOUT_MS = 6 * 60 * 60 * 1_000;
 const CGROUP_PARENT = "/tatara";
 const IMAGE_TTL_MS = 7 * 24 * 60 * 60 * 1_000;
 
@@ -92,7 +93,6 @@ void reapForever(
     workerId,
     jobsDir: deps.dir,
     isOurs: (attempt) => [...leases.values()].some((held) => held.attempt === attempt),
-    now: Date.now,
     logger,
   },
   shutdown.signal,
@@ -121,6 +121,7 @@ async function jobDeps(settings: BuildWorkerConfig, log: Logger): Promise<RunJob
     budget: spoolBudget(),
     workerId,
     baseImage: settings.baseImage,
+    jobTimeoutMs: JOB_TIMEOUT_MS,
     limits: {
       memoryBytes: settings.stepMemoryBytes,
       cpus: settings.stepCpus,

@@ -2,6 +2,7 @@ import type { Pipeline, PipelineTest } from "../../src/domain/pipeline.ts";
 import { distFor, versionOfTag } from "../../src/domain/rpm-version.ts";
 import type { Commit } from "./commit.ts";
 import type { Container, Image, NetworkHandle, WorkspaceHandle } from "./engine.ts";
+import { holdLog, type HeldLog } from "./held-log.ts";
 import { begin, ownerOf } from "./job.ts";
 import type { Job } from "./job.ts";
 import { stepEnvironment } from "./step-environment.ts";
@@ -25,6 +26,8 @@ export interface Prepared {
 export interface Packaging {
   readonly container: Container;
   readonly facts: PackageFacts;
+  /** Its output, held back until the step is there. */
+  readonly output: HeldLog;
 }
 
 export interface Ingredients {
@@ -94,19 +97,21 @@ async function openTest(
 async function openPackaging(job: Job, ingredients: Ingredients, spec: string): Promise<Packaging> {
   const { deps, signal } = job;
   const { commit, image } = ingredients;
+  const output = holdLog(job.record.log("package").write);
   const packageDeps: PackageDeps = {
     engine: deps.engine,
     owner: ownerOf(job, nameIn(ingredients, "package")),
     env: environment(job, commit, { step: "package", home: "/tatara/home", workspace: "" }),
     limits: deps.limits,
     script: deps.packageScript,
-    write: job.record.log("package").write,
+    write: output.write,
   };
   const probe = { ...packageDeps, owner: ownerOf(job, nameIn(ingredients, "PROBE")) };
   const isEquipped = await deps.images.hasRpmbuild(image, () => hasRpmbuild(image, probe, signal));
   const builder = isEquipped ? image : await deps.engine.findImage(deps.baseImage, signal);
   const facts = packageFacts(job, commit, spec);
-  return { container: await preparePackage(facts, builder, packageDeps, signal), facts };
+  const container = await preparePackage(facts, builder, packageDeps, signal);
+  return { container, facts, output };
 }
 
 function nameIn({ isSecond }: Ingredients, name: string): string {

@@ -6,10 +6,13 @@ import { PATHS, liveAttemptsAnswer } from "../../src/shared/protocol.ts";
 import type { ServerClient } from "../../src/shared/server-client.ts";
 import type { Engine, Leftover } from "./engine.ts";
 
+/**
+ * The engine finishes what a killed worker had asked for, seconds after the next one looked, so the
+ * first looks follow each other soon.
+ */
+const PAUSES_MS = [10_000, 20_000] as const;
 const REAP_EVERY_MS = 3 * 60_000;
 const REAP_TIMEOUT_MS = 60_000;
-/** What was made while the server was asked is younger than its answer. */
-const GRACE_MS = 60_000;
 
 export interface ReaperDeps {
   readonly engine: Engine;
@@ -21,37 +24,31 @@ export interface ReaperDeps {
   readonly isOurs: (attempt: string) => boolean;
   /** What else wants to be tidied now and then. */
   readonly tidy: (signal: AbortSignal) => Promise<void>;
-  readonly now: () => number;
   readonly logger: Logger;
 }
 
 /** Removes what dead attempts left on the engine and the disk: at the start, then now and then. */
 export async function reapForever(deps: ReaperDeps, shutdown: AbortSignal): Promise<void> {
-  // Before this life's first job nothing of this worker's can be young and alive.
-  for (let graceMs = 0; !shutdown.aborted; graceMs = GRACE_MS) {
-    await reap(deps, graceMs, shutdown).catch((err: unknown) => {
+  for (let round = 0; !shutdown.aborted; round += 1) {
+    await reap(deps, shutdown).catch((err: unknown) => {
       if (!shutdown.aborted) deps.logger.warn({ err }, "Leftovers not removed");
     });
     await deps.tidy(shutdown).catch((err: unknown) => {
       if (!shutdown.aborted) deps.logger.warn({ err }, "Mirrors not tidied");
     });
-    await delay(REAP_EVERY_MS, undefined, { signal: shutdown }).catch(() => undefined);
+    const pauseMs = PAUSES_MS[round] ?? REAP_EVERY_MS;
+    await delay(pauseMs, undefined, { signal: shutdown }).catch(() => undefined);
   }
 }
 
 /** Removes what is this worker's own and no live attempt's; what others left is theirs to reap. */
-export async function reap(
-  deps: ReaperDeps,
-  graceMs: number,
-  shutdown: AbortSignal,
-): Promise<void> {
-  const { engine, workerId, logger, now } = deps;
+export async function reap(deps: ReaperDeps, shutdown: AbortSignal): Promise<void> {
+  const { engine, workerId, logger } = deps;
   const signal = AbortSignal.any([shutdown, AbortSignal.timeout(REAP_TIMEOUT_MS)]);
-  const before = now() - graceMs;
   const isAlive = await readAlive(deps, signal);
   const leftovers = await engine.listLeftovers(signal);
   const dead = leftovers.filter((found) => {
-    return found.workerId === workerId && found.createdAt <= before && !isAlive(nameOf(found));
+    return found.workerId === workerId && !isAlive(nameOf(found));
   });
   // A volume or network is free only once the containers that use it are gone.
   for (const kind of ["container", "volume", "network", "image"] as const) {

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { UserFault } from "../../src/domain/faults.ts";
 import type { Pipeline } from "../../src/domain/pipeline.ts";
 import { Stopped } from "../../src/domain/stop.ts";
 import type { BuildGrant } from "../../src/shared/protocol.ts";
@@ -21,6 +22,7 @@ import { planJob } from "./plan-job.ts";
 import { TESTS_AT_ONCE_MAX, prepareContainers } from "./prepare.ts";
 import type { Packaging, Prepared } from "./prepare.ts";
 import { checkOut } from "./steps/checkout.ts";
+import type { StepLog } from "./step-log.ts";
 import { makeImage } from "./steps/image.ts";
 import { makePackages } from "./steps/package.ts";
 import { runTest } from "./steps/test.ts";
@@ -29,6 +31,7 @@ import { runTest } from "./steps/test.ts";
 export async function runJob(grant: BuildGrant, deps: RunJobDeps, lease: Lease): Promise<void> {
   const job = openJob(grant, deps, lease);
   const logger = deps.logger.child({ jobId: grant.jobId, attempt: grant.lease.attempt });
+  const limit = setTimeout(() => job.stop.abort(overTime(deps)), deps.jobTimeoutMs);
   try {
     const work = begin(job, runSteps(job));
     const ending = await Promise.race([endingOf(job, work), handBackAtShutdown(lease.signal)]);
@@ -38,8 +41,17 @@ export async function runJob(grant: BuildGrant, deps: RunJobDeps, lease: Lease):
     // Nobody is left to be told: the lease is lost, or the server refuses this attempt's words.
     logger[err instanceof Stopped ? "warn" : "error"]({ err }, "Attempt given up");
   } finally {
+    clearTimeout(limit);
     await leaveNothing(job, lease, logger);
   }
+}
+
+/** The step that it stops, and with it the job, ends as if it had thrown this itself. */
+function overTime({ jobTimeoutMs }: RunJobDeps): UserFault {
+  const hours = Math.round(jobTimeoutMs / 360_000) / 10;
+  return new UserFault("STEP_TIMEOUT", `The job ran longer than ${hours} h.`, {
+    hint: "Make its steps faster, or split the repo's pipeline.",
+  });
 }
 
 /** The steps in order; the first that fails ends the job. What can be made early is. */
@@ -65,11 +77,14 @@ async function runSteps(job: Job): Promise<Ending> {
       ? early
       : prepareContainers(job, { ...ingredients, image, isSecond: early !== undefined });
 
+  // rpmbuild works beside the tests. Until they have passed nobody sees it, and if they fail it is
+  // dropped with its container, so that it looks as if it had never begun.
+  const ahead = prepared.packaging && begin(job, startAhead(job, prepared.packaging));
   const failedTest = await runTests(job, plan, prepared);
   if (failedTest) return failed(job, failedTest, commit);
-  if (prepared.packaging === undefined) return endPassed([]);
+  if (ahead === undefined) return endPassed([]);
 
-  const packages = await runPackage(job, prepared.packaging);
+  const packages = await runPackage(job, ahead);
   if (packages.state === "failed") return failed(job, packages, commit);
   const { target } = job.grant;
   return endPassed(
@@ -155,9 +170,21 @@ async function inParallel<T, R>(
   return [...results].toSorted(([a], [b]) => a - b).map(([, result]) => result);
 }
 
-async function runPackage(job: Job, packaging: Promise<Packaging>) {
-  return await job.steps.run("package", async (log) => {
-    const { container, facts } = await packaging;
+interface StartedPackaging extends Packaging {
+  readonly startedAt: number;
+}
+
+async function startAhead(job: Job, packaging: Promise<Packaging>): Promise<StartedPackaging> {
+  const prepared = await packaging;
+  const startedAt = job.deps.now();
+  await prepared.container.openGate(job.signal);
+  return { ...prepared, startedAt };
+}
+
+async function runPackage(job: Job, ahead: Promise<StartedPackaging>) {
+  const body = async (log: StepLog) => {
+    const { container, facts, output } = await ahead;
+    output.release();
     const options = {
       dir: join(job.dir, "rpms"),
       log: { say: log.say, read: () => log.tail().text },
@@ -166,7 +193,10 @@ async function runPackage(job: Job, packaging: Promise<Packaging>) {
     const outcome = await makePackages(container, facts, options, job.signal);
     if (outcome.state === "passed") await Promise.all(outcome.files.map(job.record.upload));
     return outcome;
-  });
+  };
+  // What went wrong ahead is told by the step itself.
+  const started = await ahead.catch(() => undefined);
+  return await job.steps.run("package", body, started?.startedAt);
 }
 
 function failed({ steps }: Job, step: FailedStep, commit: Commit | undefined): Ending {

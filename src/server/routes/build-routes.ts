@@ -93,6 +93,8 @@ function addProgressRoutes(router: Router, deps: BuildRoutesDeps): void {
   router.post(`${JOB}/heartbeat`, async (request, response) => {
     const { id } = request.params;
     const answer = await store.write((tx) => renewLease(tx, id, leaseTokenOf(request)));
+    // Who has no slot free asks for no work, and is alive all the same.
+    if (answer?.worker != null) deps.roll.seen(answer.worker);
     answerOrStale(response, answer && { leaseMs: LEASE_MS, cancel: answer.cancel });
   });
 

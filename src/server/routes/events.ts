@@ -20,12 +20,16 @@ export interface EventStream {
 
 let openStreams = 0;
 
-/** Turns a response into a stream of events; undefined (answered 503) when too many are open. */
+/**
+ * Turns a response into a stream of events; undefined when too many are open (answered 503), or when
+ * the reader went away while its answer was looked for: then nothing would ever close the stream.
+ */
 export function openEventStream(
   request: Request,
   response: Response,
   stopping: AbortSignal | undefined,
 ): EventStream | undefined {
+  if (response.closed) return undefined;
   if (openStreams >= STREAMS_MAX) {
     response.status(503).set("Retry-After", "10").json({ error: "Too many live pages are open." });
     return undefined;

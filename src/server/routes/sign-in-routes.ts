@@ -70,6 +70,7 @@ function leave(deps: RouteDeps): express.RequestHandler {
 export function localPath(text: unknown): string {
   if (typeof text !== "string" || !/^\/(?![/\\])/.test(text)) return "/";
   if (!URL.canParse(text, "http://here")) return "/";
-  const url = new URL(text, "http://here");
-  return url.host === "here" ? url.pathname + url.search + url.hash : "/";
+  const { host, pathname, search, hash } = new URL(text, "http://here");
+  // What is left of "/.//elsewhere" would name another server after all.
+  return host === "here" && !pathname.startsWith("//") ? pathname + search + hash : "/";
 }

@@ -25,6 +25,8 @@ export async function loseAttempt(
   }
   const next = nextAttempt(loss.kind, job.countedAttempts);
   if (next.kind === "again") {
+    // The next attempt has steps of its own; these would seem to run for ever.
+    await endOpenSteps(tx, job, "errored");
     await tx.db
       .updateTable("jobs")
       .set({
@@ -103,13 +105,17 @@ export async function loseAttemptsOf(tx: Tx, worker: string): Promise<readonly C
   return changes;
 }
 
-/** Jobs that waited too long for any worker end `errored`, so that nothing waits for ever. */
+/**
+ * Jobs that waited too long for any worker end `errored`, so that nothing waits for ever. The next
+ * attempt of a job has waited only since the last one was lost.
+ */
 export async function expireQueuedJobs(tx: Tx, waitMs: number): Promise<readonly Changed[]> {
   const stuck = await tx.db
     .selectFrom("jobs")
     .selectAll()
     .where("state", "=", "queued")
     .where("queuedAt", "<", tx.now() - waitMs)
+    .where("notBeforeAt", "<", tx.now() - waitMs)
     .execute();
   const changes: Changed[] = [];
   for (const job of stuck) {

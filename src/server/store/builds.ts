@@ -211,7 +211,7 @@ export type RerunResult =
 export async function rerunBuild(tx: Tx, buildId: string, by: string): Promise<RerunResult> {
   const old = await findBuild(tx, buildId);
   if (old === undefined) return { kind: "not-found" };
-  if (old.sha === null) return { kind: "not-possible" };
+  if (old.sha === null || !isFinal(old.state)) return { kind: "not-possible" };
   const made = await insertBuild(tx, buildAgain(old, by));
   return {
     kind: "queued",
@@ -223,12 +223,16 @@ export async function rerunBuild(tx: Tx, buildId: string, by: string): Promise<R
   };
 }
 
-/** Builds of the own remote whose ref was about to move when they were recorded. */
-export async function unreadyBuilds(tx: Pick<Reader, "db">): Promise<readonly BuildRow[]> {
+/** Builds of the own remote, recorded before this instant, whose ref was about to move then. */
+export async function unreadyBuilds(
+  tx: Pick<Reader, "db">,
+  beforeAt: number,
+): Promise<readonly BuildRow[]> {
   return await tx.db
     .selectFrom("builds")
     .selectAll()
     .where("state", "=", "queued")
+    .where("createdAt", "<=", beforeAt)
     .where("isReady", "=", 0)
     .execute();
 }

@@ -1,8 +1,9 @@
+import type { ExpressionBuilder } from "kysely";
 import { branchOf, decidePush, type Push } from "../../domain/push.ts";
 import type { IgnoredDelivery, Intake, IntakeResult } from "../intake-types.ts";
 import { insertRow } from "./insert-row.ts";
 import { insertBuild, type InsertedBuild } from "./new-builds.ts";
-import type { DeliveryRow } from "./schema.ts";
+import type { DeliveryRow, Tables } from "./schema.ts";
 import type { Tx } from "./store.ts";
 
 /** What pages show of a commit message; the whole of it is in git. */
@@ -24,7 +25,12 @@ export async function recordPush(
   limits: { readonly waitingBuildsMax: number },
 ): Promise<Recorded> {
   const seen = await findDelivery(tx, intake);
-  if (seen !== undefined) return { result: await duplicateOf(tx, seen, "this delivery is known") };
+  if (seen?.disposition === "ignored") {
+    // Sent again on purpose, after what stood in its way is gone.
+    await forgetIgnored(tx, intake);
+  } else if (seen !== undefined) {
+    return { result: await duplicateOf(tx, seen, "this delivery is known") };
+  }
 
   const { push } = intake;
   const pushKey = pushKeyOf(intake);
@@ -115,12 +121,26 @@ async function findDelivery(tx: Tx, named: Named): Promise<DeliveryRow | undefin
     .selectFrom("deliveries")
     .selectAll()
     .where("forge", "=", named.forge)
-    // A null digest equals nothing, so the own remote's deliveries are told apart by id alone.
-    .where(({ or, eb }) =>
-      or([eb("deliveryId", "=", named.deliveryId), eb("bodyDigest", "=", named.bodyDigest)]),
-    )
+    .where(isNamed(named))
+    // By the alphabet: one that was ignored counts only where there is no other.
+    .orderBy("disposition")
     .limit(1)
     .executeTakeFirst();
+}
+
+async function forgetIgnored(tx: Tx, named: Named): Promise<void> {
+  await tx.db
+    .deleteFrom("deliveries")
+    .where("forge", "=", named.forge)
+    .where(isNamed(named))
+    .where("disposition", "=", "ignored")
+    .execute();
+}
+
+function isNamed({ deliveryId, bodyDigest }: Named) {
+  // A null digest equals nothing, so the own remote's deliveries are told apart by id alone.
+  return ({ or, eb }: ExpressionBuilder<Tables, "deliveries">) =>
+    or([eb("deliveryId", "=", deliveryId), eb("bodyDigest", "=", bodyDigest)]);
 }
 
 async function findOwner(tx: Tx, pushKey: string) {

@@ -41,7 +41,7 @@ export async function renewLease(
   tx: Tx,
   jobId: string,
   token: string,
-): Promise<{ readonly cancel: boolean } | undefined> {
+): Promise<{ readonly cancel: boolean; readonly worker: string | null } | undefined> {
   const job = await runningJob(tx, jobId, token);
   if (job === undefined) return undefined;
   await tx.db
@@ -50,7 +50,7 @@ export async function renewLease(
     .where("id", "=", jobId)
     .execute();
   const build = await findBuild(tx, job.buildId);
-  return { cancel: build?.cancelRequestedAt != null };
+  return { cancel: build?.cancelRequestedAt != null, worker: job.worker };
 }
 
 /** The lease's clock stood still while the server was down: everybody gets one full period. */

@@ -75,11 +75,21 @@ export async function wantStatus(
     .where("sha", "=", key.sha)
     .where("context", "=", key.context)
     .executeTakeFirstOrThrow();
+  // "Nothing to do" must not hide what another build of the commit has found out.
+  if (wish.state === "skipped" && current.buildId !== build.id) return undefined;
   const next = { buildNumber: build.number, state };
   if (!mayReplace(current, next)) return undefined;
   await tx.db
     .updateTable("outbox")
-    .set({ ...said, version: current.version + 1, tries: 0, nextTryAt: now, updatedAt: now })
+    .set({
+      ...said,
+      version: current.version + 1,
+      tries: 0,
+      nextTryAt: now,
+      // What the forge would not take then it may take now: a commit it had not seen, a repo opened to us.
+      terminalReason: null,
+      updatedAt: now,
+    })
     .where("id", "=", current.id)
     .execute();
   return current.id;
@@ -165,12 +175,13 @@ export async function answerStatus(tx: Tx, id: string, answer: ReportAnswer): Pr
   switch (result.kind) {
     case "sent":
       await set({ sentVersion: answer.version, tries: 0, lastProblem: null });
-      await tx.db.deleteFrom("credentials").where("forge", "=", row.forge).execute();
+      await acceptCredential(tx, row.forge);
       return true;
-    case "terminal":
-      // A newer wish for the same commit would be refused for the same reason.
-      await set({ terminalReason: result.reason, lastProblem: result.reason });
+    case "terminal": {
+      const isNewest = answer.version === row.version;
+      await set({ lastProblem: result.reason, ...(isNewest && { terminalReason: result.reason }) });
       return true;
+    }
     case "parked":
       await set({ lastProblem: result.reason });
       await holdCredential(tx, row.forge, now + PARKED_RETRY_MS, result.reason);
@@ -192,6 +203,17 @@ export async function answerStatus(tx: Tx, id: string, answer: ReportAnswer): Pr
       return true;
     }
   }
+}
+
+/** The credential is good. A pause that the forge asked for meanwhile is kept all the same. */
+async function acceptCredential(tx: Tx, forge: ForgeName): Promise<void> {
+  await tx.db
+    .deleteFrom("credentials")
+    .where("forge", "=", forge)
+    .where(({ or, eb }) =>
+      or([eb("parkedReason", "is not", null), eb("pausedUntilAt", "<=", tx.now())]),
+    )
+    .execute();
 }
 
 async function holdCredential(

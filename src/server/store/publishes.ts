@@ -284,6 +284,7 @@ export async function failPublish(
   if (publish === undefined || build === undefined) return undefined;
   if (publish.state === "failed") return { buildId: build.id };
   if (publish.state !== "running") return undefined;
+  if (build.cancelRequestedAt !== null) return await cancelPublish(tx, publish, build);
   await endPublish(tx, publish, "failed");
   const end = { state: "failed", reason: failure.title, text: failure.title, failure } as const;
   return { buildId: build.id, statusId: await endBuild(tx, build, end) };
@@ -351,13 +352,7 @@ async function losePublish(
   if (build === undefined) return { buildId: publish.buildId };
   if (build.cancelRequestedAt !== null) return await cancelPublish(tx, publish, build);
   const next = nextAttempt(loss.kind, publish.countedAttempts);
-  if (next.kind === "give-up") {
-    await endPublish(tx, publish, "errored");
-    const { message: reason } = loss;
-    const failure = ourCard(loss.code, reason, "publish");
-    const end = { state: "errored", reason, text: reason, failure } as const;
-    return { buildId: build.id, statusId: await endBuild(tx, build, end) };
-  }
+  if (next.kind === "give-up") return await giveUpPublish(tx, publish, build, loss);
   await tx.db
     .updateTable("publishes")
     .set({
@@ -370,6 +365,36 @@ async function losePublish(
     .where("id", "=", publish.id)
     .execute();
   return { buildId: build.id, ...(next.pauseMs === 0 ? { publishId: publish.id } : {}) };
+}
+
+/** Requests that waited too long for any publish worker end `errored`, like jobs do. */
+export async function expireQueuedPublishes(tx: Tx, waitMs: number): Promise<readonly Changed[]> {
+  const stuck = await tx.db
+    .selectFrom("publishes")
+    .selectAll()
+    .where("state", "=", "queued")
+    .where("queuedAt", "<", tx.now() - waitMs)
+    .where("notBeforeAt", "<", tx.now() - waitMs)
+    .execute();
+  const changes: Changed[] = [];
+  for (const publish of stuck) {
+    const build = await findBuild(tx, publish.buildId);
+    const why = { code: "NO_WORKER", message: "no publish worker took it" } as const;
+    if (build !== undefined) changes.push(await giveUpPublish(tx, publish, build, why));
+  }
+  return changes;
+}
+
+async function giveUpPublish(
+  tx: Tx,
+  publish: PublishRow,
+  build: BuildRow,
+  { code, message: reason }: { readonly code: InfraFaultCode; readonly message: string },
+): Promise<Changed> {
+  await endPublish(tx, publish, "errored");
+  const failure = ourCard(code, reason, "publish");
+  const end = { state: "errored", reason, text: reason, failure } as const;
+  return { buildId: build.id, statusId: await endBuild(tx, build, end) };
 }
 
 async function endPublish(

@@ -7,7 +7,10 @@ const CHANNEL = "dev";
 
 /** A host that subscribes: it sees what is listed, and installs the newest with both checks. */
 export async function checkClient(records: Records, url: string): Promise<readonly Violation[]> {
-  const listings = records.all("listings").filter(({ channel }) => channel === CHANNEL);
+  // Sources and debug data are targets, and .repo files, of their own.
+  const listings = records
+    .all("listings")
+    .filter(({ channel, target }) => channel === CHANNEL && !/-(?:source|debug)$/.test(target));
   if (listings.length === 0) return [];
   await using client = await dnfClient({ repoUrl: `${url}/yum/${CHANNEL}.repo` });
   const names = new Set(records.all("packages").map(({ name }) => name));

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import type { GenerationRow, PackageRow } from "../../../src/server/store/schema.ts";
 import type { Records } from "../records.ts";
+import { nameOf } from "./pushes.ts";
 import type { Violation } from "./violation.ts";
 
 /** I6 and I9: one NEVRA has one content for ever, and it is that of the attempt that counted. */
@@ -55,10 +56,15 @@ function checkSource(records: Records, row: PackageRow): readonly Violation[] {
 
 /** Passed builds with a publish request are live; nothing else is. */
 function checkPublished(records: Records, packages: readonly PackageRow[]): readonly Violation[] {
-  const stateOf = new Map(records.all("builds").map(({ id, state }) => [id, state]));
+  const builds = records.all("builds");
+  const stateOf = new Map(builds.map(({ id, state }) => [id, state]));
   const live = records.all("publishes").filter(({ state }) => state === "live");
   const isLive = new Set(live.map(({ buildId }) => buildId));
   return [
+    // Every sample asks to be published, so a "passed" that nobody can install is a lie.
+    ...builds
+      .filter(({ id, state }) => state === "passed" && !isLive.has(id))
+      .map((build) => broken(`${nameOf(build)} is passed, but not live`)),
     ...live
       .filter(({ buildId }) => stateOf.get(buildId) !== "passed")
       .map(({ buildId }) => broken(`${buildId} is live and ${stateOf.get(buildId) ?? "gone"}`)),

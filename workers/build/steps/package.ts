@@ -100,7 +100,7 @@ export async function hasRpmbuild(
   }
 }
 
-/** Builds the RPMs and takes them out of the container. */
+/** Waits for a container whose gate is open to have built the RPMs, and takes them out. */
 export async function makePackages(
   container: Container,
   facts: PackageFacts,
@@ -116,7 +116,6 @@ export async function makePackages(
   },
   signal: AbortSignal,
 ): Promise<PackageOutcome> {
-  await container.openGate(signal);
   const end = await container.wait(signal);
   const failure = containerFailure("package", end, limits);
   if (failure) return { state: "failed", failure: explain(failure, facts.spec, log.read()) };

@@ -62,6 +62,16 @@ test("a repo that cannot be fetched ends the attempt with a fault of the step ch
   await expectNothingLeft(engine);
 });
 
+test("a job over its time fails, at whatever step it is, and leaves nothing", async () => {
+  const engine = scriptedEngine({ unit: { how: "hangs" }, lint: { how: "hangs" } });
+  const { rig, grant } = await setUp(engine, undefined, {}, { jobTimeoutMs: 400 });
+
+  const told = await rig.run(grant);
+
+  expect(told.end).toMatchObject({ state: "failed", failure: { code: "STEP_TIMEOUT" } });
+  await expectNothingLeft(engine);
+});
+
 test("a cancelled job stops its containers and ends cancelled", async () => {
   const engine = scriptedEngine({ unit: { how: "hangs" }, lint: { how: "hangs" } });
   const { rig, grant } = await setUp(engine);

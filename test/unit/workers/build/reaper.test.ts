@@ -24,7 +24,7 @@ afterEach(async () => {
 });
 
 test("what this worker's dead attempts left is removed; live ones, ours and others' stay", async () => {
-  const engine = scriptedEngine({}, { now: () => 1_000 });
+  const engine = scriptedEngine();
   const leave = async (jobId: string, changes: Partial<Owner> = {}) => {
     const owner = { workerId: "w", jobId, attempt: 1, step: jobId, ...changes };
     await engine.createNetwork(owner, never);
@@ -45,10 +45,8 @@ test("what this worker's dead attempts left is removed; live ones, ours and othe
       jobsDir,
       isOurs: (attempt) => attempt === "running-here-1",
       tidy: async () => undefined,
-      now: () => 100_000,
       logger: silentLogger,
     },
-    60_000,
     never,
   );
 
@@ -58,26 +56,4 @@ test("what this worker's dead attempts left is removed; live ones, ours and othe
     "network running-here",
   ]);
   expect((await readdir(jobsDir)).toSorted()).toEqual(["live-2", "running-here-1"]);
-});
-
-test("what is younger than the server's answer may be alive and is left alone", async () => {
-  const engine = scriptedEngine({}, { now: () => 99_000 });
-  await engine.createNetwork({ workerId: "w", jobId: "young", attempt: 1, step: "x" }, never);
-
-  await reap(
-    {
-      engine,
-      client: serverClient({ url: server.url, token: server.token }),
-      workerId: "w",
-      jobsDir,
-      isOurs: () => false,
-      tidy: async () => undefined,
-      now: () => 100_000,
-      logger: silentLogger,
-    },
-    60_000,
-    never,
-  );
-
-  expect(engine.leftovers()).toEqual(["network x"]);
 });

@@ -1,0 +1,48 @@
+import { expect, test } from "vitest";
+import { startReconciler } from "../../src/server/reconciler.ts";
+import { recordPush } from "../../src/server/store/deliveries.ts";
+import { claimJob } from "../../src/server/store/jobs.ts";
+import type { Store } from "../../src/server/store/store.ts";
+import { aPush, anIntake, aStore } from "../support/a-store.ts";
+import { silentLogger } from "../support/silent-logger.ts";
+import { until } from "../support/until.ts";
+
+function reconcilerOf(store: Store) {
+  const nothing = () => Promise.resolve();
+  const tickets = {
+    add: nothing,
+    addAll: nothing,
+    close: nothing,
+    depth: () => Promise.resolve(0),
+  };
+  const announcer = { announce: () => {} };
+  return startReconciler({
+    store,
+    tickets,
+    announcer,
+    logger: silentLogger,
+    settlePushes: () => Promise.resolve(),
+  });
+}
+
+const jobOf = (store: Store) => store.db.selectFrom("jobs").selectAll().executeTakeFirstOrThrow();
+
+test("a lease that nobody renews ends; no lease ends because the clock jumped or we stood still", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  await store.write((tx) => recordPush(tx, anIntake(aPush()), { waitingBuildsMax: 10 }));
+  await store.write((tx) => claimJob(tx, "w1", "token"));
+  const before = await jobOf(store);
+  const reconciler = reconcilerOf(store);
+  const expiresAt = async () => (await jobOf(store)).leaseExpiresAt;
+
+  held.advance(3_600_000);
+  await until(expiresAt, (before.leaseExpiresAt ?? 0) + 3_600_000, { deadlineMs: 5_000 });
+  expect((await jobOf(store)).state).toBe("running");
+
+  // Four seconds between two looks are no jump; the worker says nothing meanwhile.
+  const passing = setInterval(() => held.advance(4_000), 1_000);
+  await until(async () => (await jobOf(store)).state, "queued", { deadlineMs: 15_000 });
+  clearInterval(passing);
+  reconciler.close();
+});
