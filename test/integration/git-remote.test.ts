@@ -8,9 +8,10 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import express from "express";
 import { expect, test, vi } from "vitest";
-import { gitRemote } from "../../src/server/git-remote.ts";
+import { gitRemote, settleUnreadyBuilds, type GitRemoteDeps } from "../../src/server/git-remote.ts";
 import { openGitRepos } from "../../src/server/git-repos.ts";
 import { openIntake } from "../../src/server/intake.ts";
+import { claimJob } from "../../src/server/store/jobs.ts";
 import { claimStatuses } from "../../src/server/store/outbox.ts";
 import { processEnv } from "../../src/shared/config.ts";
 import { claimRequest, LEASE_HEADER, PATHS, type BuildGrant } from "../../src/shared/protocol.ts";
@@ -49,6 +50,45 @@ async function claim(server: TestServer): Promise<BuildGrant | undefined> {
     body: JSON.stringify(claimRequest.parse({ worker: "w1", protocol: { lowest: 1, highest: 1 } })),
   });
   return response.status === 204 ? undefined : ((await response.json()) as BuildGrant);
+}
+
+/** The remote by itself, on a database whose clock the test moves. */
+async function aRemote(change: (deps: GitRemoteDeps) => Partial<GitRemoteDeps>) {
+  const held = await aStore();
+  const { store } = held;
+  const dir = await mkdtemp(join(tmpdir(), "tatara-git-"));
+  const announcer = { announce: () => {} };
+  const deps: GitRemoteDeps = {
+    repos: openGitRepos({ dir, path: processEnv()["PATH"] ?? "" }),
+    intake: openIntake({ store, announcer, waitingBuildsMax: 10 }),
+    store,
+    announcer,
+    logger: silentLogger,
+    patterns: ["*"],
+    newId: store.newId,
+    identify: () => Promise.resolve({ name: "dev", mayPush: true }),
+    buildUrl: (_request, repo, number) => `${repo} ${number}`,
+  };
+  const used = { ...deps, ...change(deps) };
+  const http = express().use(gitRemote(used)).listen(0, "127.0.0.1");
+  await once(http, "listening");
+  const { port } = http.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}/git/acme/hello.git`,
+    deps: used,
+    store,
+    advance: held.advance,
+    builds: async () => {
+      const rows = await store.db.selectFrom("builds").select(["ref", "state"]).execute();
+      return rows.map(({ ref, state }) => `${ref} ${state}`);
+    },
+    [Symbol.asyncDispose]: async () => {
+      http.closeAllConnections();
+      http.close();
+      await held[Symbol.asyncDispose]();
+      await rm(dir, { recursive: true });
+    },
+  };
 }
 
 const remote = (server: TestServer, repo = "acme/hello") => `${server.url}/git/${repo}.git`;
@@ -158,47 +198,49 @@ test("repos outside the patterns and names that would leave the folder are refus
 });
 
 test("a push of which a part could not be recorded is refused whole, and none of it waits for ever", async () => {
-  await using held = await aStore();
-  const { store } = held;
-  const dir = await mkdtemp(join(tmpdir(), "tatara-git-"));
-  const announcer = { announce: () => {} };
-  const door = openIntake({ store, announcer, waitingBuildsMax: 10 });
-  const accept: typeof door.accept = async (intake) => {
-    if (intake.push.ref === "refs/heads/topic") throw new Error("disk full");
-    return await door.accept(intake);
-  };
-  const app = express().use(
-    gitRemote({
-      repos: openGitRepos({ dir, path: processEnv()["PATH"] ?? "" }),
-      intake: { ...door, accept },
-      store,
-      announcer,
-      logger: silentLogger,
-      patterns: ["*"],
-      newId: store.newId,
-      identify: () => Promise.resolve({ name: "dev", mayPush: true }),
-      buildUrl: (_request, repo, number) => `${repo} ${number}`,
-    }),
-  );
-  const http = app.listen(0, "127.0.0.1");
-  await once(http, "listening");
-  const { port } = http.address() as AddressInfo;
+  await using own = await aRemote(({ intake }) => ({
+    intake: {
+      ...intake,
+      accept: async (push) => {
+        if (push.push.ref === "refs/heads/topic") throw new Error("disk full");
+        return await intake.accept(push);
+      },
+    },
+  }));
   await using tree = await aGitWorkTree({ token: "any" });
   await tree.commit({}, "first");
 
-  const url = `http://127.0.0.1:${port}/git/acme/hello.git`;
-  const push = await tree.git("push", url, "main", "main:topic");
+  const push = await tree.git("push", own.url, "main", "main:topic");
 
   expect(push.code).not.toBe(0);
-  const states = async () => {
-    const builds = await store.db.selectFrom("builds").select(["ref", "state"]).execute();
-    return builds.map(({ ref, state }) => ({ ref, state }));
-  };
-  await until(states, [{ ref: "refs/heads/main", state: "skipped" }], { deadlineMs: 5_000 });
+  await until(own.builds, ["refs/heads/main skipped"], { deadlineMs: 5_000 });
   // Nobody knows what is in a commit that never came.
-  expect(await store.write(claimStatuses)).toEqual([]);
-  http.close();
-  await rm(dir, { recursive: true });
+  expect(await own.store.write(claimStatuses)).toEqual([]);
+});
+
+test("an accepted push of which git cannot tell whether its ref has moved is looked at again", async () => {
+  const broken = new Set(["hasMoved"]);
+  await using own = await aRemote(({ repos }) => ({
+    repos: {
+      ...repos,
+      hasMoved: async (...of) => {
+        if (broken.delete("hasMoved")) throw new Error("spawn git EAGAIN");
+        return await repos.hasMoved(...of);
+      },
+    },
+  }));
+  await using tree = await aGitWorkTree({ token: "any" });
+  await tree.commit({}, "first");
+  expect((await tree.git("push", own.url, "main")).code).toBe(0);
+  await until(() => broken.size, 0);
+  const settle = () => settleUnreadyBuilds(own.deps, { isStarting: false });
+
+  await settle();
+  expect(await own.store.write((tx) => claimJob(tx, "w1", "t"))).toBeUndefined();
+  own.advance(3_600_000);
+  await settle();
+
+  expect(await own.store.write((tx) => claimJob(tx, "w1", "t"))).toBeDefined();
 });
 
 test("a git that cannot be started is an answer 500, and the server lives on", async () => {

@@ -1,13 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { createLogger } from "../../src/shared/logger.ts";
 import { openTickets } from "../../src/shared/queues.ts";
+import { startRedis } from "../support/a-redis.ts";
 import { startForgeDouble } from "../support/forge-double.ts";
 import { OTHER_SHA, SHA, startLine, startReporter, wish } from "../support/report-line.ts";
 import { startReportServer } from "../support/report-server.ts";
@@ -328,24 +327,4 @@ describe("the process", () => {
 
 function quietLogger() {
   return createLogger({ process: "test", level: "error", now: Date.now });
-}
-
-async function startRedis() {
-  const dir = await mkdtemp(join(tmpdir(), "tatara-report-redis-"));
-  const socket = join(dir, "redis.sock");
-  const config = ["--port", "0", "--unixsocket", socket, "--save", "", "--dir", dir];
-  const redis = spawn("redis-server", [...config, "--maxmemory-policy", "noeviction"], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  for await (const chunk of redis.stdout) {
-    if (String(chunk).includes("eady to accept connections")) break;
-  }
-  return {
-    url: `unix://${socket}`,
-    [Symbol.asyncDispose]: async () => {
-      redis.kill();
-      await once(redis, "exit");
-      await rm(dir, { recursive: true, force: true });
-    },
-  };
 }

@@ -9,10 +9,10 @@ import { acceptedCount, emptyLedger } from "./ledger.ts";
 import { githubPusher, ownPusher } from "./pushers.ts";
 import { untilQuiet } from "./quiet.ts";
 import { randomOf } from "./random.ts";
+import { openRecords } from "./records.ts";
 import type { Outcome, SuiteOptions } from "./suite.ts";
 import { verifyInvariants } from "./verify-invariants.ts";
 import { keepMeddling, keepPushing, noteFinals, watchBuilds } from "./workload.ts";
-import { openRecords } from "./records.ts";
 
 const SECRET = "the-webhook-secret-of-the-torture";
 const READY_MS = 5_000;

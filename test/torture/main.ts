@@ -35,7 +35,10 @@ if (suite === undefined || !Number.isSafeInteger(count) || !Number.isSafeInteger
 const replay = `npm run torture -- --suite ${name} --count ${count} --seed ${seed}`;
 const startedAt = performance.now();
 say(replay);
-const { accepted, violations } = await suite({ seed, count, keep, tell });
+const { accepted, violations } = await suite({ seed, count, keep, tell }).catch((err: unknown) => {
+  say(`again: ${replay}`);
+  throw err;
+});
 for (const { figure, what } of violations) say(`${figure}: ${what}`);
 if (violations.length > 0) say(`again: ${replay}`);
 const seconds = Math.round((performance.now() - startedAt) / 1_000);

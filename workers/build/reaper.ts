@@ -48,6 +48,8 @@ export async function reap(deps: ReaperDeps, shutdown: AbortSignal): Promise<voi
   const isAlive = await readAlive(deps, signal);
   const leftovers = await engine.listLeftovers(signal);
   const dead = leftovers.filter((found) => {
+    // The engine names only images that were long out of use; they belong to no worker.
+    if (found.kind === "image") return true;
     return found.workerId === workerId && !isAlive(nameOf(found));
   });
   // A volume or network is free only once the containers that use it are gone.

@@ -51,6 +51,9 @@ function checkEnd(build: BuildRow, ledger: Ledger): readonly Violation[] {
   // Who kills a worker three times over one job ends that job; that is the promise (F21).
   if (state === "errored" && /^worker lost 3 times$/.test(reason ?? "")) return [];
   const kind = ledger.pushes.find(({ after }) => after === build.after)?.kind;
-  if (kind === undefined || state === WANTED_STATE[kind]) return [];
-  return wrong(WANTED_STATE[kind]);
+  if (kind === undefined) return [];
+  // Whoever runs a skipped commit again means it.
+  const isAsked = build.event === "rerun" && kind === "skipped";
+  const wanted = WANTED_STATE[isAsked ? "passing" : kind];
+  return state === wanted ? [] : wrong(wanted);
 }
