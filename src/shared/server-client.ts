@@ -98,7 +98,7 @@ function headersOf<T>(call: Call<T>, token: string): Record<string, string> {
 function bodyOf<T>(call: Call<T>): RequestInit {
   if (call.json !== undefined) return { body: JSON.stringify(call.json) };
   if (call.bytes !== undefined) return { body: call.bytes };
-  if (call.openBody !== undefined) return { body: call.openBody(), duplex: "half" } as RequestInit;
+  if (call.openBody !== undefined) return { body: call.openBody(), duplex: "half" };
   return {};
 }
 

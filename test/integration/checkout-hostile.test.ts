@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { repack } from "../../workers/build/tree-tar.ts";
+import { repack } from "../../workers/build/source/tree-tar.ts";
 import { filesIn, never, rawGit, startCheckoutRig, treeOf } from "../support/checkout-rig.ts";
 import type { CheckoutRig } from "../support/checkout-rig.ts";
 import { startGitHttp } from "../support/git-http.ts";

@@ -1,7 +1,7 @@
 import { readdir, rm, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { openMirrors } from "../../workers/build/mirrors.ts";
+import { openMirrors } from "../../workers/build/source/mirrors.ts";
 import { never, rawGit, startCheckoutRig, treeOf } from "../support/checkout-rig.ts";
 import type { CheckoutRig } from "../support/checkout-rig.ts";
 

@@ -9,7 +9,7 @@ import { buffer } from "node:stream/consumers";
 import Dockerode from "dockerode";
 import { extract, pack } from "tar-stream";
 import type { Logger } from "../../src/shared/logger.ts";
-import { dockerEngine } from "../../workers/build/docker.ts";
+import { dockerEngine } from "../../workers/build/docker/docker-engine.ts";
 import type {
   BuildImageOptions,
   Container,

@@ -1,12 +1,12 @@
 import { text } from "node:stream/consumers";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { dockerfileFault, imageNamedBy } from "../../workers/build/docker-dockerfile.ts";
-import { frameReader } from "../../workers/build/docker-frames.ts";
-import { imageFault } from "../../workers/build/docker-image.ts";
-import { cgroupOf, nameOf, safe, workerOfCgroup } from "../../workers/build/docker-names.ts";
-import { keepingFile } from "../../workers/build/docker-tar-file.ts";
-import { resolveUser } from "../../workers/build/docker-users.ts";
+import { dockerfileFault, imageNamedBy } from "../../workers/build/docker/dockerfile.ts";
+import { frameReader } from "../../workers/build/docker/frames.ts";
+import { imageFault } from "../../workers/build/docker/image.ts";
+import { cgroupOf, nameOf, safe, workerOfCgroup } from "../../workers/build/docker/names.ts";
+import { keepingFile } from "../../workers/build/docker/tar-file.ts";
+import { resolveUser } from "../../workers/build/docker/users.ts";
 import { tarOf } from "../support/engine-rig.ts";
 
 describe("frames", () => {

@@ -1,4 +1,4 @@
-import type { EngineAddress } from "./docker-client.ts";
+import type { EngineAddress } from "./docker/client.ts";
 
 const PLAIN_PORT = 2375;
 

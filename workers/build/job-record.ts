@@ -13,10 +13,10 @@ import type {
 import type { ServerClient } from "../../src/shared/server-client.ts";
 import type { Lease } from "./lease.ts";
 import type { RpmFile } from "./rpm-files.ts";
-import { openSpool } from "./spool.ts";
-import type { SpoolBudget } from "./spool.ts";
-import { openStepLog } from "./step-log.ts";
-import type { StepLog } from "./step-log.ts";
+import { openSpool } from "./log/spool.ts";
+import type { SpoolBudget } from "./log/spool.ts";
+import { openStepLog } from "./log/step-log.ts";
+import type { StepLog } from "./log/step-log.ts";
 
 const UPLOAD_TIMEOUT_MS = 30 * 60 * 1_000;
 const HAND_BACK_TIMEOUT_MS = 3_000;

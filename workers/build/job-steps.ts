@@ -5,7 +5,7 @@ import type { CommitTree } from "../../src/domain/pipeline.ts";
 import type { StepFailure } from "../../src/domain/step.ts";
 import type { JobRecord } from "./job-record.ts";
 import type { Lease } from "./lease.ts";
-import type { StepLog } from "./step-log.ts";
+import type { StepLog } from "./log/step-log.ts";
 
 /** What a step's body returns: passed, with whatever it made, or the user's side said no. */
 export type Outcome =

@@ -3,15 +3,15 @@ import type { Logger } from "../../src/shared/logger.ts";
 import type { BuildGrant } from "../../src/shared/protocol.ts";
 import type { ServerClient } from "../../src/shared/server-client.ts";
 import type { ContainerLimits, Engine, Owner } from "./engine.ts";
-import type { Git } from "./git.ts";
+import type { Git } from "./source/git.ts";
 import type { ImageMemory } from "./image-memory.ts";
 import { openJobRecord } from "./job-record.ts";
 import type { JobRecord } from "./job-record.ts";
 import { jobSteps } from "./job-steps.ts";
 import type { JobSteps } from "./job-steps.ts";
 import type { Lease } from "./lease.ts";
-import type { Mirrors } from "./mirrors.ts";
-import type { SpoolBudget } from "./spool.ts";
+import type { Mirrors } from "./source/mirrors.ts";
+import type { SpoolBudget } from "./log/spool.ts";
 
 export interface RunJobDeps {
   readonly client: ServerClient;

@@ -11,18 +11,18 @@ import { announceReady } from "../../src/shared/ready.ts";
 import { installShutdown } from "../../src/shared/shutdown.ts";
 import { TOPICS, subscribe } from "../../src/shared/topics.ts";
 import { openClaims } from "./claims.ts";
-import { dockerEngine } from "./docker.ts";
+import { dockerEngine } from "./docker/docker-engine.ts";
 import { engineAddress } from "./engine-address.ts";
 import { watchEngine } from "./engine-watch.ts";
-import { openGit } from "./git.ts";
+import { openGit } from "./source/git.ts";
 import { imageMemory } from "./image-memory.ts";
 import { holdLease } from "./lease.ts";
 import type { Lease } from "./lease.ts";
-import { openMirrors } from "./mirrors.ts";
+import { openMirrors } from "./source/mirrors.ts";
 import { reapForever } from "./reaper.ts";
 import { runJob } from "./run-job.ts";
 import type { RunJobDeps } from "./job.ts";
-import { spoolBudget } from "./spool.ts";
+import { spoolBudget } from "./log/spool.ts";
 import { readWorkerId } from "./worker-id.ts";
 
 /** A planned stop is over within ten seconds, force included. */
@@ -129,7 +129,7 @@ async function jobDeps(settings: BuildWorkerConfig, log: Logger): Promise<RunJob
       timeoutMs: settings.stepTimeoutMs,
       idleTimeoutMs: settings.idleTimeoutMs,
     },
-    packageScript: await readFile(new URL("steps/package.sh", import.meta.url), "utf8"),
+    packageScript: await readFile(new URL("./steps/package.sh", import.meta.url), "utf8"),
     dir: join(dir, "jobs"),
     now: Date.now,
     logger: log,

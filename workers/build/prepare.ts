@@ -1,15 +1,15 @@
 import type { Pipeline, PipelineTest } from "../../src/domain/pipeline.ts";
 import { distFor, versionOfTag } from "../../src/domain/rpm-version.ts";
-import type { Commit } from "./commit.ts";
+import type { Commit } from "./source/commit.ts";
 import type { Container, Image, NetworkHandle, WorkspaceHandle } from "./engine.ts";
-import { holdLog, type HeldLog } from "./held-log.ts";
+import { holdLog, type HeldLog } from "./log/held-log.ts";
 import { begin, ownerOf } from "./job.ts";
 import type { Job } from "./job.ts";
 import { stepEnvironment } from "./step-environment.ts";
 import { hasRpmbuild, preparePackage } from "./steps/package.ts";
 import type { PackageDeps, PackageFacts } from "./steps/package.ts";
 import { prepareTest } from "./steps/test.ts";
-import { repack } from "./tree-tar.ts";
+import { repack } from "./source/tree-tar.ts";
 
 export const TESTS_AT_ONCE_MAX = 4;
 const WORKSPACE = "/workspace";

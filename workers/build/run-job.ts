@@ -3,7 +3,7 @@ import { UserFault } from "../../src/domain/faults.ts";
 import type { Pipeline } from "../../src/domain/pipeline.ts";
 import { Stopped } from "../../src/domain/stop.ts";
 import type { BuildGrant } from "../../src/shared/protocol.ts";
-import type { Commit } from "./commit.ts";
+import type { Commit } from "./source/commit.ts";
 import type { NetworkHandle } from "./engine.ts";
 import {
   endFailed,
@@ -18,11 +18,11 @@ import type { FailedStep } from "./job-steps.ts";
 import { begin, openJob, ownerOf } from "./job.ts";
 import type { Job, RunJobDeps } from "./job.ts";
 import type { Lease } from "./lease.ts";
-import { planJob } from "./plan-job.ts";
+import { planJob } from "./source/plan-job.ts";
 import { TESTS_AT_ONCE_MAX, prepareContainers } from "./prepare.ts";
 import type { Packaging, Prepared } from "./prepare.ts";
 import { checkOut } from "./steps/checkout.ts";
-import type { StepLog } from "./step-log.ts";
+import type { StepLog } from "./log/step-log.ts";
 import { makeImage } from "./steps/image.ts";
 import { makePackages } from "./steps/package.ts";
 import { runTest } from "./steps/test.ts";

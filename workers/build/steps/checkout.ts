@@ -1,8 +1,8 @@
 import type { BuildGrant } from "../../../src/shared/protocol.ts";
-import { readCommit } from "../commit.ts";
-import type { Commit } from "../commit.ts";
-import type { Git } from "../git.ts";
-import type { Mirrors } from "../mirrors.ts";
+import { readCommit } from "../source/commit.ts";
+import type { Commit } from "../source/commit.ts";
+import type { Git } from "../source/git.ts";
+import type { Mirrors } from "../source/mirrors.ts";
 
 export interface CheckoutDeps {
   readonly git: Git;

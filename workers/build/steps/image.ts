@@ -2,12 +2,12 @@ import type { Readable } from "node:stream";
 import { UserFault } from "../../../src/domain/faults.ts";
 import type { PipelineImage } from "../../../src/domain/pipeline.ts";
 import type { StepFailure } from "../../../src/domain/step.ts";
-import type { Commit } from "../commit.ts";
-import { DOCKER_IGNORE_FILE, readDockerIgnore } from "../docker-ignore.ts";
-import type { IsIgnored } from "../docker-ignore.ts";
-import { lineOfInstruction } from "../dockerfile-line.ts";
+import type { Commit } from "../source/commit.ts";
+import { DOCKER_IGNORE_FILE, readDockerIgnore } from "../source/docker-ignore.ts";
+import type { IsIgnored } from "../source/docker-ignore.ts";
+import { lineOfInstruction } from "../source/dockerfile-line.ts";
 import type { Engine, Image, ImageBuild, Owner } from "../engine.ts";
-import { repack } from "../tree-tar.ts";
+import { repack } from "../source/tree-tar.ts";
 
 const IMAGE_TIMEOUT_MS = 60 * 60 * 1_000;
 

@@ -2,13 +2,13 @@ import { Readable } from "node:stream";
 import { pack } from "tar-stream";
 import { UserFault } from "../../../src/domain/faults.ts";
 import type { StepFailure } from "../../../src/domain/step.ts";
-import type { Commit } from "../commit.ts";
+import type { Commit } from "../source/commit.ts";
 import { containerFailure } from "../container-failure.ts";
 import type { Container, ContainerSpec, Engine, Image, Owner } from "../engine.ts";
 import { saveRpms } from "../rpm-files.ts";
 import type { RpmFile } from "../rpm-files.ts";
 import { readRpmProblem } from "../rpm-log.ts";
-import { appendTree } from "../tree-tar.ts";
+import { appendTree } from "../source/tree-tar.ts";
 
 const HOME = "/tatara";
 /** Unprivileged, whoever the image's own user is. */

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { boundLog } from "../../../../workers/build/bounded-log.ts";
+import { boundLog } from "../../../../workers/build/log/bounded-log.ts";
 
 function through(
   sizes: { headBytes: number; tailBytes: number },

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { readDockerIgnore } from "../../../../workers/build/docker-ignore.ts";
+import { readDockerIgnore } from "../../../../workers/build/source/docker-ignore.ts";
 
 // Taken from what `docker build` itself does (moby's patternmatcher and its tests).
 describe.each<[string, readonly string[], readonly string[]]>([

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { holdLog } from "../../../../workers/build/held-log.ts";
+import { holdLog } from "../../../../workers/build/log/held-log.ts";
 
 function shownBy() {
   const shown: string[] = [];

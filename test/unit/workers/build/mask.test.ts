@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { createMask, spellingsOf } from "../../../../workers/build/mask.ts";
+import { createMask, spellingsOf } from "../../../../workers/build/log/mask.ts";
 
 function maskAll(secrets: readonly string[], chunks: readonly Buffer[]): string {
   const mask = createMask(secrets);

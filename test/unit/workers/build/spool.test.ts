@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Stopped } from "../../../../src/domain/stop.ts";
 import type { LogAnswer } from "../../../../src/shared/protocol.ts";
-import { CHUNK_BYTES_MAX, openSpool, spoolBudget } from "../../../../workers/build/spool.ts";
-import { openStepLog } from "../../../../workers/build/step-log.ts";
+import { CHUNK_BYTES_MAX, openSpool, spoolBudget } from "../../../../workers/build/log/spool.ts";
+import { openStepLog } from "../../../../workers/build/log/step-log.ts";
 import { until } from "../../../support/until.ts";
 
 let dir: string;

@@ -1,9 +1,9 @@
-import { InfraFault } from "../../src/domain/faults.ts";
-import { DEADLINE_MS, call, callOrNothing, raceAbort, statusOf } from "./docker-client.ts";
-import type { DockerDeps } from "./docker-client.ts";
-import { removeContainer } from "./docker-container.ts";
-import { IMAGE_LABEL, IMAGE_TAGS, LABEL, workerOfCgroup } from "./docker-names.ts";
-import type { Leftover, Owner } from "./engine.ts";
+import { InfraFault } from "../../../src/domain/faults.ts";
+import { DEADLINE_MS, call, callOrNothing, raceAbort, statusOf } from "./client.ts";
+import type { DockerDeps } from "./client.ts";
+import { removeContainer } from "./container.ts";
+import { IMAGE_LABEL, IMAGE_TAGS, LABEL, workerOfCgroup } from "./names.ts";
+import type { Leftover, Owner } from "../engine.ts";
 
 export interface LeftoverDeps extends DockerDeps {
   /** How long an image that nothing refers to any more is kept: its layers are a cache. */

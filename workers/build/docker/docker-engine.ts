@@ -1,14 +1,14 @@
-import type { Logger } from "../../src/shared/logger.ts";
-import { buildImage } from "./docker-build.ts";
-import type { BuildLimits } from "./docker-build.ts";
-import { DEADLINE_MS, call, connect, make } from "./docker-client.ts";
-import type { DockerDeps, EngineAddress } from "./docker-client.ts";
-import { createContainer } from "./docker-container.ts";
-import { findImage } from "./docker-image.ts";
-import { listLeftovers, removeAllOf, removeLeftover } from "./docker-leftovers.ts";
-import { labelsOf, nameOf } from "./docker-names.ts";
-import { createWorkspace } from "./docker-workspace.ts";
-import type { Engine, EngineFacts, NetworkHandle, Owner } from "./engine.ts";
+import type { Logger } from "../../../src/shared/logger.ts";
+import { buildImage } from "./build.ts";
+import type { BuildLimits } from "./build.ts";
+import { DEADLINE_MS, call, connect, make } from "./client.ts";
+import type { DockerDeps, EngineAddress } from "./client.ts";
+import { createContainer } from "./container.ts";
+import { findImage } from "./image.ts";
+import { listLeftovers, removeAllOf, removeLeftover } from "./leftovers.ts";
+import { labelsOf, nameOf } from "./names.ts";
+import { createWorkspace } from "./workspace.ts";
+import type { Engine, EngineFacts, NetworkHandle, Owner } from "../engine.ts";
 
 const PING_DEADLINE_MS = 10_000;
 

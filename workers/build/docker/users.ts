@@ -1,9 +1,9 @@
 import { buffer } from "node:stream/consumers";
 import type Dockerode from "dockerode";
 import { extract } from "tar-stream";
-import { UserFault } from "../../src/domain/faults.ts";
-import { getArchive } from "./docker-archive.ts";
-import type { Image } from "./engine.ts";
+import { UserFault } from "../../../src/domain/faults.ts";
+import { getArchive } from "./archive.ts";
+import type { Image } from "../engine.ts";
 
 export interface ImageUser {
   readonly uid: number;

@@ -1,8 +1,8 @@
 import type { Readable } from "node:stream";
 import Dockerode from "dockerode";
-import { InfraFault, UserFault } from "../../src/domain/faults.ts";
-import type { InfraFaultCode } from "../../src/domain/faults.ts";
-import type { Logger } from "../../src/shared/logger.ts";
+import { InfraFault, UserFault } from "../../../src/domain/faults.ts";
+import type { InfraFaultCode } from "../../../src/domain/faults.ts";
+import type { Logger } from "../../../src/shared/logger.ts";
 
 /** Where the engine listens: a socket of this machine, or a host (with TLS where keys are given). */
 export type EngineAddress =

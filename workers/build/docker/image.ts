@@ -1,8 +1,8 @@
-import { InfraFault, UserFault } from "../../src/domain/faults.ts";
-import { DEADLINE_MS, call, callOrNothing, engineMessage, statusOf } from "./docker-client.ts";
-import type { DockerDeps } from "./docker-client.ts";
-import { errorOf, progressLines } from "./docker-progress.ts";
-import type { Image } from "./engine.ts";
+import { InfraFault, UserFault } from "../../../src/domain/faults.ts";
+import { DEADLINE_MS, call, callOrNothing, engineMessage, statusOf } from "./client.ts";
+import type { DockerDeps } from "./client.ts";
+import { errorOf, progressLines } from "./progress.ts";
+import type { Image } from "../engine.ts";
 
 const PART = "[a-z0-9]+(?:[._-]+[a-z0-9]+)*";
 const HOST = "[a-zA-Z0-9][a-zA-Z0-9.-]*(?::[0-9]+)?";

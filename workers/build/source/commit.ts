@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import { UserFault } from "../../src/domain/faults.ts";
+import { UserFault } from "../../../src/domain/faults.ts";
 import type { Git } from "./git.ts";
 import type { Mirror } from "./mirrors.ts";
 

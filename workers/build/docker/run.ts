@@ -1,13 +1,13 @@
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type Dockerode from "dockerode";
-import { InfraFault, UserFault } from "../../src/domain/faults.ts";
-import type { ContainerEnd } from "../../src/domain/step.ts";
-import { DEADLINE_MS, call, raceAbort, statusOf } from "./docker-client.ts";
-import type { CallOptions, DockerDeps } from "./docker-client.ts";
-import { DockerOutput } from "./docker-output.ts";
-import type { OnOutput } from "./docker-output.ts";
-import type { ContainerSpec } from "./engine.ts";
+import { InfraFault, UserFault } from "../../../src/domain/faults.ts";
+import type { ContainerEnd } from "../../../src/domain/step.ts";
+import { DEADLINE_MS, call, raceAbort, statusOf } from "./client.ts";
+import type { CallOptions, DockerDeps } from "./client.ts";
+import { DockerOutput } from "./output.ts";
+import type { OnOutput } from "./output.ts";
+import type { ContainerSpec } from "../engine.ts";
 
 const STOP_GRACE_SECONDS = 10;
 const STOP_DEADLINE_MS = STOP_GRACE_SECONDS * 1000 + DEADLINE_MS.quick;

@@ -1,13 +1,6 @@
 import { Readable } from "node:stream";
 import type Dockerode from "dockerode";
-import {
-  DEADLINE_MS,
-  call,
-  engineFault,
-  engineMessage,
-  sending,
-  statusOf,
-} from "./docker-client.ts";
+import { DEADLINE_MS, call, engineFault, engineMessage, sending, statusOf } from "./client.ts";
 
 export async function putArchive(
   container: Dockerode.Container,

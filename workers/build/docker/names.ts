@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Owner } from "./engine.ts";
+import type { Owner } from "../engine.ts";
 
 /** Labels of everything that a job makes on the engine. */
 export const LABEL = {

@@ -1,4 +1,4 @@
-import { UserFault } from "../../src/domain/faults.ts";
+import { UserFault } from "../../../src/domain/faults.ts";
 
 export const DOCKER_IGNORE_FILE = ".dockerignore";
 

@@ -1,7 +1,7 @@
 import type Dockerode from "dockerode";
-import type { DockerDeps } from "./docker-client.ts";
-import { cgroupOf, labelsOf } from "./docker-names.ts";
-import type { ContainerSpec, Owner, Privilege } from "./engine.ts";
+import type { DockerDeps } from "./client.ts";
+import { cgroupOf, labelsOf } from "./names.ts";
+import type { ContainerSpec, Owner, Privilege } from "../engine.ts";
 
 export type IdleSpec = Pick<ContainerSpec, "owner" | "volumes"> & { readonly imageId: string };
 

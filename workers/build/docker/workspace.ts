@@ -1,14 +1,14 @@
 import { Readable } from "node:stream";
 import type Dockerode from "dockerode";
 import { pack } from "tar-stream";
-import { putArchive } from "./docker-archive.ts";
-import { DEADLINE_MS, make, statusOf } from "./docker-client.ts";
-import type { DockerDeps } from "./docker-client.ts";
-import { createIdleContainer } from "./docker-container.ts";
-import { labelsOf, nameOf } from "./docker-names.ts";
-import { findUser } from "./docker-users.ts";
-import type { ImageUser, KnownUsers } from "./docker-users.ts";
-import type { CreateWorkspaceOptions, Owner, WorkspaceHandle } from "./engine.ts";
+import { putArchive } from "./archive.ts";
+import { DEADLINE_MS, make, statusOf } from "./client.ts";
+import type { DockerDeps } from "./client.ts";
+import { createIdleContainer } from "./container.ts";
+import { labelsOf, nameOf } from "./names.ts";
+import { findUser } from "./users.ts";
+import type { ImageUser, KnownUsers } from "./users.ts";
+import type { CreateWorkspaceOptions, Owner, WorkspaceHandle } from "../engine.ts";
 
 const FILES_PATH = "/tatara-files";
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { InfraFault } from "../../src/domain/faults.ts";
-import { frameReader } from "./docker-frames.ts";
+import { InfraFault } from "../../../src/domain/faults.ts";
+import { frameReader } from "./frames.ts";
 
 export type OnOutput = (chunk: Buffer) => void | Promise<void>;
 

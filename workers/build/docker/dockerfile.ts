@@ -1,4 +1,4 @@
-import { UserFault } from "../../src/domain/faults.ts";
+import { UserFault } from "../../../src/domain/faults.ts";
 
 const NEEDS_BUILDKIT =
   /requires BuildKit|Unknown flag: (mount|link|network|security|chmod|parents)/i;

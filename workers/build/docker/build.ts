@@ -1,21 +1,14 @@
 import type Dockerode from "dockerode";
-import { InfraFault } from "../../src/domain/faults.ts";
-import {
-  DEADLINE_MS,
-  call,
-  engineFault,
-  engineMessage,
-  sending,
-  statusOf,
-} from "./docker-client.ts";
-import type { DockerDeps } from "./docker-client.ts";
-import { dockerfileFault, imageNamedBy } from "./docker-dockerfile.ts";
-import { findImage, imageFault } from "./docker-image.ts";
-import { IMAGE_LABEL, IMAGE_TAGS, cgroupOf, safe } from "./docker-names.ts";
-import { errorOf, progressLines } from "./docker-progress.ts";
-import type { Progress } from "./docker-progress.ts";
-import { keepingFile } from "./docker-tar-file.ts";
-import type { BuildImageOptions, ImageBuild } from "./engine.ts";
+import { InfraFault } from "../../../src/domain/faults.ts";
+import { DEADLINE_MS, call, engineFault, engineMessage, sending, statusOf } from "./client.ts";
+import type { DockerDeps } from "./client.ts";
+import { dockerfileFault, imageNamedBy } from "./dockerfile.ts";
+import { findImage, imageFault } from "./image.ts";
+import { IMAGE_LABEL, IMAGE_TAGS, cgroupOf, safe } from "./names.ts";
+import { errorOf, progressLines } from "./progress.ts";
+import type { Progress } from "./progress.ts";
+import { keepingFile } from "./tar-file.ts";
+import type { BuildImageOptions, ImageBuild } from "../engine.ts";
 
 /** Limits of each `RUN` line; the classic builder knows no others. */
 export interface BuildLimits {

@@ -1,5 +1,5 @@
-import { InfraFault } from "../../src/domain/faults.ts";
-import { engineFault } from "./docker-client.ts";
+import { InfraFault } from "../../../src/domain/faults.ts";
+import { engineFault } from "./client.ts";
 
 /** One line of the engine's answer to a build or a pull. */
 export interface Progress {

@@ -1,22 +1,15 @@
 import type Dockerode from "dockerode";
-import { InfraFault } from "../../src/domain/faults.ts";
-import type { ContainerEnd } from "../../src/domain/step.ts";
-import { getArchive, putArchive } from "./docker-archive.ts";
-import {
-  DEADLINE_MS,
-  call,
-  callOrNothing,
-  engineMessage,
-  make,
-  statusOf,
-} from "./docker-client.ts";
-import type { DockerDeps } from "./docker-client.ts";
-import { LABEL, nameOf } from "./docker-names.ts";
-import type { OnOutput } from "./docker-output.ts";
-import { DockerRun } from "./docker-run.ts";
-import { idleOptions, stepOptions } from "./docker-spec.ts";
-import type { IdleSpec } from "./docker-spec.ts";
-import type { Container, ContainerSpec, Owner } from "./engine.ts";
+import { InfraFault } from "../../../src/domain/faults.ts";
+import type { ContainerEnd } from "../../../src/domain/step.ts";
+import { getArchive, putArchive } from "./archive.ts";
+import { DEADLINE_MS, call, callOrNothing, engineMessage, make, statusOf } from "./client.ts";
+import type { DockerDeps } from "./client.ts";
+import { LABEL, nameOf } from "./names.ts";
+import type { OnOutput } from "./output.ts";
+import { DockerRun } from "./run.ts";
+import { idleOptions, stepOptions } from "./spec.ts";
+import type { IdleSpec } from "./spec.ts";
+import type { Container, ContainerSpec, Owner } from "../engine.ts";
 
 export async function createContainer(
   deps: DockerDeps,

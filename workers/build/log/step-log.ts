@@ -1,4 +1,4 @@
-import type { LogTail } from "../../src/domain/failure-evidence.ts";
+import type { LogTail } from "../../../src/domain/failure-evidence.ts";
 import { boundLog } from "./bounded-log.ts";
 import { createMask } from "./mask.ts";
 import type { Spool } from "./spool.ts";
