@@ -3,6 +3,11 @@ export const LEASE_MS = 25_000;
 export const HEARTBEAT_MS = 5_000;
 export const EXPIRY_CHECK_MS = 1_000;
 export const ATTEMPTS_MAX = 3;
+/**
+ * A publish runs nothing of the user's, so a worker that dies meanwhile says nothing against it: it
+ * is done again more often, and only a publish that kills its worker each time ends.
+ */
+export const PUBLISH_LOSSES_MAX = 10;
 const PAUSES_MS = [30_000, 240_000] as const;
 
 /** Why an attempt ended without a result. */
@@ -17,9 +22,13 @@ export type NextAttempt =
  * (planned stop) costs no attempt; a lost worker costs one, without a pause; an infra fault costs
  * one, with a pause that grows.
  */
-export function nextAttempt(loss: AttemptLoss, countedAttempts: number): NextAttempt {
+export function nextAttempt(
+  loss: AttemptLoss,
+  countedAttempts: number,
+  attemptsMax: number = ATTEMPTS_MAX,
+): NextAttempt {
   if (loss === "handed-back") return { kind: "again", pauseMs: 0, counted: false };
-  if (countedAttempts >= ATTEMPTS_MAX) return { kind: "give-up" };
+  if (countedAttempts >= attemptsMax) return { kind: "give-up" };
   if (loss === "worker-lost") return { kind: "again", pauseMs: 0, counted: true };
   const pauseMs = PAUSES_MS[Math.min(countedAttempts, PAUSES_MS.length) - 1] ?? PAUSES_MS[0];
   return { kind: "again", pauseMs, counted: true };

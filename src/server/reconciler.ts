@@ -7,11 +7,8 @@ import { expireLeases, expireQueuedJobs } from "./store/attempts.ts";
 import { claimableJobs } from "./store/jobs.ts";
 import { restartLeaseClocks } from "./store/leases.ts";
 import { waitingStatusIds } from "./store/outbox.ts";
-import {
-  claimablePublishes,
-  expirePublishLeases,
-  expireQueuedPublishes,
-} from "./store/publishes.ts";
+import { expirePublishLeases, expireQueuedPublishes } from "./store/publish-attempts.ts";
+import { claimablePublishes } from "./store/publishes.ts";
 import type { Store } from "./store/store.ts";
 
 /** Any missed event is repaired within this time. */

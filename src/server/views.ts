@@ -144,9 +144,10 @@ export interface ReadStore {
   listRepos(): Promise<readonly RepoView[]>;
   listChannels(): Promise<readonly { name: string; head: number; updatedAt: number }[]>;
   channelByName(name: string): Promise<ChannelView | undefined>;
-  /** Numbers for `/metrics` and the queue line. */
+  /** How many builds there ever were, for `/metrics`: too much to count for each page. */
+  buildCounts(): Promise<Readonly<Partial<Record<State, number>>>>;
+  /** Numbers for pages, `/healthz` and `/metrics`: of what is under way, so they cost little. */
   counts(): Promise<{
-    readonly builds: Readonly<Partial<Record<State, number>>>;
     readonly jobsQueued: number;
     readonly jobsRunning: number;
     readonly publishesWaiting: number;

@@ -8,9 +8,17 @@ export function consumerConnection(url: string): Redis {
   return new Redis(url, { retryStrategy, maxRetriesPerRequest: null });
 }
 
+/** A Redis that hangs counts as away after this time. */
+const PRODUCER_MS = 2_000;
+
 /** For producers, which fail at once while Redis is away: the database holds the truth. */
 export function producerConnection(url: string): Redis {
-  return new Redis(url, { retryStrategy, maxRetriesPerRequest: 1, enableOfflineQueue: false });
+  return new Redis(url, {
+    retryStrategy,
+    maxRetriesPerRequest: 1,
+    enableOfflineQueue: false,
+    commandTimeout: PRODUCER_MS,
+  });
 }
 
 /** The only memory policy under which BullMQ loses nothing. Undefined when Redis does not say. */

@@ -15,10 +15,12 @@ import { ourCard } from "../../src/server/store/job-rows.ts";
 import { renewLease } from "../../src/server/store/leases.ts";
 import { answerStatus, claimStatuses } from "../../src/server/store/outbox.ts";
 import {
-  checkPackages,
-  claimPublish,
   expirePublishLeases,
   expireQueuedPublishes,
+} from "../../src/server/store/publish-attempts.ts";
+import {
+  checkPackages,
+  claimPublish,
   failPublish,
   switchChannels,
 } from "../../src/server/store/publishes.ts";
@@ -620,4 +622,35 @@ test("what a worker held is queued again at once when it starts anew", async () 
   expect(changes).toMatchObject([{ queuedJobs: [jobId] }]);
   const again = await store.write((tx) => claimJob(tx, "w1", "t-2"));
   expect(again?.job).toMatchObject({ attempt: 2, countedAttempts: 2 });
+});
+
+test("what pages count is the same while nothing changes, whatever the clock says", async () => {
+  await using held = await aStore();
+  await aRunningJob(held.store);
+  const read = readStore(held.store, { liveSince: () => 1 });
+  const before = await read.counts();
+
+  held.advance(20_000);
+
+  // Else each open page would be drawn and sent anew every time somebody looks.
+  expect(await read.counts()).toEqual(before);
+  expect(await read.buildCounts()).toEqual({ running: 1 });
+});
+
+test("a publish worker that dies again and again does not turn a good build into an error of ours", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const { buildId, publishId } = await aRunningPublish(store);
+  for (let loss = 1; loss <= 5; loss += 1) {
+    held.advance(LEASE_MS + 1);
+    await store.write(expirePublishLeases);
+    await store.write((tx) => claimPublish(tx, "p1", `p-token-${loss}`));
+  }
+
+  const switched = await store.write((tx) =>
+    switchChannels(tx, publishId, "p-token-5", wish(0, 1)),
+  );
+
+  expect(switched).toMatchObject({ answer: { kind: "live" } });
+  expect((await findBuild(store, buildId))?.state).toBe("passed");
 });

@@ -96,10 +96,12 @@ export async function contextOf(
   };
 }
 
-function versionOf(data: unknown, { counts }: PageContext): string {
-  const { builds: _unseen, ...seen } = counts ?? { builds: {} };
+function versionOf(
+  data: unknown,
+  { counts = {} }: { readonly counts?: object | undefined },
+): string {
   return createHash("sha256")
-    .update(JSON.stringify([data, seen]))
+    .update(JSON.stringify([data, counts]))
     .digest("base64url")
     .slice(0, 16);
 }

@@ -91,7 +91,7 @@ async function metricsText(deps: OpsRoutesDeps): Promise<string> {
   const free = await freeBytes(deps.dataDir);
   const depth = await deps.tickets.depth("build").catch(() => Number.NaN);
   return [
-    ...byState("tatara_builds", "Builds by state.", counts.builds),
+    ...byState("tatara_builds", "Builds by state.", await deps.read.buildCounts()),
     ...single("tatara_jobs_queued", "Jobs that wait for a worker.", counts.jobsQueued),
     ...single("tatara_jobs_running", "Jobs under way.", counts.jobsRunning),
     ...single("tatara_oldest_queued_seconds", "Age of the oldest waiting job.", oldestSeconds),

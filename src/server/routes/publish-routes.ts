@@ -15,14 +15,12 @@ import {
 import type { Announcer } from "../announcer.ts";
 import type { ArtifactFiles } from "../artifact-files.ts";
 import type { Changed } from "../store/builds.ts";
+import { faultPublish, handBackPublish, losePublishesOf } from "../store/publish-attempts.ts";
 import {
   checkPackages,
   claimPublish,
   failPublish,
-  faultPublish,
-  handBackPublish,
   leasedPublish,
-  losePublishesOf,
   renewPublishLease,
   switchChannels,
 } from "../store/publishes.ts";

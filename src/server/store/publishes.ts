@@ -1,6 +1,5 @@
 import { timingSafeEqual } from "node:crypto";
-import { LEASE_MS, nextAttempt, type AttemptLoss } from "../../domain/attempt.ts";
-import type { InfraFaultCode } from "../../domain/faults.ts";
+import { LEASE_MS } from "../../domain/attempt.ts";
 import { formatNevra } from "../../domain/nevra.ts";
 import type {
   BuiltPackage,
@@ -11,7 +10,6 @@ import type {
   SwitchRequest,
 } from "../../shared/protocol.ts";
 import { endBuild, findBuild, packagesOf, type Changed } from "./builds.ts";
-import { ourCard } from "./job-rows.ts";
 import { hashToken } from "./leases.ts";
 import type { BuildRow, PublishRow } from "./schema.ts";
 import type { Reader, Tx } from "./store.ts";
@@ -265,7 +263,11 @@ async function moveChannel(
   }
 }
 
-async function cancelPublish(tx: Tx, publish: PublishRow, build: BuildRow): Promise<Changed> {
+export async function cancelPublish(
+  tx: Tx,
+  publish: PublishRow,
+  build: BuildRow,
+): Promise<Changed> {
   await endPublish(tx, publish, "cancelled");
   const reason = "cancelled on request";
   const end = { state: "cancelled", reason, text: reason } as const;
@@ -290,114 +292,7 @@ export async function failPublish(
   return { buildId: build.id, statusId: await endBuild(tx, build, end) };
 }
 
-export async function faultPublish(
-  tx: Tx,
-  id: string,
-  token: string,
-  fault: { readonly code: InfraFaultCode; readonly message: string },
-): Promise<Changed | undefined> {
-  const publish = await leasedPublish(tx, id, token);
-  return publish && (await losePublish(tx, publish, { kind: "infra-fault", ...fault }));
-}
-
-export async function handBackPublish(
-  tx: Tx,
-  id: string,
-  token: string,
-): Promise<Changed | undefined> {
-  const publish = await leasedPublish(tx, id, token);
-  const why = { code: "PUBLISH_FAILED", message: "its worker was stopped" } as const;
-  return publish && (await losePublish(tx, publish, { kind: "handed-back", ...why }));
-}
-
-export async function expirePublishLeases(tx: Tx): Promise<readonly Changed[]> {
-  const expired = await tx.db
-    .selectFrom("publishes")
-    .selectAll()
-    .where("state", "=", "running")
-    .where("leaseExpiresAt", "<=", tx.now())
-    .execute();
-  const changes: Changed[] = [];
-  for (const publish of expired) {
-    const message = `publish worker ${publish.worker ?? ""} was lost`;
-    const loss = { kind: "worker-lost", code: "PUBLISH_FAILED", message } as const;
-    changes.push(await losePublish(tx, publish, loss));
-  }
-  return changes;
-}
-
-/** A publish worker has started anew, so what its earlier life held is lost. */
-export async function losePublishesOf(tx: Tx, worker: string): Promise<readonly Changed[]> {
-  const held = await tx.db
-    .selectFrom("publishes")
-    .selectAll()
-    .where("state", "=", "running")
-    .where("worker", "=", worker)
-    .execute();
-  const changes: Changed[] = [];
-  for (const publish of held) {
-    const message = `publish worker ${worker} was restarted`;
-    const loss = { kind: "worker-lost", code: "PUBLISH_FAILED", message } as const;
-    changes.push(await losePublish(tx, publish, loss));
-  }
-  return changes;
-}
-
-async function losePublish(
-  tx: Tx,
-  publish: PublishRow,
-  loss: { readonly kind: AttemptLoss; readonly code: InfraFaultCode; readonly message: string },
-): Promise<Changed> {
-  const build = await findBuild(tx, publish.buildId);
-  if (build === undefined) return { buildId: publish.buildId };
-  if (build.cancelRequestedAt !== null) return await cancelPublish(tx, publish, build);
-  const next = nextAttempt(loss.kind, publish.countedAttempts);
-  if (next.kind === "give-up") return await giveUpPublish(tx, publish, build, loss);
-  await tx.db
-    .updateTable("publishes")
-    .set({
-      state: "queued",
-      notBeforeAt: tx.now() + next.pauseMs,
-      countedAttempts: next.counted ? publish.countedAttempts : publish.countedAttempts - 1,
-      leaseTokenHash: null,
-      leaseExpiresAt: null,
-    })
-    .where("id", "=", publish.id)
-    .execute();
-  return { buildId: build.id, ...(next.pauseMs === 0 ? { publishId: publish.id } : {}) };
-}
-
-/** Requests that waited too long for any publish worker end `errored`, like jobs do. */
-export async function expireQueuedPublishes(tx: Tx, waitMs: number): Promise<readonly Changed[]> {
-  const stuck = await tx.db
-    .selectFrom("publishes")
-    .selectAll()
-    .where("state", "=", "queued")
-    .where("queuedAt", "<", tx.now() - waitMs)
-    .where("notBeforeAt", "<", tx.now() - waitMs)
-    .execute();
-  const changes: Changed[] = [];
-  for (const publish of stuck) {
-    const build = await findBuild(tx, publish.buildId);
-    const why = { code: "NO_WORKER", message: "no publish worker took it" } as const;
-    if (build !== undefined) changes.push(await giveUpPublish(tx, publish, build, why));
-  }
-  return changes;
-}
-
-async function giveUpPublish(
-  tx: Tx,
-  publish: PublishRow,
-  build: BuildRow,
-  { code, message: reason }: { readonly code: InfraFaultCode; readonly message: string },
-): Promise<Changed> {
-  await endPublish(tx, publish, "errored");
-  const failure = ourCard(code, reason, "publish");
-  const end = { state: "errored", reason, text: reason, failure } as const;
-  return { buildId: build.id, statusId: await endBuild(tx, build, end) };
-}
-
-async function endPublish(
+export async function endPublish(
   tx: Tx,
   publish: PublishRow,
   state: "failed" | "errored" | "cancelled",

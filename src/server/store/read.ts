@@ -55,6 +55,7 @@ export function readStore(store: Reader, workers: { liveSince(at: number): numbe
         .orderBy("name")
         .execute(),
     channelByName: (name) => channelView(store, name),
+    buildCounts: () => countBuilds(store),
     counts: async () => ({
       ...(await countRows(store)),
       liveWorkers: workers.liveSince(store.now() - WORKER_ALIVE_MS),
@@ -184,13 +185,12 @@ async function withListings(
     )
     .orderBy("channel")
     .execute();
+  const listed = Map.groupBy(listings, ({ nevra }) => nevra);
   const numbers = await buildNumbers(db, packages);
   return packages.map(({ epoch: _epoch, unsignedSha256: _unsigned, ...facts }) => ({
     ...facts,
     buildNumber: numbers.get(facts.buildId) ?? 0,
-    listings: listings
-      .filter(({ nevra }) => nevra === facts.nevra)
-      .map(({ channel, target }) => ({ channel, target })),
+    listings: (listed.get(facts.nevra) ?? []).map(({ channel, target }) => ({ channel, target })),
   }));
 }
 
@@ -246,12 +246,16 @@ async function channelView(store: Reader, name: string): Promise<ChannelView | u
   };
 }
 
-async function countRows({ db, now }: Reader) {
+async function countBuilds({ db }: Reader) {
   const builds = await db
     .selectFrom("builds")
     .select(["state", ({ fn }) => fn.countAll<number>().as("count")])
     .groupBy("state")
     .execute();
+  return Object.fromEntries(builds.map(({ state, count }) => [state, count]));
+}
+
+async function countRows({ db }: Reader) {
   const jobs = await db
     .selectFrom("jobs")
     .select([
@@ -280,8 +284,6 @@ async function countRows({ db, now }: Reader) {
     .execute();
   const jobCount = (state: State) => jobs.find((row) => row.state === state)?.count ?? 0;
   return {
-    at: now(),
-    builds: Object.fromEntries(builds.map(({ state, count }) => [state, count])),
     jobsQueued: jobCount("queued"),
     jobsRunning: jobCount("running"),
     oldestQueuedAt: jobs.find((row) => row.state === "queued")?.oldestAt ?? null,

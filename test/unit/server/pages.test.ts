@@ -28,7 +28,6 @@ function aContext(some: Partial<PageContext> = {}): PageContext {
     assets: { style: "/assets/a.css", script: "/assets/a.js", icons } as PageContext["assets"],
     visitor: "admin",
     counts: {
-      builds: {},
       jobsQueued: 0,
       jobsRunning: 0,
       publishesWaiting: 0,
@@ -77,7 +76,6 @@ describe("text from outside", () => {
       path: `/?${text}`,
       publicUrl: `https://ci.example.com/${text}`,
       counts: {
-        builds: {},
         jobsQueued: 1,
         jobsRunning: 0,
         publishesWaiting: 0,
