@@ -12,7 +12,7 @@ import { cloneOf } from "./credentials.ts";
 import { gitRemote } from "./git-remote.ts";
 import { addressOf, type Parts } from "./parts.ts";
 import { buildRoutes } from "./routes/build-routes.ts";
-import { hasRoom, opsRoutes } from "./routes/ops-routes.ts";
+import { opsRoutes } from "./routes/ops-routes.ts";
 import { publishRoutes } from "./routes/publish-routes.ts";
 import { reportRoutes } from "./routes/report-routes.ts";
 import { statusRoutes } from "./routes/status-routes.ts";
@@ -21,9 +21,6 @@ import { onlyWorkers } from "./routes/worker-auth.ts";
 import { channelHead } from "./store/channels.ts";
 import { receiveGithub } from "./webhook/receive.ts";
 import { yumRoutes } from "./yum-routes.ts";
-
-/** A second of pushes is far less than the room that is kept free. */
-const ROOM_FRESH_MS = 1_000;
 
 /** Every route of the HTTP process, in the order in which they are asked. */
 export function createApp(parts: Parts): Express {
@@ -74,7 +71,7 @@ export function createApp(parts: Parts): Express {
     webRoutes({
       ...parts,
       ...parts.auth,
-      act: buildActions(store, parts.announcer),
+      act: buildActions(parts),
       artifacts: { open: (sha256) => parts.artifacts.find(sha256) },
       stopping: parts.stopping.signal,
     }),
@@ -88,11 +85,9 @@ export function createApp(parts: Parts): Express {
   return app;
 }
 
-function refuseWhenFull({ config, now }: Parts) {
-  let looked = { at: Number.NEGATIVE_INFINITY, room: Promise.resolve(true) };
+function refuseWhenFull({ hasRoom }: Parts) {
   return async (_request: Request, response: Response, next: NextFunction): Promise<void> => {
-    if (now() - looked.at > ROOM_FRESH_MS) looked = { at: now(), room: hasRoom(config.dataDir) };
-    if (await looked.room) next();
+    if (await hasRoom()) next();
     else response.status(503).json({ error: "The disk is full; nothing is accepted now." });
   };
 }

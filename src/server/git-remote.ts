@@ -27,6 +27,8 @@ export interface GitRemoteDeps {
   /** `TATARA_REPOS`. */
   readonly patterns: readonly string[];
   readonly newId: (prefix: string) => string;
+  /** False while the disk is too full to accept anything. */
+  readonly hasRoom: () => Promise<boolean>;
   /** Who asks, by HTTP Basic; undefined: nobody we know. */
   readonly identify: (request: Request, repo: string) => Promise<GitCaller | undefined>;
   readonly buildUrl: (request: Request, repo: string, number: number) => string;
@@ -49,7 +51,7 @@ interface RefUpdate {
  * ended and the ref has really moved.
  */
 export function gitRemote(deps: GitRemoteDeps): Router {
-  const router = Router();
+  const router = Router({ strict: true, caseSensitive: true });
   const isOurs = repoMatcher(deps.patterns);
 
   const serve = async (request: Request, response: Response): Promise<void> => {
@@ -60,6 +62,9 @@ export function gitRemote(deps: GitRemoteDeps): Router {
     const isPush = wantsPush(request);
     if (isPush && !caller.mayPush) return refuse(response, 403, "This token may not push.");
     if (isPush && !isOurs(repo)) return refuse(response, 403, `${repo} is outside TATARA_REPOS`);
+    if (isPush && !(await deps.hasRoom())) {
+      return refuse(response, 503, "The disk is full; nothing is accepted now.");
+    }
     if (isPush) await deps.repos.create(repo);
     else if (!(await deps.repos.exists(repo)))
       return refuse(response, 404, `There is no ${repo} here.`);

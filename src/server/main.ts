@@ -37,6 +37,10 @@ async function main(): Promise<void> {
   const server = await startServer({
     config,
     logger,
+    onBroken: (err) => {
+      logger.error({ err }, "The disk refused a write; starting anew");
+      shutdown.stop(70);
+    },
     http,
     release,
     localUrl: url,

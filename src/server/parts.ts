@@ -4,11 +4,13 @@ import type { Request } from "express";
 import { processEnv, type ServerConfig } from "../shared/config.ts";
 import type { Logger } from "../shared/logger.ts";
 import { openTickets } from "../shared/queues.ts";
+import { openTopicWriter } from "../shared/topics.ts";
 import { loadAdminToken } from "./admin-token.ts";
 import { createAnnouncer } from "./announcer.ts";
 import { openArtifactFiles } from "./artifact-files.ts";
 import { buildAssets } from "./assets.ts";
 import type { AuthDeps } from "./auth.ts";
+import { watchRoom } from "./free-room.ts";
 import { gitCallers } from "./git-callers.ts";
 import type { GitRemoteDeps } from "./git-remote.ts";
 import { openGitRepos } from "./git-repos.ts";
@@ -30,6 +32,8 @@ export interface PartsOptions {
   readonly now: () => number;
   readonly newId: (prefix: string) => string;
   readonly newToken: () => string;
+  /** The database can not be trusted any more: the process must end, and start anew. */
+  readonly onBroken: (err: unknown) => void;
   /** Redis can be reached again: tickets may be missing. */
   readonly onRedis: () => void;
 }
@@ -44,7 +48,7 @@ export async function openParts(options: PartsOptions) {
   const buildUrl = (repo: string, number: number): string => `${publicUrl}/repos/${repo}/${number}`;
 
   const admin = await loadAdminToken(config.dataDir, config.adminToken, newToken);
-  const store = await openStore(inData("tatara.db"), { now, newId, buildUrl });
+  const store = await openStore(inData("tatara.db"), { now, newId, buildUrl }, options.onBroken);
   await store.write(ensureChannels);
   await store.write(restartLeaseClocks);
   const { redisUrl } = config;
@@ -56,7 +60,9 @@ export async function openParts(options: PartsOptions) {
   const roll = createWorkerRoll(now);
   /** As the asker spells it, unless a public address is set: behind a tunnel both may be right. */
   const publicUrlOf = (request: Request): string => config.publicUrl ?? addressOf(request);
+  const hasRoom = watchRoom(config.dataDir, now);
   const git: GitRemoteDeps = {
+    hasRoom,
     repos: openGitRepos({ dir: inData("git"), path: processEnv()["PATH"] ?? "" }),
     intake,
     store,
@@ -72,8 +78,10 @@ export async function openParts(options: PartsOptions) {
     admin,
     publicUrl,
     publicUrlOf,
+    hasRoom,
     store,
     tickets,
+    topics: openTopicWriter(redisUrl, logger),
     live,
     announcer,
     intake,

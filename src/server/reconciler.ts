@@ -15,6 +15,7 @@ import type { Store } from "./store/store.ts";
 const RECONCILE_MS = 10_000;
 /** Enough to wake every worker; a worker that is awake claims until nothing is left. */
 const TICKETS_PER_ROUND = 256;
+const WORKERS_ASK_MS = 10 * 60_000;
 const QUEUED_MAX_MS = 24 * 3_600_000;
 /** Between two looks at the leases; if more has passed, or less than nothing, workers are not to blame. */
 const STEADY_MS = 5_000;
@@ -58,10 +59,14 @@ export function startReconciler({
     tell(await store.write(expirePublishLeases));
   };
 
+  const startedAt = store.now();
   const reconcile = async (): Promise<void> => {
     await settlePushes();
-    tell(await store.write((tx) => expireQueuedJobs(tx, QUEUED_MAX_MS)));
-    tell(await store.write((tx) => expireQueuedPublishes(tx, QUEUED_MAX_MS)));
+    // After a long downtime the workers ask first; what they do not take then is given up.
+    if (store.now() - startedAt > WORKERS_ASK_MS) {
+      tell(await store.write((tx) => expireQueuedJobs(tx, QUEUED_MAX_MS)));
+      tell(await store.write((tx) => expireQueuedPublishes(tx, QUEUED_MAX_MS)));
+    }
     const named = (rows: readonly { readonly id: string; readonly attempt: number }[]) =>
       rows.map(({ id, attempt }) => `${id}-${attempt}`);
     await tickets.addAll("build", named(await claimableJobs(store, TICKETS_PER_ROUND)));

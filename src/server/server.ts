@@ -53,6 +53,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       parts.stopping.abort();
       http.close();
       http.closeAllConnections();
+      parts.topics.close();
       await parts.tickets.close();
       await parts.logs.close();
       await store.close();

@@ -66,6 +66,7 @@ async function aRemote(change: (deps: GitRemoteDeps) => Partial<GitRemoteDeps>) 
     logger: silentLogger,
     patterns: ["*"],
     newId: store.newId,
+    hasRoom: () => Promise.resolve(true),
     identify: () => Promise.resolve({ name: "dev", mayPush: true }),
     buildUrl: (_request, repo, number) => `${repo} ${number}`,
   };
@@ -303,4 +304,16 @@ test("fifty branches in one push are fifty builds", async () => {
 
   await settled(server, 50);
   expect(buildsOf(server)).toHaveLength(50);
+});
+
+test("a push is refused while the disk is full, with the reason, and leaves nothing", async () => {
+  await using git = await aRemote(() => ({ hasRoom: () => Promise.resolve(false) }));
+  await using tree = await aGitWorkTree({ token: "any" });
+  await tree.commit({}, "first");
+
+  const push = await tree.git("push", git.url, "main");
+
+  expect(push.code).not.toBe(0);
+  expect(push.output).toMatch(/disk is full|503/);
+  expect(await git.builds()).toEqual([]);
 });

@@ -1,3 +1,7 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { sql } from "kysely";
 import { expect, test } from "vitest";
 import { LEASE_MS } from "../../src/domain/attempt.ts";
 import type { PlanMessage, ReportAnswer } from "../../src/shared/protocol.ts";
@@ -25,7 +29,7 @@ import {
   switchChannels,
 } from "../../src/server/store/publishes.ts";
 import { readStore } from "../../src/server/store/read.ts";
-import type { Store } from "../../src/server/store/store.ts";
+import { openStore, type Store } from "../../src/server/store/store.ts";
 import { openDatabase } from "../../src/server/store/database.ts";
 import { aPush, anIntake, aStore } from "../support/a-store.ts";
 
@@ -653,4 +657,24 @@ test("a publish worker that dies again and again does not turn a good build into
 
   expect(switched).toMatchObject({ answer: { kind: "live" } });
   expect((await findBuild(store, buildId))?.state).toBe("passed");
+});
+
+test("a write that the disk refuses is told, so that the process can start anew", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "tatara-full-"));
+  const told: unknown[] = [];
+  let ids = 0;
+  const newId = (prefix: string) => `${prefix}-${(ids += 1)}`;
+  const env = { now: Date.now, newId, buildUrl: () => "" };
+  const store = await openStore(join(dir, "tatara.db"), env, (err) => told.push(err));
+  // SQLite itself says "full" at this bound, exactly as it does when the disk is.
+  await sql`PRAGMA max_page_count = 1`.execute(store.db);
+
+  const pushes = Array.from({ length: 100 }, () => aPush({ message: "x".repeat(2_000) }));
+  const writing = pushes.map((push) => store.write((tx) => recordPush(tx, anIntake(push), LIMITS)));
+  const results = await Promise.allSettled(writing);
+
+  expect(results.some(({ status }) => status === "rejected")).toBe(true);
+  expect(told.length).toBeGreaterThan(0);
+  await store.close();
+  await rm(dir, { recursive: true });
 });

@@ -42,6 +42,9 @@ export async function aServer(settings: Record<string, string> = {}): Promise<Te
   const url = `http://127.0.0.1:${port}`;
   const server = await startServer({
     config,
+    onBroken: (err) => {
+      throw err;
+    },
     http,
     release,
     localUrl: url,

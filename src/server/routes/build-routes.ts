@@ -41,6 +41,8 @@ export interface BuildRoutesDeps {
   readonly newToken: () => string;
   readonly newId: (prefix: string) => string;
   readonly defaultTarget: string;
+  /** False while the disk is too full for another build. */
+  readonly hasRoom: () => Promise<boolean>;
   readonly cloneOf: (granted: GrantedJob, request: Request) => BuildGrant["clone"];
 }
 
@@ -75,6 +77,7 @@ function addClaimRoutes(router: Router, deps: BuildRoutesDeps): void {
       return;
     }
     deps.roll.seen(worker);
+    if (!(await deps.hasRoom())) return void response.status(204).end();
     const token = deps.newToken();
     const granted = await store.write((tx) => claimJob(tx, worker, token));
     if (granted === undefined) return void response.status(204).end();

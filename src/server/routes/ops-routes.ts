@@ -1,16 +1,15 @@
-import { statfs } from "node:fs/promises";
 import { Router, type NextFunction, type Request, type Response } from "express";
 import type { Tickets } from "../../shared/queues.ts";
+import { freeBytes } from "../free-room.ts";
 import type { ReadStore } from "../views.ts";
 
-/** Below this nothing is accepted any more; intake would be the first to break a promise. */
-const FREE_BYTES_MIN = 1024 ** 3;
 const WAITING_ALARM_MS = 10 * 60_000;
 
 export interface OpsRoutesDeps {
   readonly read: ReadStore;
   readonly tickets: Tickets;
   readonly dataDir: string;
+  readonly hasRoom: () => Promise<boolean>;
   readonly now: () => number;
   readonly startedAt: number;
   readonly githubWebhookOn: boolean;
@@ -42,23 +41,10 @@ export function opsRoutes(deps: OpsRoutesDeps): Router {
   return router;
 }
 
-/** Free bytes where the data is; undefined when the file system does not say. */
-export async function freeBytes(dataDir: string): Promise<number | undefined> {
-  return await statfs(dataDir).then(
-    ({ bavail, bsize }) => bavail * bsize,
-    () => undefined,
-  );
-}
-
-export async function hasRoom(dataDir: string): Promise<boolean> {
-  const free = await freeBytes(dataDir);
-  return free === undefined || free >= FREE_BYTES_MIN;
-}
-
 async function checkHealth(deps: OpsRoutesDeps): Promise<Health> {
   const problems: string[] = [];
   const warnings: string[] = [];
-  if (!(await hasRoom(deps.dataDir))) {
+  if (!(await deps.hasRoom())) {
     problems.push("less than 1 GiB is free where the data is: pushes are refused");
   }
   const counts = await deps.read.counts().catch(() => undefined);

@@ -13,8 +13,11 @@ const MIGRATIONS = { "0001-first": first };
  * Opens the embedded database and brings it to this version. Throws `DatabaseUnusable`, also for a
  * database of a newer version: the migrator misses the migration that made it.
  */
-export async function openDatabase(path: string): Promise<Kysely<Tables>> {
-  const db = new Kysely<Tables>({ dialect: sqliteDialect(path) });
+export async function openDatabase(
+  path: string,
+  onDiskError: (err: unknown) => void = () => undefined,
+): Promise<Kysely<Tables>> {
+  const db = new Kysely<Tables>({ dialect: sqliteDialect(path, onDiskError) });
   const migrator = new Migrator({
     db,
     provider: { getMigrations: () => Promise.resolve(MIGRATIONS) },

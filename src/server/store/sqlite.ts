@@ -2,21 +2,30 @@ import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { SqliteDialect, type SqliteStatement } from "kysely";
 
 /** Kysely's dialect over the driver that Node brings. Durable: a commit is on disk when it returns. */
-export function sqliteDialect(path: string): SqliteDialect {
+export function sqliteDialect(path: string, onDiskError: (err: unknown) => void): SqliteDialect {
   const connection = new DatabaseSync(path, { timeout: 5_000 });
   connection.exec(
     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA locking_mode=NORMAL;",
   );
   // One statement text is prepared once: the store has a fixed, small set of them.
   const prepared = new Map<string, SqliteStatement>();
+  // Told where it happens: SQLite rolls back by itself then, and Kysely's own rollback hides the cause.
+  const told = <T>(use: () => T): T => {
+    try {
+      return use();
+    } catch (err) {
+      if (isDiskError(err)) onDiskError(err);
+      throw err;
+    }
+  };
   const prepare = (text: string): SqliteStatement => {
     const known = prepared.get(text);
     if (known !== undefined) return known;
     const statement = connection.prepare(text);
     const made: SqliteStatement = {
       reader: statement.columns().length > 0,
-      all: (values) => statement.all(...bindable(values)),
-      run: (values) => statement.run(...bindable(values)),
+      all: (values) => told(() => statement.all(...bindable(values))),
+      run: (values) => told(() => statement.run(...bindable(values))),
       iterate: (values) => statement.iterate(...bindable(values)),
     };
     if (prepared.size < PREPARED_MAX) prepared.set(text, made);
@@ -26,6 +35,14 @@ export function sqliteDialect(path: string): SqliteDialect {
 }
 
 const PREPARED_MAX = 500;
+
+/** IOERR, CORRUPT and FULL, whatever their extended part. */
+const DISK_CODES: ReadonlySet<number> = new Set([10, 11, 13]);
+
+function isDiskError(err: unknown): boolean {
+  const { errcode } = (err ?? {}) as { errcode?: unknown };
+  return typeof errcode === "number" && DISK_CODES.has(errcode & 0xff);
+}
 
 /**
  * The driver takes an object in first place for named parameters and shifts all others without an

@@ -36,8 +36,16 @@ export interface Store extends StoreEnv {
 
 const GROUP_MAX = 256;
 
-export async function openStore(path: string, env: StoreEnv): Promise<Store> {
-  const db = await openDatabase(path);
+/**
+ * Opens the store. After a write that the disk refused, what the open database believes is not what
+ * the disk has, so `onBroken` must end the process: the next start reads the truth.
+ */
+export async function openStore(
+  path: string,
+  env: StoreEnv,
+  onBroken: (err: unknown) => void = () => undefined,
+): Promise<Store> {
+  const db = await openDatabase(path, onBroken);
   const write = groupCommit(db, env);
   return { ...env, db, write, close: () => db.destroy() };
 }

@@ -186,6 +186,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn("sinceGeneration", "integer", (column) => column.notNull())
     .addPrimaryKeyConstraint("listingsKey", ["channel", "target", "nevra"])
     .execute();
+  await schema.createIndex("listingsByNevra").on("listings").columns(["nevra"]).execute();
 
   await schema
     .createTable("outbox")
