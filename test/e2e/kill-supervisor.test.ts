@@ -70,9 +70,7 @@ test("kill -9 of the supervisor in every phase: all ends with it, and the next s
       await until(state, "passed", { deadlineMs: 60_000, everyMs: 50 });
     }
     const worker = (await readFile(join(dataDir, "worker", "up", "id"), "utf8")).trim();
-    const left = async () =>
-      (await run("docker", ["ps", "-aq", "--filter", `label=dev.tatara.worker=${worker}`])).stdout;
-    await until(left, "", { deadlineMs: 60_000, everyMs: 500 });
+    await until(() => leftOf(worker), "", { deadlineMs: 60_000, everyMs: 500 });
   } finally {
     up.child.kill("SIGTERM");
     await once(up.child, "exit");
@@ -111,6 +109,18 @@ test("Redis that is emptied in the middle of builds loses nothing", async () => 
     await rm(dataDir, { recursive: true, force: true });
   }
 });
+
+/** What a worker still has on the engine; its reaper looks again 10 and 30 seconds after its start. */
+async function leftOf(worker: string): Promise<string> {
+  const filter = ["--filter", `label=dev.tatara.worker=${worker}`];
+  const lists = [
+    ["ps", "-aq"],
+    ["network", "ls", "-q"],
+    ["volume", "ls", "-q"],
+  ];
+  const found = await Promise.all(lists.map((list) => run("docker", [...list, ...filter])));
+  return found.map(({ stdout }) => stdout).join("");
+}
 
 /** The server's process, found by the data folder in its environment. */
 async function serverPids(dataDir: string): Promise<readonly number[]> {
