@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { FINAL_STATES } from "../domain/states.ts";
 import { STEP_KINDS } from "../domain/step.ts";
 import { INFRA_FAULT_CODES, USER_FAULT_CODES } from "../domain/faults.ts";
 
@@ -223,9 +222,8 @@ export const publishGrant = z.object({
   publishId: id,
   lease,
   build: buildFacts,
-  /** Empty list: nothing to publish is never granted. */
+  /** Where it goes, each with the generation that it points at now. */
   channels: z.array(z.object({ name: z.string(), head: z.number().int().nonnegative() })).min(1),
-  /** Highest generation number ever given out on this server's channel, staged ones included. */
   packages: z.array(builtPackage).min(1),
 });
 export type PublishGrant = z.infer<typeof publishGrant>;
@@ -337,5 +335,3 @@ export const reportAnswer = z.object({
   ]),
 });
 export type ReportAnswer = z.infer<typeof reportAnswer>;
-
-export const finalState = z.enum(FINAL_STATES);

@@ -14,6 +14,7 @@ import { until } from "../support/until.ts";
 
 const run = promisify(execFile);
 const TATARA = join(import.meta.dirname, "../../bin/tatara");
+const LINES = 25;
 const PHASES = ["queued", "checkout", "image", "test", "package", "publish"] as const;
 
 /** `npm start` as a process of its own, so that it can be killed. */
@@ -54,7 +55,7 @@ test("kill -9 of the supervisor in every phase: all ends with it, and the next s
       await using tree = await aGitWorkTree({ token });
       const files = tinyRepo({
         dockerfile: `FROM tatara/base\nRUN echo ${phase} ${Date.now()} && sleep 0.5\n`,
-        test: "sleep 0.5",
+        test: `i=0; while [ $i -lt ${LINES} ]; do i=$((i+1)); echo "line $i"; sleep 0.02; done`,
         build: "sleep 0.5",
       });
       const spec = (files["tiny.spec"] ?? "").replace("Name: tiny", `Name: tiny-${phase}`);
@@ -68,6 +69,13 @@ test("kill -9 of the supervisor in every phase: all ends with it, and the next s
 
       const state = async () => (await look().catch(() => undefined))?.state;
       await until(state, "passed", { deadlineMs: 60_000, everyMs: 50 });
+      const build = await look();
+      const log = `${up.url}/api/builds/${build?.id ?? ""}/log?step=test`;
+      const answer = await fetch(log, { headers: { authorization: `Bearer ${token}` } });
+      const numbers = [...(await answer.text()).matchAll(/^line (\d+)$/gm)].map((line) =>
+        Number(line[1]),
+      );
+      expect(numbers).toEqual(Array.from({ length: LINES }, (_none, index) => index + 1));
     }
     const worker = (await readFile(join(dataDir, "worker", "up", "id"), "utf8")).trim();
     await until(() => leftOf(worker), "", { deadlineMs: 60_000, everyMs: 500 });

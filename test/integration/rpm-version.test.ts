@@ -1,9 +1,8 @@
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { compareRpmVersions } from "../../src/domain/rpm-version.ts";
 
-const hasRpm = spawnSync("rpm", ["--version"]).status === 0;
 const PAIRS_PER_CALL = 500;
 
 /** Asks rpm itself, many pairs in one call. The characters below need no quoting in Lua or macros. */
@@ -13,7 +12,7 @@ function askRpm(pairs: readonly (readonly [string, string])[]): readonly number[
   return answer.trim().split(/\s+/).map(Number);
 }
 
-test.skipIf(!hasRpm)("versions compare as rpm compares them", () => {
+test("versions compare as rpm compares them", () => {
   const pieces = fc.constantFrom(
     "0",
     "1",

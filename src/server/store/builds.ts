@@ -51,7 +51,6 @@ export async function endBuild(
     readonly reason: string | null;
     readonly text: string;
     readonly failure?: FailureCard | null;
-    readonly note?: string | null;
   },
 ): Promise<string | undefined> {
   if (isFinal(build.state)) return undefined;
@@ -65,7 +64,6 @@ export async function endBuild(
       startedAt: build.startedAt ?? (hasRun ? tx.now() : null),
       endedAt: tx.now(),
       failureJson: end.failure ? JSON.stringify(end.failure) : null,
-      ...(end.note === undefined ? {} : { note: end.note }),
     })
     .where("id", "=", build.id)
     .execute();

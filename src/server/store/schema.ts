@@ -1,4 +1,4 @@
-import type { FinalState, State } from "../../domain/states.ts";
+import type { State } from "../../domain/states.ts";
 import type { CommitState } from "../../domain/commit-status.ts";
 import type { ForgeName } from "../../domain/push.ts";
 import type { StepKind } from "../../domain/step.ts";
@@ -247,5 +247,3 @@ export interface SessionRow {
   kind: "link" | "browser";
   expiresAt: number;
 }
-
-export type { FinalState };
