@@ -6,6 +6,9 @@ const SUITES: Readonly<
 > = {
   intake: () => import("./intake.ts"),
   line: () => import("./line.ts"),
+  publish: () => import("./publish.ts"),
+  client: () => import("./client.ts"),
+  "yum-serve": () => import("./yum-serve.ts"),
 };
 
 export interface BenchOptions {
@@ -13,6 +16,8 @@ export interface BenchOptions {
   readonly seconds: number;
   /** Rounds, where a suite is measured by repetition. */
   readonly rounds: number;
+  /** How large the channel is, where that matters. */
+  readonly packages: number;
 }
 
 const { values, positionals } = parseArgs({
@@ -20,6 +25,7 @@ const { values, positionals } = parseArgs({
   options: {
     seconds: { type: "string", default: "10" },
     rounds: { type: "string", default: "12" },
+    packages: { type: "string", default: "1000" },
   },
 });
 const [name = ""] = positionals;
@@ -29,7 +35,11 @@ if (load === undefined) {
   process.exit(2);
 }
 const suite = await load();
-const figures = await suite.run({ seconds: Number(values.seconds), rounds: Number(values.rounds) });
+const figures = await suite.run({
+  seconds: Number(values.seconds),
+  rounds: Number(values.rounds),
+  packages: Number(values.packages),
+});
 // The last line is for programs; what stands above it is for people.
 process.stdout.write(`${JSON.stringify({ suite: name, ...figures })}\n`);
 process.exit(0);

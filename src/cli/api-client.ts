@@ -34,6 +34,15 @@ export interface ApiClient {
   ): Promise<{ readonly id: string; readonly number: number; readonly url: string }>;
   statuses(repo: string, sha: string): Promise<readonly ApiStatus[]>;
   health(): Promise<ApiHealth>;
+  /** Any other request to the API; rejects with the server's own message and hint. */
+  request(path: string, init?: ApiRequest): Promise<Response>;
+}
+
+export interface ApiRequest {
+  readonly method?: string;
+  /** Sent as JSON. */
+  readonly json?: unknown;
+  readonly text?: string;
 }
 
 /** The server that the settings name, asked with the token that they or the data folder hold. */
@@ -93,6 +102,14 @@ export function apiClient(options: {
     },
     rerun: (id) => json(`${buildPath(id)}/rerun`, isRerun, post),
     statuses: (repo, sha) => json(`/api/repos/${repo}/statuses/${sha}`, isStatuses),
+    request: (path, { method, json: body, text } = {}) => {
+      const isBare = body === undefined && text === undefined;
+      return call(path, {
+        method: method ?? (isBare ? "GET" : "POST"),
+        ...(isBare ? {} : { body: text ?? JSON.stringify(body) }),
+        ...(body === undefined ? {} : { headers: { "content-type": "application/json" } }),
+      });
+    },
     health: async () => {
       // 503 is an answer too: it carries the reasons.
       const response = await send(options, "/healthz", { signal: options.signal });
@@ -136,7 +153,8 @@ async function request(target: Target, path: string, init: RequestInit): Promise
     Record<string, string>
   >;
   const message = error ?? `${target.url} answered ${response.status} to ${path}.`;
-  throw new CommandError(exitOfStatus(response.status), message, hint ?? hintOf(response.status));
+  const said = hint === undefined ? hintOf(response.status) : typedHint(hint);
+  throw new CommandError(exitOfStatus(response.status), message, said);
 }
 
 async function send(
@@ -144,7 +162,8 @@ async function send(
   path: string,
   init: RequestInit,
 ): Promise<Response> {
-  const headers = token === "" ? {} : { authorization: `Bearer ${token}` };
+  const headers = new Headers(init.headers);
+  if (token !== "") headers.set("authorization", `Bearer ${token}`);
   try {
     return await fetch(url + path, { ...init, headers, redirect: "error" });
   } catch (err) {
@@ -162,7 +181,18 @@ async function send(
 function exitOfStatus(status: number) {
   if (status === 401 || status === 403 || status === 404) return EXIT.notFound;
   if (status >= 500) return EXIT.errored;
-  return status === 409 ? EXIT.failed : EXIT.usage;
+  return status === 409 || status === 422 ? EXIT.failed : EXIT.usage;
+}
+
+/** The server speaks of requests and fields; here they are commands and options. */
+function typedHint(hint: string): string {
+  return hint
+    .replace(/GET \/api\/channels\/([^/\s]+)\/generations lists/, "tatara channel show $1 lists")
+    .replace("GET /api/channels lists", "tatara channel list lists")
+    .replace("GET /api/packages?query= finds", "tatara packages --find WORD finds")
+    .replace("GET /api/packages/<name> lists", "tatara packages NAME lists")
+    .replace("docs/reference/channels.md has examples.", "tatara help channel has examples.")
+    .replace(/`(from|to|force|note)`/g, "--$1");
 }
 
 function hintOf(status: number): string | undefined {

@@ -17,6 +17,12 @@ export interface Command {
   run(context: CommandContext): Promise<ExitCode>;
 }
 
+/** A command by its name; what it needs is loaded when somebody asks for it. */
+export interface CommandEntry {
+  readonly name: string;
+  load(): Promise<Command>;
+}
+
 export type CommandOption = ParseArgsOptionsConfig[string] & {
   readonly help: string;
   /** How the value is called in the help: `--limit <count>`. */
@@ -33,10 +39,15 @@ export interface CommandContext {
   readonly env: Env;
   readonly cwd: string;
   readonly printer: Printer;
+  /** Asks the person at the terminal; undefined where there is none, and with `--json`. */
+  readonly ask: Ask | undefined;
   /** Aborted by Ctrl-C and SIGTERM with `Interrupted`, at the end of `--timeout` with a TimeoutError. */
   readonly signal: AbortSignal;
   readonly now: () => number;
 }
+
+/** What was typed, without the end of the line; empty at the end of the input. */
+export type Ask = (question: string, signal: AbortSignal) => Promise<string>;
 
 /** Ctrl-C, or SIGTERM. */
 export class Interrupted extends Error {

@@ -16,7 +16,7 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 export const EXIT_MEANINGS: readonly (readonly [ExitCode, string])[] = [
   [EXIT.ok, "done; the build passed or was skipped"],
-  [EXIT.failed, "the build failed; doctor found failures"],
+  [EXIT.failed, "the build failed, or a change was refused; doctor or verify found failures"],
   [EXIT.usage, "wrong usage, or something needed is missing and the command for it was printed"],
   [EXIT.notFound, "not found, or no permission"],
   [EXIT.unreachable, "the server cannot be reached"],

@@ -16,7 +16,10 @@ export function overview(commands: readonly Command[]): readonly Line[] {
     ...commands.map(({ name, summary }): Line => ["  ", name.padEnd(NAME_COLUMNS), summary]),
     [],
     ["A build is named by its number, by owner/name/12 or by its id; without one it is the newest"],
-    ["of the current branch. TATARA_URL and TATARA_TOKEN say which server and who asks."],
+    [
+      "of the current branch. A package is named by hello, hello-1.4.0, hello-1.4.0-1 or its NEVRA.",
+    ],
+    ["TATARA_URL and TATARA_TOKEN say which server and who asks."],
     [
       "tatara help <command> begins with examples; tatara help exit-status lists what statuses mean.",
     ],

@@ -4,37 +4,10 @@ import { parseEnv } from "node:util";
 import { processEnv } from "../shared/config.ts";
 import type { Env } from "../shared/config.ts";
 import { Interrupted } from "./command.ts";
-import type { Command } from "./command.ts";
-import { builds } from "./commands/builds.ts";
-import { cancel } from "./commands/cancel.ts";
-import { check } from "./commands/check.ts";
-import { demo } from "./commands/demo.ts";
-import { doctor } from "./commands/doctor.ts";
-import { helpCommand } from "./commands/help.ts";
-import { log } from "./commands/log.ts";
-import { rerun } from "./commands/rerun.ts";
-import { up } from "./commands/up.ts";
-import { version } from "./commands/version.ts";
-import { watch } from "./commands/watch.ts";
-import { why } from "./commands/why.ts";
+import { COMMANDS } from "./command-list.ts";
 import { INSTALL_DIR } from "./processes/process-table.ts";
 import { runCommand } from "./run-command.ts";
-
-const help = helpCommand(() => COMMANDS);
-const COMMANDS: readonly Command[] = [
-  up,
-  demo,
-  doctor,
-  check,
-  builds,
-  watch,
-  why,
-  log,
-  rerun,
-  cancel,
-  help,
-  version,
-];
+import { askAtTerminal } from "./terminal-question.ts";
 
 const interrupt = new AbortController();
 // The second signal has its default effect: whoever presses twice means it.
@@ -48,6 +21,7 @@ const exitCode = await runCommand(COMMANDS, process.argv.slice(2), {
   cwd: process.cwd(),
   stdout: process.stdout,
   stderr: process.stderr,
+  ask: process.stdin.isTTY && process.stderr.isTTY ? askAtTerminal : undefined,
   signal: interrupt.signal,
   now: Date.now,
 });

@@ -1,8 +1,9 @@
 import { parseArgs } from "node:util";
+import { nearSpelling } from "../domain/near-spelling.ts";
 import { ConfigError } from "../shared/config.ts";
 import type { Env } from "../shared/config.ts";
 import { COMMON_OPTIONS, Interrupted } from "./command.ts";
-import type { Command, CommandContext } from "./command.ts";
+import type { Ask, Command, CommandContext, CommandEntry } from "./command.ts";
 import { CommandError, EXIT } from "./exit-codes.ts";
 import type { ExitCode } from "./exit-codes.ts";
 import { commandHelp } from "./help-text.ts";
@@ -14,6 +15,8 @@ export interface World {
   readonly cwd: string;
   readonly stdout: Terminal;
   readonly stderr: Terminal;
+  /** Only where somebody can answer. */
+  readonly ask?: Ask | undefined;
   /** Aborted with `Interrupted` by Ctrl-C and SIGTERM. */
   readonly signal: AbortSignal;
   readonly now: () => number;
@@ -21,15 +24,16 @@ export interface World {
 
 /** Parses, runs one command, and turns whatever happens into an exit status and one message. */
 export async function runCommand(
-  commands: readonly Command[],
+  commands: readonly CommandEntry[],
   argv: readonly string[],
   world: World,
 ): Promise<ExitCode> {
   const plain = createPrinter({ ...world, isQuiet: false, noColor: false });
   try {
     const name = commandName(argv);
-    const command = commands.find((one) => one.name === name);
-    if (command === undefined) throw unknownCommand(name, commands);
+    const entry = commands.find((one) => one.name === name);
+    if (entry === undefined) throw unknownCommand(name, commands);
+    const command = await entry.load();
     return await run(command, parse(command, argv.slice(1)), world);
   } catch (err) {
     return explain(err, plain);
@@ -83,6 +87,7 @@ async function run(command: Command, parsed: Parsed, world: World): Promise<Exit
     env: world.env,
     cwd: world.cwd,
     printer,
+    ask: flag("json") ? undefined : world.ask,
     signal:
       timeoutMs === undefined
         ? world.signal
@@ -102,10 +107,10 @@ export function durationMs(text: string | undefined): number | undefined {
   return Number(amount) * { s: 1_000, m: 60_000, h: 3_600_000 }[unit as "s" | "m" | "h"];
 }
 
-function unknownCommand(name: string, commands: readonly Command[]): CommandError {
-  const near = commands.find((command) => command.name.startsWith(name.slice(0, 2)));
-  const hint =
-    near === undefined ? "tatara help" : `tatara help, or did you mean tatara ${near.name}`;
+function unknownCommand(name: string, commands: readonly CommandEntry[]): CommandError {
+  const names = commands.map((command) => command.name);
+  const near = nearSpelling(name, names) ?? names.find((one) => one.startsWith(name.slice(0, 2)));
+  const hint = near === undefined ? "tatara help" : `tatara help, or did you mean tatara ${near}`;
   return new CommandError(EXIT.usage, `There is no command ${name}.`, hint);
 }
 

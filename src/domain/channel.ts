@@ -3,16 +3,30 @@ import { branchOf } from "./push.ts";
 /** Channels that exist on every server from the start. */
 export const CHANNELS = ["dev", "testing", "stable"] as const;
 
+/** The channel that a promotion or removal must be confirmed for by typing a name. */
+export const GUARDED_CHANNEL = "stable";
+
 const CHANNEL = /^[a-z0-9][a-z0-9._-]{0,62}$/;
+const CHANNEL_NAME_MAX = 63;
 const TARGET = /^[a-z0-9][a-z0-9-]{0,30}\.[a-z0-9_]{1,20}$/;
 
 export function isChannelName(text: string): boolean {
   return CHANNEL.test(text) && !text.includes("..");
 }
 
+/** One that every server has, and that therefore nobody can delete. */
+export function isFirstChannel(name: string): boolean {
+  return (CHANNELS as readonly string[]).includes(name);
+}
+
 /** `el9.x86_64`, `debian12.x86_64`. */
 export function isTargetName(text: string): boolean {
   return TARGET.test(text);
+}
+
+/** `el9.x86_64` for itself and for its siblings `el9.x86_64-source` and `el9.x86_64-debug`. */
+export function mainTargetOf(target: string): string {
+  return target.replace(/-(?:source|debug)$/, "");
 }
 
 export function distOf(target: string): string {
@@ -32,4 +46,68 @@ export function channelsFor(facts: {
   const branch = branchOf(facts.ref);
   if (facts.publish === null || branch === undefined) return [];
   return branch === facts.defaultBranch ? [facts.publish] : [];
+}
+
+/** The branch that a rule leaves out, whose packages go to a child of `parent`, if that has children. */
+export function branchChannelFor(facts: {
+  readonly publish: string | null;
+  readonly repo: string;
+  readonly ref: string;
+  readonly defaultBranch: string | undefined;
+}): { readonly parent: string; readonly name: string } | undefined {
+  const branch = branchOf(facts.ref);
+  const { publish, defaultBranch } = facts;
+  // Without a known default branch this may be it, and its packages belong elsewhere.
+  if (publish === null || branch === undefined || defaultBranch === undefined) return undefined;
+  if (branch === defaultBranch) return undefined;
+  return { parent: publish, name: branchChannelName(facts.repo, branch) };
+}
+
+/** `acme/hello` and `feature/new-ui` → `acme.hello.feature-new-ui-…`; the same for ever, never another's. */
+export function branchChannelName(repo: string, branch: string): string {
+  // Such a name is a pull request's.
+  const isOther = /^pr-\d+$/.test(branch);
+  return childName(repo, branch, isOther);
+}
+
+/** `acme/hello` and 12 → `acme.hello.pr-12`. */
+export function pullRequestChannelName(repo: string, number: number): string {
+  return childName(repo, `pr-${number}`, false);
+}
+
+const DIGEST_LENGTH = 11;
+
+/**
+ * Repo and suffix, joined by dots. What had to be changed for that ends in a digest of the original,
+ * or two originals could meet in one name; a dot counts as changed, since it is also what joins.
+ */
+function childName(repo: string, suffix: string, mustDiffer: boolean): string {
+  const [owner = "", name = ""] = repo.split("/");
+  const parts = [owner, name, suffix];
+  const plain = parts.join(".");
+  const isPlain = parts.every((part) => /^[a-z0-9][a-z0-9_-]*$/.test(part));
+  if (isPlain && !mustDiffer && plain.length <= CHANNEL_NAME_MAX) return plain;
+  const digest = digestOf([repo, suffix].join(" "));
+  const room = CHANNEL_NAME_MAX - DIGEST_LENGTH - 1;
+  const slug = parts.map(slugOf).filter(Boolean).join(".").slice(0, room);
+  return `${slug.replace(/[._-]+$/, "") || "x"}-${digest}`;
+}
+
+function slugOf(text: string): string {
+  const plain = text.toLowerCase().replace(/[^a-z0-9_]+/g, "-");
+  return plain.replace(/^[-_]+|[-_]+$/g, "");
+}
+
+/** Two FNV-1a sums of 32 bits, 11 letters and digits: names are told apart, secrets are not kept. */
+function digestOf(text: string): string {
+  const sum = (seed: number): number => {
+    let hash = seed;
+    for (const byte of new TextEncoder().encode(text)) {
+      hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+    }
+    return hash;
+  };
+  const high = sum(0x811c9dc5) % 2 ** 21;
+  const letters = (high * 2 ** 32 + sum(0x01234567)).toString(36);
+  return letters.padStart(DIGEST_LENGTH, "0");
 }

@@ -24,13 +24,14 @@ export function createAnnouncer({
   const queues = new Map(QUEUE_NAMES.map((name) => [name, ticketQueue(name, tickets, logger)]));
   let turn = 0;
   return {
-    announce: ({ buildId, queuedJobs, publishId, statusId }) => {
+    announce: ({ buildId, queuedJobs, publishId, statusId, publish }) => {
       // A ticket that is just being taken must not swallow the next one, so each has its own id.
       turn += 1;
       for (const jobId of queuedJobs ?? []) queues.get("build")?.add(`${jobId}-a${turn}`);
       if (publishId !== undefined) queues.get("publish")?.add(`${publishId}-a${turn}`);
       if (statusId !== undefined) queues.get("report")?.add(`${statusId}-a${turn}`);
-      live.buildChanged(buildId);
+      if (buildId !== undefined) live.buildChanged(buildId);
+      if (publish !== undefined) live.publishChanged(publish);
     },
   };
 }

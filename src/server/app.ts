@@ -11,23 +11,28 @@ import { buildActions } from "./build-actions.ts";
 import { cloneOf } from "./credentials.ts";
 import { gitRemote } from "./git-remote.ts";
 import { addressOf, type Parts } from "./parts.ts";
+import { readPackageDetails } from "./changes/package-details.ts";
+import type { Housekeeping } from "./changes/housekeeping.ts";
 import { buildRoutes } from "./routes/build-routes.ts";
+import { changeRoutes } from "./routes/change-routes.ts";
+import { channelRoutes } from "./routes/channel-routes.ts";
 import { opsRoutes } from "./routes/ops-routes.ts";
 import { publishRoutes } from "./routes/publish-routes.ts";
 import { reportRoutes } from "./routes/report-routes.ts";
 import { statusRoutes } from "./routes/status-routes.ts";
 import { webRoutes } from "./routes/web-routes.ts";
 import { onlyWorkers } from "./routes/worker-auth.ts";
-import { channelHead } from "./store/channels.ts";
+import { openServed } from "./store/served.ts";
 import { receiveGithub } from "./webhook/receive.ts";
-import { yumRoutes } from "./yum-routes.ts";
+import { yumRoutes } from "./yum/routes.ts";
 
 /** Every route of the HTTP process, in the order in which they are asked. */
-export function createApp(parts: Parts): Express {
+export function createApp(parts: Parts & { readonly housekeeping: Housekeeping }): Express {
   const { config, logger, store } = parts;
   const readers = Router();
   readers.use(identify(parts.auth), requireVisitor);
-  const yum = yumRoutes({ ...parts, heads: { channel: (name) => channelHead(store, name) } });
+  const served = openServed(store);
+  const yum = yumRoutes({ ...parts, heads: served, refused: served.refused });
   const webhooks = receiveGithub({
     ...parts.intake,
     logger,
@@ -66,6 +71,8 @@ export function createApp(parts: Parts): Express {
       githubWebhookOn: config.githubWebhookSecrets.length > 0,
     }),
   );
+  app.use(changeRoutes({ ...parts, ...parts.auth }));
+  app.use(channelRoutes({ ...parts, ...parts.auth }));
   // Last of all: what nobody answers becomes a page that says so.
   app.use(
     webRoutes({
@@ -73,6 +80,7 @@ export function createApp(parts: Parts): Express {
       ...parts.auth,
       act: buildActions(parts),
       artifacts: { open: (sha256) => parts.artifacts.find(sha256) },
+      packageDetails: (file, page) => readPackageDetails(parts.layout, file, page),
       stopping: parts.stopping.signal,
     }),
   );

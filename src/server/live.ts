@@ -14,8 +14,10 @@ export function createLive(): Live {
   };
   return {
     buildChanged: (buildId) => void emitter.emit("build", buildId),
+    publishChanged: (change) => void emitter.emit("publish", change),
     logGrew: (log: LogKey, sizeBytes) => void emitter.emit("log", log, sizeBytes),
     onBuild: (listener) => on("build", listener),
+    onPublish: (listener) => on("publish", listener),
     onLog: (listener) => on("log", listener),
   };
 }

@@ -5,10 +5,16 @@ import { processEnv, type ServerConfig } from "../shared/config.ts";
 import type { Logger } from "../shared/logger.ts";
 import { openTickets } from "../shared/queues.ts";
 import { openTopicWriter } from "../shared/topics.ts";
+import { yumLayout } from "../yum/layout.ts";
+import { openBaseRepositories } from "../yum/base-repositories/base-repositories.ts";
+import { readKeyStatus } from "../yum/keys/key-status.ts";
+import { openResolver } from "../yum/resolve/resolver.ts";
 import { loadAdminToken } from "./admin-token.ts";
 import { createAnnouncer } from "./announcer.ts";
 import { openArtifactFiles } from "./artifact-files.ts";
 import { buildAssets } from "./assets.ts";
+import { channelActions } from "./changes/channel-actions.ts";
+import { openChanges } from "./changes/changes.ts";
 import type { AuthDeps } from "./auth.ts";
 import { watchRoom } from "./free-room.ts";
 import { gitCallers } from "./git-callers.ts";
@@ -60,6 +66,11 @@ export async function openParts(options: PartsOptions) {
   const roll = createWorkerRoll(now);
   /** As the asker spells it, unless a public address is set: behind a tunnel both may be right. */
   const publicUrlOf = (request: Request): string => config.publicUrl ?? addressOf(request);
+  const layout = yumLayout(inData("yum"));
+  const read = readStore(store, roll);
+  const resolver = openResolver(layout);
+  const baseRepositories = openBaseRepositories({ declared: config.baseRepositories, now });
+  baseRepositories.prepare();
   const hasRoom = watchRoom(config.dataDir, now);
   const git: GitRemoteDeps = {
     hasRoom,
@@ -90,7 +101,12 @@ export async function openParts(options: PartsOptions) {
     auth: authOf(store, admin.token, options, publicUrlOf),
     logs: openLogFiles(inData("logs")),
     artifacts: openArtifactFiles(inData("artifacts")),
-    read: readStore(store, roll),
+    read,
+    layout,
+    baseRepositories,
+    keyStatus: () => readKeyStatus(layout.keys),
+    changes: openChanges({ store, announcer, read, layout, resolver, baseRepositories }),
+    channelActions: channelActions({ store, announcer }),
     assets: await buildAssets(),
     yumDir: inData("yum"),
     keyFingerprint: () => readFingerprint(join(inData("yum"), "keys", "fingerprint")),

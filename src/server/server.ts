@@ -1,5 +1,6 @@
 import type { RequestListener, Server } from "node:http";
 import { createApp } from "./app.ts";
+import { startHousekeeping } from "./changes/housekeeping.ts";
 import { settleUnreadyBuilds } from "./git-remote.ts";
 import { openParts, type PartsOptions } from "./parts.ts";
 import { startReconciler, type Reconciler } from "./reconciler.ts";
@@ -41,7 +42,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const settlePushes = () => settleUnreadyBuilds(parts.git, { isStarting: false });
   reconciler = startReconciler({ ...parts, settlePushes });
   reconcile();
-  options.release(createApp(parts));
+  const housekeeping = startHousekeeping(parts);
+  options.release(createApp({ ...parts, housekeeping }));
 
   const link = parts.newToken();
   await store.write((tx) => addSignInLink(tx, link));
@@ -50,9 +52,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     adminTokenFile: parts.admin.file,
     close: async () => {
       reconciler?.close();
+      housekeeping.close();
       parts.stopping.abort();
       http.close();
       http.closeAllConnections();
+      await parts.baseRepositories.close();
       parts.topics.close();
       await parts.tickets.close();
       await parts.logs.close();

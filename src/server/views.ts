@@ -1,6 +1,8 @@
 import type { ForgeName } from "../domain/push.ts";
 import type { State } from "../domain/states.ts";
 import type { StepKind } from "../domain/step.ts";
+import type { ChangeCause, ChangeResult } from "../shared/channel-changes.ts";
+import type { ChannelSettings } from "../shared/channel-settings.ts";
 import type { FailureCard } from "../shared/protocol.ts";
 
 /** What pages and the API show, read from the store in a fixed number of queries. */
@@ -79,11 +81,14 @@ export interface PublishView {
   readonly endedAt: number | null;
   readonly durationMs: number | null;
   readonly keyFingerprint: string | null;
+  /** Worth telling, and no reason to stop. */
+  readonly warnings: readonly string[];
 }
 
 export interface PackageView {
   readonly nevra: string;
   readonly name: string;
+  readonly epoch: number;
   readonly version: string;
   readonly release: string;
   readonly arch: string;
@@ -92,12 +97,30 @@ export interface PackageView {
   readonly sizeBytes: number;
   readonly signedSha256: string;
   readonly fileName: string;
+  /** Who owns the name; empty for an imported package. */
   readonly repo: string;
-  readonly buildId: string;
-  readonly buildNumber: number;
+  /** Null for an imported package. */
+  readonly buildId: string | null;
+  readonly buildNumber: number | null;
   readonly publishedAt: number;
+  /** Hidden from every channel, and why. */
+  readonly yanked: {
+    readonly at: number;
+    readonly reason: string;
+    readonly refused: boolean;
+  } | null;
   /** Where it is listed now. */
   readonly listings: readonly { readonly channel: string; readonly target: string }[];
+}
+
+/** One name, as lists of packages show it. */
+export interface PackageNameView {
+  readonly name: string;
+  readonly summary: string;
+  readonly repo: string;
+  /** Channel → the newest version there, `epoch:version-release`. */
+  readonly newest: Readonly<Record<string, string>>;
+  readonly publishedAt: number;
 }
 
 export interface ArtifactView {
@@ -108,19 +131,43 @@ export interface ArtifactView {
   readonly target: string;
 }
 
-export interface ChannelView {
+export interface ChannelSummary {
   readonly name: string;
   /** 0 before the first publish. */
   readonly head: number;
   readonly updatedAt: number;
-  readonly targets: readonly string[];
-  /** Newest first within a name. */
-  readonly packages: readonly PackageView[];
-  readonly generations: readonly {
-    readonly number: number;
-    readonly buildId: string;
-    readonly createdAt: number;
-  }[];
+  /** What it was forked from; null for a channel of its own. */
+  readonly parent: { readonly name: string; readonly number: number } | null;
+  readonly expiresAt: number | null;
+  readonly settings: ChannelSettings;
+  /** Without layers; sorted. */
+  readonly targets: readonly { readonly name: string; readonly packages: number }[];
+}
+
+export interface ChannelView extends ChannelSummary {
+  /** The newest, up to a limit. */
+  readonly generations: readonly GenerationView[];
+}
+
+export interface GenerationView {
+  readonly number: number;
+  readonly createdAt: number;
+  readonly base: number;
+  readonly isPinned: boolean;
+  /** False once its files are swept: nothing can go back to it. */
+  readonly isKept: boolean;
+  /** Served name → the generation that has its metadata. */
+  readonly targets: Readonly<Record<string, number>>;
+  readonly causes: readonly ChangeCause[];
+  /** What hosts saw appear and go, up to a limit. */
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+}
+
+/** What promoting all of one channel would mean for hosts of another: names of their targets. */
+export interface PromotionCounts {
+  readonly added: number;
+  readonly updated: number;
 }
 
 export interface RepoView {
@@ -142,8 +189,33 @@ export interface ReadStore {
   buildByNumber(repo: string, number: number): Promise<BuildView | undefined>;
   repoByName(name: string): Promise<RepoView | undefined>;
   listRepos(): Promise<readonly RepoView[]>;
-  listChannels(): Promise<readonly { name: string; head: number; updatedAt: number }[]>;
+  listChannels(): Promise<readonly ChannelSummary[]>;
   channelByName(name: string): Promise<ChannelView | undefined>;
+  /** Counted from the records; kept for as long as neither channel moves. */
+  promotionCounts(
+    from: Pick<ChannelSummary, "name" | "head">,
+    to: Pick<ChannelSummary, "name" | "head">,
+  ): Promise<PromotionCounts>;
+  /** What a channel's target lists, by name and newest first within a name; pages by name. */
+  channelPackages(filter: {
+    readonly channel: string;
+    readonly target: string;
+    readonly query?: string;
+    readonly afterName?: string;
+    /** Names, not versions. */
+    readonly limit: number;
+  }): Promise<readonly PackageView[]>;
+  /** Names by prefix or part, in order. */
+  listPackages(filter: {
+    readonly query?: string;
+    readonly afterName?: string;
+    readonly limit: number;
+  }): Promise<readonly PackageNameView[]>;
+  /** Every version ever published under a name, newest first, up to 200. */
+  packagesByName(name: string): Promise<readonly PackageView[]>;
+  packageByNevra(nevra: string): Promise<PackageView | undefined>;
+  /** A change of channels that is no build's. */
+  changeById(publishId: string): Promise<ChangeResult | undefined>;
   /** How many builds there ever were, for `/metrics`: too much to count for each page. */
   buildCounts(): Promise<Readonly<Partial<Record<State, number>>>>;
   /** Numbers for pages, `/healthz` and `/metrics`: of what is under way, so they cost little. */
@@ -179,12 +251,21 @@ export interface LogKey {
   readonly step: string;
 }
 
+/** A publish, a build's or not, that is in another state or has come further. */
+export interface PublishChange {
+  readonly id: string;
+  /** Names of all channels that it touches. */
+  readonly channels: readonly string[];
+}
+
 /** Tells open pages of this process that something changed. Whoever misses it reads the record. */
 export interface Live {
   /** A build, its jobs, steps or publish changed. */
   buildChanged(buildId: string): void;
+  publishChanged(change: PublishChange): void;
   /** A log has new bytes, up to `sizeBytes`. */
   logGrew(log: LogKey, sizeBytes: number): void;
   onBuild(listener: (buildId: string) => void): () => void;
+  onPublish(listener: (change: PublishChange) => void): () => void;
   onLog(listener: (log: LogKey, sizeBytes: number) => void): () => void;
 }

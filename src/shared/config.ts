@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { isTargetName } from "../domain/channel.ts";
 import { isRepoPattern } from "../domain/repo-patterns.ts";
 import type { LogLevel } from "./logger.ts";
 
@@ -48,6 +49,7 @@ export function readServerConfig(env: Env) {
     githubReadToken: read.optionalSecret("TATARA_GITHUB_READ_TOKEN"),
     repos: read.listOf("TATARA_REPOS", ["*"], isRepoPattern, "a pattern such as * or acme/*"),
     defaultTarget: read.text("TATARA_DEFAULT_TARGET", "debian12.x86_64"),
+    baseRepositories: read.baseRepositories("TATARA_BASE_REPOSITORIES"),
     waitingBuildsMax: read.integer("TATARA_WAITING_BUILDS_MAX", 1_000, { min: 1, max: 100_000 }),
   };
   return read.finish(config);
@@ -75,7 +77,11 @@ export function readBuildWorkerConfig(env: Env) {
 
 export function readPublishWorkerConfig(env: Env) {
   const read = settingReader(env);
-  const config = { ...common(read), ...worker(read) };
+  const config = {
+    ...common(read),
+    ...worker(read),
+    baseRepositories: read.baseRepositories("TATARA_BASE_REPOSITORIES"),
+  };
   return read.finish(config);
 }
 
@@ -103,6 +109,12 @@ export function readSupervisorConfig(env: Env) {
   return read.finish(config);
 }
 
+/** A target and the addresses of the repositories that its hosts have anyway. */
+export interface TargetRepositories {
+  readonly target: string;
+  readonly urls: readonly string[];
+}
+
 /** The command line's: which server, and who asks. */
 export function readClientConfig(env: Env) {
   const read = settingReader(env);
@@ -128,6 +140,33 @@ function worker(read: SettingReader) {
     redisUrl: read.required("TATARA_REDIS_URL"),
     workerName: read.matching("TATARA_WORKER_NAME", "", /^[a-z0-9-]{0,40}$/, "a-z, 0-9 and -"),
   };
+}
+
+/** `el9.x86_64=https://… https://…; el9.aarch64=file:///…` */
+function readTargetRepositories(
+  name: string,
+  text: string,
+  problems: string[],
+): readonly TargetRepositories[] {
+  const entries = text.split(";").map((entry) => entry.trim());
+  return entries
+    .filter((entry) => entry !== "")
+    .map((entry) => {
+      const [, target = "", addresses = ""] = /^([^=\s]*)\s*=(.*)$/s.exec(entry) ?? [];
+      const urls = addresses.split(/\s+/).filter((address) => address !== "");
+      if (!isTargetName(target) || urls.length === 0)
+        problems.push(
+          `${name}: ${entry}: target=address is expected, such as el9.x86_64=https://…`,
+        );
+      for (const address of urls)
+        if (!/^(?:https?|file):\/\//.test(address) || !URL.canParse(address))
+          problems.push(`${name}: ${address}: an address with https:, http: or file: is expected`);
+        else if (new URL(address).username !== "")
+          problems.push(
+            `${name}: ${target} has an address with a user; it would stand in warnings`,
+          );
+      return { target, urls };
+    });
 }
 
 type SettingReader = ReturnType<typeof settingReader>;
@@ -170,6 +209,7 @@ function settingReader(env: Env) {
     integer,
     url,
     secret,
+    baseRepositories: (name: string) => readTargetRepositories(name, value(name) ?? "", problems),
     text: (name: string, fallback: string) => value(name) ?? fallback,
     optional: (name: string) => value(name),
     optionalUrl: (name: string) => (value(name) === undefined ? undefined : url(name, "http://x")),

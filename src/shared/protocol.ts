@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { STEP_KINDS } from "../domain/step.ts";
+import { channelSettings } from "./channel-settings.ts";
 import { INFRA_FAULT_CODES, USER_FAULT_CODES } from "../domain/faults.ts";
 
 /**
@@ -8,7 +9,7 @@ import { INFRA_FAULT_CODES, USER_FAULT_CODES } from "../domain/faults.ts";
  * Answers: 204 nothing to claim; 409 `{error:"stale"}` the lease is lost; 422 a user fault that only
  * the server can see; 5xx or no answer: send again while the lease lives. Everything may be sent twice.
  */
-export const PROTOCOL = { lowest: 1, highest: 1 } as const;
+export const PROTOCOL = { lowest: 2, highest: 2 } as const;
 export const LEASE_HEADER = "x-tatara-lease";
 
 /** Paths, so that both sides spell them once. Ids are URL-safe by construction. */
@@ -29,7 +30,9 @@ export const PATHS = {
   publishHeartbeat: (id: string) => `/worker/v1/publish/${id}/heartbeat`,
   publishPackage: (id: string, sha256: string) => `/worker/v1/publish/${id}/packages/${sha256}`,
   publishCheck: (id: string) => `/worker/v1/publish/${id}/check`,
-  publishSwitch: (id: string) => `/worker/v1/publish/${id}/switch`,
+  publishSwitch: () => "/worker/v1/publish/switch",
+  publishDone: (id: string) => `/worker/v1/publish/${id}/done`,
+  publishProgress: (id: string) => `/worker/v1/publish/${id}/progress`,
   publishFail: (id: string) => `/worker/v1/publish/${id}/fail`,
   publishFault: (id: string) => `/worker/v1/publish/${id}/fault`,
   publishHandBack: (id: string) => `/worker/v1/publish/${id}/hand-back`,
@@ -187,6 +190,8 @@ export const endMessage = z.object({
   reason: z.string().max(1_000).nullable(),
   failure: failureCard.nullable(),
   packages: z.array(builtPackage).max(500),
+  /** The text of the repository's errata file, if it has one. */
+  errata: z.string().max(256_000).nullish(),
 });
 export type EndMessage = z.infer<typeof endMessage>;
 
@@ -218,22 +223,155 @@ export const nevra = z.object({
   arch: z.string().min(1).max(64),
 });
 
-export const publishGrant = z.object({
-  publishId: id,
-  lease,
+/** A package that is in the pool already. */
+export const pooledPackage = z.object({
+  nevra: z.string(),
+  sha256,
+  fileName: z.string(),
+  sizeBytes: z.number().int().positive(),
+  target: z.string(),
+});
+export type PooledPackageFacts = z.infer<typeof pooledPackage>;
+
+/** A channel as a grant tells of it. */
+export const grantedChannel = z.object({
+  name: z.string(),
+  /** The generation that it points at now; 0 before its first. */
+  head: z.number().int().nonnegative(),
+  settings: channelSettings,
+});
+export type GrantedChannel = z.infer<typeof grantedChannel>;
+
+/** What `dnf updateinfo` tells about one update. */
+export const advisory = z.object({
+  id: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$/),
+  type: z.enum(["security", "bugfix", "enhancement", "newpackage"]),
+  severity: z.enum(["Critical", "Important", "Moderate", "Low", "None"]),
+  title: z.string().max(500),
+  description: z.string().max(16_000),
+  issuedAt: instant,
+  references: z
+    .array(
+      z.object({
+        type: z.enum(["cve", "bugzilla", "self", "other"]),
+        id: z.string().max(200),
+        href: z.string().max(2_000),
+        title: z.string().max(500),
+      }),
+    )
+    .max(200),
+  rebootSuggested: z.boolean(),
+});
+export type Advisory = z.infer<typeof advisory>;
+
+/** An advisory and the packages that carry its update. */
+export const listedAdvisory = advisory.extend({ nevras: z.array(z.string()).min(1) });
+export type ListedAdvisory = z.infer<typeof listedAdvisory>;
+
+/** What else a repository may carry: comps and modules, passed through as they were given. */
+export const passedThrough = z.object({
+  target: z.string(),
+  type: z.enum(["group", "modules"]),
+  /** Null takes it away. */
+  text: z.string().max(8_000_000).nullable(),
+});
+export type PassedThrough = z.infer<typeof passedThrough>;
+
+/** A change of what a channel lists; all packages are in the pool. */
+export const channelEdit = z.object({
+  channel: grantedChannel,
+  add: z.array(pooledPackage),
+  remove: z.array(z.object({ target: z.string(), nevra: z.string() })),
+  /** About packages of `add`. */
+  advisories: z.array(listedAdvisory),
+  extras: z.array(passedThrough),
+  /** Make all metadata anew: settings or keys changed, or the operator wants whole segments. */
+  rewrite: z.boolean(),
+});
+export type ChannelEdit = z.infer<typeof channelEdit>;
+
+const grantBase = z.object({ publishId: id, lease });
+
+/** A build's packages, to be published all together. */
+export const buildPublishGrant = grantBase.extend({
+  kind: z.literal("build"),
   build: buildFacts,
-  /** Where it goes, each with the generation that it points at now. */
-  channels: z.array(z.object({ name: z.string(), head: z.number().int().nonnegative() })).min(1),
+  /** The commit's message, whose trailers may make an advisory. */
+  message: z.string(),
+  /** The repository's errata file, as the build worker found it; null: none. */
+  errata: z.string().nullable(),
+  channels: z.array(grantedChannel).min(1),
   packages: z.array(builtPackage).min(1),
 });
-export type PublishGrant = z.infer<typeof publishGrant>;
+export type BuildPublishGrant = z.infer<typeof buildPublishGrant>;
 
-/** Asks whether these identities may be published: NEVRAs are immutable. */
+/** Promote, yank, retention, settings: what the server worked out, to be done. */
+export const editGrant = grantBase.extend({
+  kind: z.literal("edit"),
+  edits: z.array(channelEdit).min(1),
+});
+export type EditGrant = z.infer<typeof editGrant>;
+
+/** Undo, and a new child channel: the lists of another generation under a new number. */
+export const restoreGrant = grantBase.extend({
+  kind: z.literal("restore"),
+  channel: grantedChannel,
+  from: z.object({ channel: z.string(), number: z.number().int().positive() }),
+});
+export type RestoreGrant = z.infer<typeof restoreGrant>;
+
+/** RPMs of a folder on the publish worker's host. */
+export const importGrant = grantBase.extend({
+  kind: z.literal("import"),
+  channel: grantedChannel,
+  target: z.string(),
+  folder: z.string(),
+  /** For packages that another key has signed. */
+  foreignSignatures: z.enum(["refuse", "resign", "keep"]),
+});
+export type ImportGrant = z.infer<typeof importGrant>;
+
+/** What nobody can be using any more is deleted: all but the generations named here, and what they need. */
+export const sweepGrant = grantBase.extend({
+  kind: z.literal("sweep"),
+  keep: z.array(z.object({ channel: z.string(), numbers: z.array(z.number().int().positive()) })),
+  /** Signed RPMs that no listing and no grace needs. */
+  dropPackages: z.array(z.object({ sha256, fileName: z.string() })),
+  /** Files younger than this stay in any case. */
+  graceMs: z.number().int().nonnegative(),
+  dryRun: z.boolean(),
+});
+export type SweepGrant = z.infer<typeof sweepGrant>;
+
+export const publishGrant = z.discriminatedUnion("kind", [
+  buildPublishGrant,
+  editGrant,
+  restoreGrant,
+  importGrant,
+  sweepGrant,
+]);
+export type PublishGrant = z.infer<typeof publishGrant>;
+export type PublishKind = PublishGrant["kind"];
+
+/**
+ * Asks whether these identities may be published to the publish's channels: NEVRAs are immutable,
+ * names have owners, versions go up.
+ */
 export const publishCheckRequest = z.object({
   packages: z
-    .array(z.object({ nevra, unsignedSha256: sha256 }))
+    .array(
+      z.object({
+        nevra,
+        unsignedSha256: sha256,
+        target: z.string(),
+        /** Names only, without the package's own name and without files and sonames. */
+        provides: z.array(z.string()).max(10_000),
+        obsoletes: z.array(z.string()).max(10_000),
+        conflicts: z.array(z.string()).max(10_000),
+      }),
+    )
     .min(1)
-    .max(500),
+    .max(5_000),
 });
 export const publishCheckAnswer = z.object({
   packages: z.array(
@@ -245,6 +383,10 @@ export const publishCheckAnswer = z.object({
       takenBy: z.string().nullable(),
     }),
   ),
+  /** What the server's own rules refuse; all of them at once. */
+  refusals: z.array(refusal),
+  /** Worth telling, and no reason to stop. */
+  warnings: z.array(z.string()),
 });
 export type PublishCheckRequest = z.infer<typeof publishCheckRequest>;
 export type PublishCheckAnswer = z.infer<typeof publishCheckAnswer>;
@@ -257,12 +399,18 @@ export const publishedPackage = z.object({
   signedSha256: sha256,
   sizeBytes: z.number().int().positive(),
   fileName: z.string(),
-  /** Where it is listed: the job's target, `…-source` or `…-debug`. */
-  target: z.string(),
+  /** Of the source package; empty for one itself. */
+  sourceRpm: z.string().max(300),
+  buildTime: instant,
+  /** Where it is listed: the job's targets, `…-source` or `…-debug`. */
+  targets: z.array(z.string()).min(1),
 });
 export type PublishedPackage = z.infer<typeof publishedPackage>;
 
-/** A staged generation: everything is on disk and fsynced, nobody is served from it yet. */
+/**
+ * Staged generations: everything is on disk and fsynced, nobody is served from them yet. One switch
+ * carries every publish that waited, and is one transaction for all of them.
+ */
 export const switchRequest = z.object({
   generations: z.array(
     z.object({
@@ -270,27 +418,67 @@ export const switchRequest = z.object({
       /** The generation it was built on; the pointer moves only from there. */
       base: z.number().int().nonnegative(),
       number: z.number().int().positive(),
-      /** Targets and for each the newest generation that changed it (`n` itself for those touched now). */
+      /** Served name (with layers) → the newest generation that changed it. */
       targets: z.record(z.string(), z.number().int().positive()),
+      /** Target (without layers) → how many packages it lists. */
+      counts: z.record(z.string(), z.number().int().nonnegative()),
     }),
   ),
-  packages: z.array(publishedPackage),
-  durationMs: z.number(),
+  publishes: z
+    .array(
+      z.object({
+        publishId: id,
+        leaseToken: z.string(),
+        /** Of a build or an import; empty for the others, whose packages the server named itself. */
+        packages: z.array(publishedPackage),
+        advisories: z.array(listedAdvisory),
+        warnings: z.array(z.string().max(2_000)).max(100),
+        durationMs: z.number(),
+      }),
+    )
+    .min(1),
   keyFingerprint: z.string(),
 });
 export type SwitchRequest = z.infer<typeof switchRequest>;
 
-export const switchAnswer = z.union([
+export const switchAnswer = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("live") }),
-  /** Another publish came first: assemble again on these. */
+  /** Somebody else's publish came first: assemble again on these. */
   z.object({
     kind: z.literal("moved"),
     channels: z.array(z.object({ name: z.string(), head: z.number().int() })),
   }),
-  /** Cancelled meanwhile: drop what was staged. */
-  z.object({ kind: z.literal("cancelled") }),
+  /** Nothing has moved. These must leave the batch; the others may be staged again. */
+  z.object({
+    kind: z.literal("refused"),
+    publishes: z
+      .array(
+        z.object({
+          publishId: id,
+          /** `stale`: its lease is lost. `cancelled`: the server has ended it. `taken`: see `refusal`. */
+          why: z.enum(["stale", "cancelled", "taken"]),
+          refusal: refusal.nullable(),
+        }),
+      )
+      .min(1),
+  }),
 ]);
 export type SwitchAnswer = z.infer<typeof switchAnswer>;
+
+/** The end of a publish that made no generation: a sweep, or an edit that changed nothing. */
+export const publishDoneMessage = z.object({
+  durationMs: z.number(),
+  /** For the operator: what was done, or would be. */
+  report: z.array(z.string()).max(10_000),
+});
+export type PublishDoneMessage = z.infer<typeof publishDoneMessage>;
+
+/** How far an import or a rewrite has come; shown while it runs. */
+export const publishProgressMessage = z.object({
+  done: z.number().int().nonnegative(),
+  total: z.number().int().nonnegative(),
+  note: z.string().max(200),
+});
 
 export const publishFailMessage = z.object({ failure: failureCard });
 

@@ -149,7 +149,7 @@ test("doctor finds this Tatara well, says that one user runs it all, and tells n
   const evidenceOf = (name: string) => checks.find((check) => check.name === name)?.evidence;
   expect(evidenceOf("redis")).toContain("noeviction");
   expect(evidenceOf("separation")).toContain("the separation is none");
-  expect(evidenceOf("signing key")).toMatch(/^[0-9A-F]{40}$/);
+  expect(evidenceOf("signing key")).toMatch(/^[0-9A-F]{40}, never expires$/);
   expect(stdout).not.toContain(tatara.token);
 });
 

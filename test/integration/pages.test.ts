@@ -33,8 +33,31 @@ const PAGES = {
   "log-not-started": "/repos/acme/hello/47/package",
   channels: "/channels",
   channel: "/channels/dev",
-  "channel-empty": "/channels/stable",
+  "channel-branch": "/channels/acme.hello.feature-new-greeting",
+  "channel-layers": "/channels/stable",
+  "channel-empty": "/channels/nightly",
+  "channel-none-found": "/channels/dev?q=zzz",
+  packages: "/packages",
+  "packages-none": "/packages?q=zzz",
+  package: "/packages/hello",
+  "package-yanked":
+    "/packages/hello?nevra=hello-1.4.0-1.55.g51c09aa.debian12.x86_64&files-from=200#chosen",
+  "change-live": "/changes/p-done",
+  "change-failed": "/changes/p-refused",
+  "change-waiting": "/changes/p-waiting",
   login: "/login",
+};
+
+/** For whoever may act. */
+const ADMIN_PAGES = {
+  "channels-admin": "/channels",
+  "channel-admin": "/channels/dev",
+  "package-admin": "/packages/hello",
+  "passed-admin": "/repos/acme/hello/45",
+  "sheet-promote": "/change?kind=promote&all=1&from=dev&to=testing",
+  "sheet-undo": "/change?kind=undo&channel=stable",
+  "sheet-yank": "/change?kind=yank&package=hello-1.3.2-1.debian12.x86_64",
+  "change-live-admin": "/changes/p-done",
 };
 
 const LOOKS = {
@@ -43,27 +66,25 @@ const LOOKS = {
   phone: { colorScheme: "light", viewport: { width: 320, height: 640 }, deviceScaleFactor: 2 },
 } as const;
 
-describe.each(Object.entries(LOOKS))("in %s", (look, options) => {
+describe.each(Object.entries(LOOKS))("in %s", (kind, options) => {
   test("every page is legible, fits its window, and does nothing that its policy refuses", async () => {
     await using server = await startWebServer(READING);
     const { page, complaints } = await openPage(browser, options);
 
     for (const [name, path] of Object.entries(PAGES)) {
-      const response = await page.goto(server.url + path);
-      await page.locator("main").waitFor();
-      if (name === "log") await page.locator(".log-chunk").first().waitFor();
-      const overflow = await page
-        .locator("html")
-        .evaluate((root) => Math.max(0, root.scrollWidth - root.clientWidth));
-      const pale = await paleTexts(page);
-      await shoot(page, `${name}-${look}`);
+      await look(page, `${name}-${kind}`, server.url + path);
+    }
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
 
-      expect({ name, status: response?.status(), overflow, pale }).toEqual({
-        name,
-        status: 200,
-        overflow: 0,
-        pale: [],
-      });
+  test("so is every page and sheet of whoever may act", async () => {
+    await using server = await startWebServer();
+    const { page, complaints } = await openPage(browser, options);
+    await page.goto(`${server.url}/login?t=one-time`);
+
+    for (const [name, path] of Object.entries(ADMIN_PAGES)) {
+      await look(page, `${name}-${kind}`, server.url + path);
     }
     expect(complaints).toEqual([]);
     await page.context().close();
@@ -76,7 +97,7 @@ describe.each(Object.entries(LOOKS))("in %s", (look, options) => {
 
     await page.goto(server.url);
 
-    await shoot(page, `empty-${look}`);
+    await shoot(page, `empty-${kind}`);
     expect(await page.locator("main").textContent()).toContain(
       `git remote add tatara ${server.url}`,
     );
@@ -200,6 +221,39 @@ test("dark and light can be chosen, and stay chosen", async () => {
     .evaluate((root) => root.ownerDocument.defaultView?.getComputedStyle(root).backgroundColor);
   expect(background).toBe("rgb(15, 18, 22)");
 });
+
+/** Opens a page, looks at it, and keeps a picture. */
+async function look(page: Page, name: string, url: string): Promise<void> {
+  const response = await page.goto(url);
+  await page.locator("main").waitFor();
+  if (name.startsWith("log-") && url.endsWith("/unit")) {
+    await page.locator(".log-chunk").first().waitFor();
+  }
+  const overflow = await page
+    .locator("html")
+    .evaluate((root) => Math.max(0, root.scrollWidth - root.clientWidth));
+  const pale = await paleTexts(page);
+  const nameless = await namelessControls(page);
+  await shoot(page, name);
+
+  expect({ name, status: response?.status(), overflow, pale, nameless }).toEqual({
+    name,
+    status: 200,
+    overflow: 0,
+    pale: [],
+    nameless: [],
+  });
+}
+
+/** What can be used and has no name, in the eyes of programs that read pages aloud. */
+async function namelessControls(page: Page): Promise<readonly string[]> {
+  const tree = await page.locator("body").ariaSnapshot();
+  return tree
+    .split("\n")
+    .filter((line) =>
+      /^\s*- (?:button|link|textbox|combobox|checkbox|searchbox)(?: \[|:|$)/.test(line),
+    );
+}
 
 function empty({ records }: WebServer): void {
   const fresh = memoryRecords();

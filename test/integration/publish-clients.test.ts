@@ -1,15 +1,18 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openFragments } from "../../workers/publish/fragments.ts";
-import { stageGeneration } from "../../workers/publish/generation.ts";
+import { DEFAULT_CHANNEL_SETTINGS } from "../../src/shared/channel-settings.ts";
+import { yumLayout } from "../../src/yum/layout.ts";
+import { openEngine } from "../../workers/publish/engine/engine.ts";
 import { openPool } from "../../workers/publish/pool.ts";
+import { NO_CHANGE } from "../../workers/publish/prepared.ts";
 import { openSigner } from "../../workers/publish/sign.ts";
 import { dnfClient } from "../support/dnf-client.ts";
 import type { DnfClient } from "../support/dnf-client.ts";
 import { makeRpm, makeRpms } from "../support/make-rpm.ts";
 import { makeKeysDir, startPublishRig } from "../support/publish-rig.ts";
 import type { PublishRig } from "../support/publish-rig.ts";
+import { silentLogger } from "../support/silent-logger.ts";
 import type { PublishEnd } from "../support/publish-server.ts";
 
 const TARGET = "debian12.x86_64";
@@ -36,12 +39,6 @@ afterAll(async () => {
 async function publish(...rpms: Parameters<PublishRig["publish"]>[0]): Promise<void> {
   const end: PublishEnd | undefined = await rig.publish(rpms);
   if (end?.kind !== "live") throw new Error(JSON.stringify(end));
-}
-
-/** Where the channel's pointer is, in the file system. */
-function headFile(name: string): string {
-  const head = rig.server.heads.get("dev")?.targets[TARGET] ?? 0;
-  return join(rig.yumDir, "channels/dev/g", String(head), TARGET, "repodata", name);
 }
 
 /** Changes a file as nobody should, for as long as `work` runs. */
@@ -126,9 +123,14 @@ describe("a host refuses", () => {
   });
 
   test("an index whose bytes were changed", async () => {
-    await using other = await dnfClient({ repoUrl: `${rig.server.url}/yum/dev.repo` });
+    // The server reads an index once, so it must be changed before.
+    await using tamperer = await startPublishRig(keys);
+    const end = await tamperer.publish([await makeRpm({ name: "tampered" })]);
+    expect(end?.kind).toBe("live");
+    await using other = await dnfClient({ repoUrl: `${tamperer.server.url}/yum/dev.repo` });
+    const index = join(tamperer.yumDir, "channels/dev/g/1", TARGET, "repodata/repomd.xml");
 
-    await tampered(headFile("repomd.xml"), 400, async () => {
+    await tampered(index, 400, async () => {
       const end = await other.makecache();
 
       expect(end.code).not.toBe(0);
@@ -155,39 +157,32 @@ async function serveUnsigned(
   target: PublishRig,
   rpm: Awaited<ReturnType<typeof makeRpm>>,
 ): Promise<void> {
-  const { yumDir, dataDir } = target;
-  const stagingDir = join(yumDir, "staging");
-  const path = join(stagingDir, rpm.fileName);
+  const { dataDir } = target;
+  const layout = yumLayout(target.yumDir);
+  const path = join(layout.staging, rpm.fileName);
   await writeFile(path, rpm.bytes);
   const file = { sha256: rpm.sha256, sizeBytes: rpm.bytes.length, fileName: rpm.fileName };
-  const fragments = openFragments(yumDir);
-  const drafts = await fragments.draft([{ ...file, path }], join(stagingDir, "drafts"), never);
-  const draft = drafts.get(rpm.sha256);
-  if (draft === undefined) throw new Error("createrepo_c made nothing.");
-  await fragments.keep(rpm.sha256, draft, stagingDir);
-  await openPool(yumDir).add({
-    ...file,
-    path,
-    unsignedSha256: rpm.sha256,
-    accepted: Promise.resolve(),
-  });
-  const keysDir = join(dataDir, "keys");
-  const verifierDir = join(stagingDir, "other-verifier");
-  const options = { keysDir, publicDir: join(yumDir, "keys"), verifierDir, now: Date.now };
-  const signer = await openSigner(options, never);
-  const listed = { nevra: "unsigned-1.0-1.noarch", sha256: rpm.sha256, fileName: rpm.fileName };
-  await stageGeneration(
+  const pooled = { ...file, path, unsignedSha256: undefined, buildTime: 1_700_000_000 };
+  await openPool(layout).add({ ...pooled, accepted: Promise.resolve() });
+
+  const keys = { keysDir: join(dataDir, "keys"), publicDir: layout.keys };
+  const verifierDir = join(layout.staging, "other-verifier");
+  const signer = await openSigner({ ...keys, verifierDir, now: Date.now }, never);
+  const engine = await openEngine({ layout, signer, logger: silentLogger, now: Date.now });
+  const listed = { ...file, nevra: "unsigned-1.0-1.noarch", path };
+  await engine.stage(
     {
       channel: "dev",
       head: 0,
-      known: undefined,
-      builtFor: "nobody",
-      additions: new Map([[TARGET, [listed]]]),
-      stagingDir: join(stagingDir, "generation"),
+      settings: DEFAULT_CHANNEL_SETTINGS,
+      builtFor: ["nobody"],
+      edit: { ...NO_CHANGE, add: new Map([[TARGET, [listed]]]) },
+      stagingDir: join(layout.staging, "generation"),
       storing: Promise.resolve(),
     },
-    { yumDir, fragments, signer, now: Date.now },
     never,
   );
+  await engine.close();
+  await signer.close();
   target.server.heads.set("dev", { head: 1, targets: { [TARGET]: 1 } });
 }

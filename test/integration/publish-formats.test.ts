@@ -1,10 +1,10 @@
 import { execFile } from "node:child_process";
-import { cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { SwitchRequest } from "../../src/shared/protocol.ts";
+import type { PublishedPackage, SwitchRequest } from "../../src/shared/protocol.ts";
 import { makeRpm, readRpm } from "../support/make-rpm.ts";
 import type { MadeRpm } from "../support/make-rpm.ts";
 import { makeKeysDir, startPublishRig } from "../support/publish-rig.ts";
@@ -21,17 +21,38 @@ afterAll(async () => {
   await keys[Symbol.asyncDispose]();
 });
 
-/** Paths of a generation's documents by name, e.g. `primary`. */
-async function documentPath(rig: PublishRig, number: number, name: string): Promise<string> {
-  const files = await rig.files(`channels/dev/g/${number}/${TARGET}`);
-  const found = files.find((file) => file.endsWith(`-${name}.xml.gz`));
-  return join(rig.yumDir, found ?? name);
+/** A generation as a client has it once it has fetched all: a folder with `repodata`. */
+async function fetchRepodata(rig: PublishRig, number: number, folder: string): Promise<void> {
+  const url = `${rig.server.url}/yum/dev/${TARGET}/g/${number}/`;
+  await mkdir(join(folder, "repodata"), { recursive: true });
+  const fetchTo = async (path: string): Promise<Buffer> => {
+    const response = await fetch(url + path);
+    if (response.status !== 200) throw new Error(`${path}: ${response.status}`);
+    const bytes = Buffer.from(await response.arrayBuffer());
+    await writeFile(join(folder, path), bytes);
+    return bytes;
+  };
+  const repomd = (await fetchTo("repodata/repomd.xml")).toString();
+  await fetchTo("repodata/repomd.xml.asc");
+  for (const [, path = ""] of repomd.matchAll(/<location href="([^"]+)"/g)) await fetchTo(path);
 }
 
 describe("what others read in it", () => {
   let rig: PublishRig;
+  let fetched: string;
   let request: SwitchRequest;
+  let packages: readonly PublishedPackage[];
   let unsigned: readonly MadeRpm[];
+
+  /** Where a document is, e.g. `primary`. */
+  async function documentPath(name: string): Promise<string> {
+    const names = await readdir(join(fetched, "repodata"));
+    return join(
+      fetched,
+      "repodata",
+      names.find((file) => file.endsWith(`-${name}.xml.gz`)) ?? name,
+    );
+  }
 
   beforeAll(async () => {
     rig = await startPublishRig(keys);
@@ -47,8 +68,12 @@ describe("what others read in it", () => {
     const end = await rig.publish(unsigned);
     if (end?.kind !== "live") throw new Error(JSON.stringify(end));
     request = end.request;
+    ({ packages } = end.publish);
+    fetched = await mkdtemp(join(tmpdir(), "tatara-repodata-"));
+    await fetchRepodata(rig, 1, fetched);
   });
   afterAll(async () => {
+    await rm(fetched, { recursive: true });
     await rig[Symbol.asyncDispose]();
   });
 
@@ -58,7 +83,7 @@ describe("what others read in it", () => {
     await exec("rpmkeys", ["--dbpath", db, "--import", key]);
     const level = ["--dbpath", db, "--define", "_pkgverify_level signature", "-K"];
 
-    const { stdout } = await exec("rpmkeys", [...level, ...request.packages.map(poolPathOf)]);
+    const { stdout } = await exec("rpmkeys", [...level, ...packages.map(poolPathOf)]);
 
     expect(stdout.match(/: digests signatures OK$/gm)).toHaveLength(4);
     await rm(db, { recursive: true });
@@ -68,7 +93,7 @@ describe("what others read in it", () => {
     const home = await mkdtemp(join(tmpdir(), "tatara-home-"));
     const options = { env: { ...process.env, GNUPGHOME: home } };
     await exec("gpg", ["--batch", "--import", join(rig.yumDir, "keys", "tatara.asc")], options);
-    const repomd = join(rig.yumDir, "channels/dev/g/1", TARGET, "repodata/repomd.xml");
+    const repomd = join(fetched, "repodata/repomd.xml");
     const args = ["--batch", "--status-fd", "1", "--verify", `${repomd}.asc`, repomd];
 
     const { stdout } = await exec("gpg", args, options);
@@ -88,7 +113,7 @@ describe("what others read in it", () => {
       "print(root.get('packages'), *sorted(p.find(name).text for p in root))",
     ].join("\n");
 
-    const primary = await documentPath(rig, 1, "primary");
+    const primary = await documentPath("primary");
     const { stdout } = await exec("python3", ["-c", script, primary]);
 
     expect(stdout.trim()).toBe("4 epoch he+llo hello tight");
@@ -96,7 +121,7 @@ describe("what others read in it", () => {
 
   test("createrepo_c makes the very same fragments of the signed files", async () => {
     const folder = await mkdtemp(join(tmpdir(), "tatara-createrepo-"));
-    for (const published of request.packages) {
+    for (const published of packages) {
       const { signedSha256, fileName } = published;
       await mkdir(join(folder, "p", signedSha256), { recursive: true });
       await cp(poolPathOf(published), join(folder, "p", signedSha256, fileName));
@@ -106,7 +131,7 @@ describe("what others read in it", () => {
 
     for (const name of ["primary", "filelists", "other"]) {
       const theirs = await packagesIn(join(folder, "repodata", `${name}.xml.gz`));
-      const ours = await packagesIn(await documentPath(rig, 1, name));
+      const ours = await packagesIn(await documentPath(name));
       expect(ours).toEqual(theirs);
     }
     await rm(folder, { recursive: true });
@@ -114,9 +139,8 @@ describe("what others read in it", () => {
 
   test("mergerepo_c parses a generation as it parses its own", async () => {
     const folder = await mkdtemp(join(tmpdir(), "tatara-merge-"));
-    const repo = join(rig.yumDir, "channels/dev/g/1", TARGET);
 
-    await exec("mergerepo_c", ["--no-database", "--all", "--repo", repo, "--outputdir", folder]);
+    await exec("mergerepo_c", ["--no-database", "--all", "--repo", fetched, "--outputdir", folder]);
 
     const { stdout } = await exec("sh", ["-c", 'zcat "$1"/repodata/*primary*', "sh", folder]);
     expect(stdout.match(/<package /g)).toHaveLength(4);
@@ -125,7 +149,7 @@ describe("what others read in it", () => {
 
   test("without its signature a file is what the build made, byte for byte as rpmsign leaves it", async () => {
     const folder = await mkdtemp(join(tmpdir(), "tatara-delsign-"));
-    for (const published of request.packages) {
+    for (const published of packages) {
       const ours = join(folder, "ours.rpm");
       const theirs = join(folder, "theirs.rpm");
       await cp(poolPathOf(published), ours);
@@ -154,7 +178,7 @@ describe("what others read in it", () => {
     await exec("gpgconf", ["--kill", "all"], { env: { ...process.env, GNUPGHOME: home } });
   }
 
-  function poolPathOf({ signedSha256, fileName }: SwitchRequest["packages"][number]): string {
+  function poolPathOf({ signedSha256, fileName }: PublishedPackage): string {
     return join(rig.yumDir, "pool", signedSha256.slice(0, 2), signedSha256, fileName);
   }
 });
@@ -172,7 +196,11 @@ describe("the key", () => {
     expect(mode & 0o777).toBe(0o700);
     expect(listing.stdout).toMatch(/^sec:u:4096:1:/m);
     expect(second.publisher.fingerprint).toBe(rig.publisher.fingerprint);
-    expect(await rig.files("keys")).toEqual(["keys/fingerprint", "keys/tatara.asc"]);
+    expect(await rig.files("keys")).toEqual([
+      "keys/fingerprint",
+      "keys/status.json",
+      "keys/tatara.asc",
+    ]);
     const text = await readFile(join(rig.yumDir, "keys", "tatara.asc"), "utf8");
     expect(text).toMatch(/^-----BEGIN PGP PUBLIC KEY BLOCK-----/);
   });

@@ -145,11 +145,12 @@ describe("the worker's process", () => {
     await using redis = await startRedis();
     await using rig = await startPublishRig(keys);
     rig.server.scripted.switchAnswers.push(...Array.from({ length: 3 }, () => () => 503));
+    const rpm = await makeRpm({ name: "next" });
     const lost = rig.server.offer({ packages: [{ rpm: await makeRpm({ name: "lost" }) }] });
     await using _ = await startWorker(rig, redis.redisUrl);
     await until(() => rig.server.scripted.switchAnswers.length < 3, true);
 
-    const next = rig.server.offer({ packages: [{ rpm: await makeRpm({ name: "next" }) }] });
+    const next = rig.server.offer({ packages: [{ rpm }] });
     rig.server.grant(lost);
 
     await until(() => rig.server.endOf(next)?.kind, "live");

@@ -1,17 +1,17 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
+import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Stopped } from "../../src/domain/stop.ts";
-import type { SwitchRequest } from "../../src/shared/protocol.ts";
+import type { PublishedPackage, SwitchRequest } from "../../src/shared/protocol.ts";
 import { makeRpm, makeRpms, readRpm } from "../support/make-rpm.ts";
 import type { MadeRpm } from "../support/make-rpm.ts";
+import { listed, live } from "../support/publish-ends.ts";
 import { makeKeysDir, startPublishRig } from "../support/publish-rig.ts";
 import type { PublishRig } from "../support/publish-rig.ts";
-import type { PublishEnd } from "../support/publish-server.ts";
 
 const exec = promisify(execFile);
 const TARGET = "debian12.x86_64";
@@ -24,24 +24,8 @@ afterAll(async () => {
   await keys[Symbol.asyncDispose]();
 });
 
-function liveRequest(end: PublishEnd | undefined): SwitchRequest {
-  if (end?.kind !== "live") throw new Error(`The publish is not live: ${JSON.stringify(end)}`);
-  return end.request;
-}
-
 function rawRpm(fileName: string, bytes: Buffer): MadeRpm {
   return { fileName, bytes, sha256: createHash("sha256").update(bytes).digest("hex") };
-}
-
-/** `debian12.x86_64/hello-1.0-1.noarch` for all that a generation lists. */
-async function listed(rig: PublishRig, channel: string, number: number): Promise<string[]> {
-  const path = join(rig.yumDir, "channels", channel, "g", String(number), "generation.json");
-  const { targets } = JSON.parse(await readFile(path, "utf8")) as {
-    targets: Record<string, { packages: { nevra: string }[] }>;
-  };
-  return Object.entries(targets).flatMap(([target, { packages }]) =>
-    packages.map(({ nevra }) => `${target}/${nevra}`),
-  );
 }
 
 describe("what is published", () => {
@@ -53,9 +37,10 @@ describe("what is published", () => {
 
     const end = await rig.publish(rpms);
 
-    const { generations } = liveRequest(end);
+    const { generations } = live(end);
     const targets = { [TARGET]: 1, [`${TARGET}-debug`]: 1, [`${TARGET}-source`]: 1 };
-    expect(generations).toEqual([{ channel: "dev", base: 0, number: 1, targets }]);
+    const counts = { [TARGET]: 2, [`${TARGET}-debug`]: 1, [`${TARGET}-source`]: 1 };
+    expect(generations).toEqual([{ channel: "dev", base: 0, number: 1, targets, counts }]);
     expect((await listed(rig, "dev", 1)).toSorted()).toEqual([
       `${TARGET}-debug/hello-debuginfo-1.0-1.noarch`,
       `${TARGET}-source/hello-1.0-1.src`,
@@ -74,7 +59,10 @@ describe("what is published", () => {
     const end = await rig.publish([second]);
 
     const targets = { [TARGET]: 2, [`${TARGET}-source`]: 1 };
-    expect(liveRequest(end).generations).toEqual([{ channel: "dev", base: 1, number: 2, targets }]);
+    const counts = { [TARGET]: 2, [`${TARGET}-source`]: 1 };
+    expect(live(end).generations).toEqual([
+      { channel: "dev", base: 1, number: 2, targets, counts },
+    ]);
     expect(await listed(rig, "dev", 2)).toEqual([
       `${TARGET}/hello-1.0-1.noarch`,
       `${TARGET}/hello-1.0-2.noarch`,
@@ -91,7 +79,7 @@ describe("what is published", () => {
 
     const end = await rig.publish([], { packages, channels: ["dev", "stable"] });
 
-    const { generations } = liveRequest(end);
+    const { generations } = live(end);
     expect(generations.map(({ channel }) => channel)).toEqual(["dev", "stable"]);
     expect(await listed(rig, "stable", 1)).toEqual([
       `${TARGET}/hello-1.0-1.noarch`,
@@ -108,18 +96,17 @@ describe("what is published", () => {
 
     const ends = await Promise.all(rpms.map((rpm) => rig.publish([rpm])));
 
-    const numbers = ends.map((end) => liveRequest(end).generations[0]?.number);
-    expect(new Set(numbers)).toEqual(new Set([1, 2, 3, 4]));
-    expect(await listed(rig, "dev", 4)).toHaveLength(4);
+    const numbers = ends.map((end) => live(end).generations[0]?.number ?? 0);
+    expect(await listed(rig, "dev", Math.max(...numbers))).toHaveLength(4);
   });
 
   test("the same content again is no new generation and ends live", async () => {
     await using rig = await startPublishRig(keys);
     const rpm = await makeRpm({ name: "hello" });
-    const first = liveRequest(await rig.publish([rpm]));
+    const first = live(await rig.publish([rpm]));
     const before = await rig.files();
 
-    const again = liveRequest(await rig.publish([rpm]));
+    const again = live(await rig.publish([rpm]));
 
     expect(again.generations).toEqual([]);
     expect(again.packages).toEqual(first.packages);
@@ -129,9 +116,9 @@ describe("what is published", () => {
   test("the same content goes to another channel with the signature it has", async () => {
     await using rig = await startPublishRig(keys);
     const rpm = await makeRpm({ name: "hello" });
-    const first = liveRequest(await rig.publish([rpm]));
+    const first = live(await rig.publish([rpm]));
 
-    const other = liveRequest(await rig.publish([rpm], { channels: ["stable"] }));
+    const other = live(await rig.publish([rpm], { channels: ["stable"] }));
 
     expect(other.generations.map(({ channel, number }) => [channel, number])).toEqual([
       ["stable", 1],
@@ -164,37 +151,37 @@ describe("what is refused", () => {
     [
       "a file that is no RPM",
       () => rawRpm("hello-1.0-1.noarch.rpm", Buffer.from("#!/bin/sh\n".repeat(100))),
-      "it is not an RPM",
+      "The file is not an RPM.",
     ],
     [
       "a list of other files, which rpm would follow",
       () => rawRpm("hello-1.0-1.noarch.rpm", Buffer.from("/etc/hostname\n".repeat(20))),
-      "it is not an RPM",
+      "The file is not an RPM.",
     ],
     [
       "a file that is cut off in its payload",
       ({ fileName, bytes }) => rawRpm(fileName, bytes.subarray(0, -40)),
-      "its digests do not hold",
+      "bytes follow its signatures",
     ],
     [
       "a file that is cut off in its header",
       ({ fileName, bytes }) => rawRpm(fileName, bytes.subarray(0, 4_700)),
-      "it ends within its header",
+      "The RPM ends within its header",
     ],
     [
       "a header of which one bit is changed",
       ({ fileName, bytes }) => rawRpm(fileName, flipped(bytes, 5_000)),
-      "its digests do not hold",
+      "The digest of the RPM's",
     ],
     [
       "a header that claims to be huge",
       ({ fileName, bytes }) => rawRpm(fileName, withHeaderSize(bytes, 0x7fffffff)),
-      "its header claims",
+      "The RPM's header claims",
     ],
     [
       "a file under another package's name",
       ({ bytes }) => rawRpm("bash-5.2-1.noarch.rpm", bytes),
-      "its header says that it is hello-1.0-1.noarch.rpm",
+      "Its header says that it is hello-1.0-1.noarch.rpm.",
     ],
   ])("%s", async (_, spoil, message) => {
     await using rig = await startPublishRig(keys);
@@ -220,22 +207,25 @@ describe("what is refused", () => {
     expect(end).toMatchObject({ kind: "failed", failure: { code: "PACKAGE_INVALID" } });
     const excerpt = end?.kind === "failed" ? end.failure.excerpt : "";
     expect(excerpt.split("\n").toSorted()).toEqual([
-      `foreign-1.0-1.aarch64.rpm: it is for aarch64, the target ${TARGET} is not`,
-      "other-1.0-1.noarch.rpm: its header says that it is hello-1.0-1.noarch.rpm",
+      `foreign-1.0-1.aarch64.rpm: It is for aarch64, the target ${TARGET} is not.`,
+      "other-1.0-1.noarch.rpm: Its header says that it is hello-1.0-1.noarch.rpm.",
     ]);
   });
 
   test("a package that somebody signed already", async () => {
     await using rig = await startPublishRig(keys);
     const rpm = await makeRpm({ name: "hello" });
-    const { packages } = liveRequest(await rig.publish([rpm]));
+    const { packages } = live(await rig.publish([rpm]));
     const signed = await readRpm(poolPath(rig, packages[0]));
 
     const end = await rig.publish([signed]);
 
     expect(end).toMatchObject({
       kind: "failed",
-      failure: { title: expect.stringContaining("signed already") as string },
+      failure: {
+        code: "PACKAGE_SIGNED",
+        title: expect.stringContaining("signed already") as string,
+      },
     });
   });
 
@@ -246,7 +236,7 @@ describe("what is refused", () => {
 
     const end = await rig.publish([rpm]);
 
-    const title = "hello-1.0-1.noarch.rpm: its metadata cannot be written as XML.";
+    const title = expect.stringContaining("XML") as string;
     expect(end).toMatchObject({ kind: "failed", failure: { code: "PACKAGE_INVALID", title } });
   });
 
@@ -290,7 +280,7 @@ describe("when things go wrong on the way", () => {
 
     await rig.publisher.publish(grant, new AbortController().signal);
 
-    const { generations } = liveRequest(rig.server.endOf(id));
+    const { generations } = live(rig.server.endOf(id));
     expect(generations.map(({ base }) => base)).toEqual([1]);
     const number = generations[0]?.number ?? 0;
     expect(await listed(rig, "dev", number)).toEqual([
@@ -301,7 +291,12 @@ describe("when things go wrong on the way", () => {
 
   test("a publish that was cancelled leaves no generation behind", async () => {
     await using rig = await startPublishRig(keys);
-    rig.server.scripted.switchAnswers.push(() => ({ kind: "cancelled" }));
+    rig.server.scripted.switchAnswers.push(({ publishes }) => ({
+      kind: "refused",
+      publishes: publishes.map(({ publishId }) => {
+        return { publishId, why: "cancelled", refusal: null };
+      }),
+    }));
 
     const end = await rig.publish([await makeRpm({ name: "hello" })]);
 
@@ -327,8 +322,8 @@ describe("when things go wrong on the way", () => {
 
     expect(first).toEqual({ kind: "handed-back" });
     expect(staged.status).toBe(404);
-    expect(liveRequest(second).packages).toEqual(seen[0]?.packages);
-    expect(liveRequest(second).generations[0]?.number).toBe(2);
+    expect(live(second).packages).toEqual(seen[0]?.publishes[0]?.packages);
+    expect(live(second).generations[0]?.number).toBe(2);
     expect(await rig.files("channels/dev/g/1").catch(() => [])).toEqual([]);
     expect(await rig.files("pool")).toHaveLength(1);
   });
@@ -363,7 +358,7 @@ describe("when things go wrong on the way", () => {
   });
 });
 
-function poolPath(rig: PublishRig, published: SwitchRequest["packages"][number] | undefined) {
+function poolPath(rig: PublishRig, published: PublishedPackage | undefined) {
   const { signedSha256 = "", fileName = "" } = published ?? {};
   return join(rig.yumDir, "pool", signedSha256.slice(0, 2), signedSha256, fileName);
 }

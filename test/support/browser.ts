@@ -46,7 +46,7 @@ export async function openPage(
 
 /** Saves what the page looks like, for people to look at: `test/output/pages/<name>.png`. */
 export async function shoot(page: Page, name: string): Promise<void> {
-  await page.screenshot({ path: `${SHOTS}${name}.png`, animations: "disabled" });
+  await page.screenshot({ path: `${SHOTS}${name}.png`, animations: "disabled", fullPage: true });
 }
 
 type Rgb = readonly [red: number, green: number, blue: number];

@@ -22,6 +22,10 @@ export interface RpmWish {
   readonly defines?: readonly string[];
   /** More lines for the preamble, e.g. `Requires: x`. */
   readonly preamble?: readonly string[];
+  /** More commands for `%install`. */
+  readonly install?: readonly string[];
+  /** More lines for `%files`. */
+  readonly files?: readonly string[];
   /** Sections in front of `%changelog`, e.g. a subpackage. */
   readonly sections?: readonly string[];
 }
@@ -93,8 +97,10 @@ function specOf(wish: RpmWish): string {
     ...(wish.randomBytes === undefined
       ? []
       : [`head -c ${wish.randomBytes} /dev/urandom > %{buildroot}/usr/share/${name}/random`]),
+    ...(wish.install ?? []),
     "%files",
     `/usr/share/${name}`,
+    ...(wish.files ?? []),
     ...(wish.sections ?? []),
     "%changelog",
     "* Mon Jan 01 2024 Ada Example <ada@example.com> - 1.0-1",

@@ -1,13 +1,19 @@
 import { EventEmitter } from "node:events";
 import { Readable } from "node:stream";
+import { compareEvr } from "../../src/domain/rpm-version.ts";
+import type { ChangeCause, ChangeResult } from "../../src/shared/channel-changes.ts";
+import { DEFAULT_CHANNEL_SETTINGS } from "../../src/shared/channel-settings.ts";
 import type {
   BuildView,
   ChannelView,
+  GenerationView,
   JobView,
   Live,
   LogFiles,
   LogKey,
+  PackageNameView,
   PackageView,
+  PublishChange,
   ReadStore,
   RepoView,
   StepView,
@@ -20,6 +26,9 @@ export interface MemoryRecords {
   readonly builds: BuildView[];
   readonly repos: RepoView[];
   readonly channels: ChannelView[];
+  /** Of all channels: each says where it is listed. */
+  readonly packages: PackageView[];
+  readonly changes: ChangeResult[];
   counts: Counts;
 }
 
@@ -27,6 +36,8 @@ export function memoryRecords(): MemoryRecords {
   return {
     builds: [],
     repos: [],
+    packages: [],
+    changes: [],
     channels: ["dev", "testing", "stable"].map((name) => anEmptyChannel(name)),
     counts: {
       jobsQueued: 0,
@@ -41,7 +52,7 @@ export function memoryRecords(): MemoryRecords {
 }
 
 export function memoryReadStore(records: MemoryRecords): ReadStore {
-  const { builds, repos, channels } = records;
+  const { builds, repos, channels, packages, changes } = records;
   const copy = <T>(value: T): Promise<T> => Promise.resolve(structuredClone(value));
   return {
     listBuilds: ({ repo, state, limit, beforeAt }) =>
@@ -58,12 +69,74 @@ export function memoryReadStore(records: MemoryRecords): ReadStore {
       copy(builds.find((build) => build.repo === repo && build.number === number)),
     repoByName: (name) => copy(repos.find((repo) => repo.name === name)),
     listRepos: () => copy(repos),
-    listChannels: () =>
-      copy(channels.map(({ name, head, updatedAt }) => ({ name, head, updatedAt }))),
+    listChannels: () => copy(channels.map(({ generations: _generations, ...one }) => one)),
     channelByName: (name) => copy(channels.find((channel) => channel.name === name)),
+    promotionCounts: (from, to) => copy(countPromotion(packages, from.name, to.name)),
+    channelPackages: ({ channel, target, ...page }) =>
+      copy(
+        pageOf(
+          packages.filter(({ listings }) =>
+            listings.some((place) => place.channel === channel && place.target === target),
+          ),
+          page,
+        ),
+      ),
+    listPackages: (page) => {
+      const versions = Map.groupBy(pageOf(packages, page), ({ name }) => name);
+      return copy([...versions.values()].flatMap(nameView));
+    },
+    packagesByName: (name) =>
+      copy(packages.filter((one) => one.name === name).toSorted(newestFirst)),
+    packageByNevra: (nevra) => copy(packages.find((one) => one.nevra === nevra)),
+    changeById: (publishId) => copy(changes.find((change) => change.publishId === publishId)),
     buildCounts: () => copy({ passed: builds.length }),
     counts: () => copy(records.counts),
   };
+}
+
+function countPromotion(packages: readonly PackageView[], from: string, to: string) {
+  const newestIn = (channel: string) => {
+    const listed = packages.filter(
+      ({ arch, listings }) => arch !== "src" && listings.some((place) => place.channel === channel),
+    );
+    return Map.groupBy(listed.toSorted(newestFirst), ({ name }) => name);
+  };
+  const there = newestIn(to);
+  const counts = { added: 0, updated: 0 };
+  for (const [name, [newest]] of newestIn(from)) {
+    const [before] = there.get(name) ?? [];
+    if (before === undefined) counts.added += 1;
+    else if (newest !== undefined && compareEvr(newest, before) > 0) counts.updated += 1;
+  }
+  return counts;
+}
+
+function newestFirst(a: PackageView, b: PackageView): number {
+  return compareEvr(b, a);
+}
+
+/** By name, the newest first within one; a page holds so many names. */
+function pageOf(
+  packages: readonly PackageView[],
+  page: { readonly query?: string; readonly afterName?: string; readonly limit: number },
+): readonly PackageView[] {
+  const found = packages
+    .filter(({ name }) => name.includes(page.query ?? "") && name > (page.afterName ?? ""))
+    .toSorted((a, b) => (a.name === b.name ? newestFirst(a, b) : a.name < b.name ? -1 : 1));
+  const names = [...new Set(found.map(({ name }) => name))].slice(0, page.limit);
+  return found.filter(({ name }) => names.includes(name));
+}
+
+function nameView(versions: readonly PackageView[]): readonly PackageNameView[] {
+  const [first] = versions;
+  if (first === undefined) return [];
+  const { name, summary, repo, publishedAt } = first;
+  const newest: Record<string, string> = {};
+  for (const { epoch, version, release, listings } of versions.toReversed()) {
+    const evr = `${epoch === 0 ? "" : `${epoch}:`}${version}-${release}`;
+    for (const { channel } of listings) newest[channel] = evr;
+  }
+  return [{ name, summary, repo, publishedAt, newest }];
 }
 
 /** Logs in memory that keep the promises of `LogFiles`. */
@@ -91,10 +164,19 @@ export function memoryLogFiles(): LogFiles & { set(log: LogKey, text: string | U
 }
 
 export function memoryLive(): Live & { listeners(): number } {
-  const emitter = new EventEmitter<{ build: [string]; log: [LogKey, number] }>();
+  const emitter = new EventEmitter<{
+    build: [string];
+    publish: [PublishChange];
+    log: [LogKey, number];
+  }>();
   emitter.setMaxListeners(0);
   return {
     buildChanged: (buildId) => void emitter.emit("build", buildId),
+    publishChanged: (change) => void emitter.emit("publish", change),
+    onPublish: (listener) => {
+      emitter.on("publish", listener);
+      return () => void emitter.off("publish", listener);
+    },
     logGrew: (log, sizeBytes) => void emitter.emit("log", log, sizeBytes),
     onBuild: (listener) => {
       emitter.on("build", listener);
@@ -104,7 +186,10 @@ export function memoryLive(): Live & { listeners(): number } {
       emitter.on("log", listener);
       return () => void emitter.off("log", listener);
     },
-    listeners: () => emitter.listenerCount("build") + emitter.listenerCount("log"),
+    listeners: () =>
+      emitter.listenerCount("build") +
+      emitter.listenerCount("publish") +
+      emitter.listenerCount("log"),
   };
 }
 
@@ -167,7 +252,43 @@ export function aStep(some: Partial<StepView> & { readonly name: string }): Step
 }
 
 export function anEmptyChannel(name: string): ChannelView {
-  return { name, head: 0, updatedAt: 0, targets: [], packages: [], generations: [] };
+  return {
+    name,
+    head: 0,
+    updatedAt: 0,
+    parent: null,
+    expiresAt: null,
+    settings: DEFAULT_CHANNEL_SETTINGS,
+    targets: [],
+    generations: [],
+  };
+}
+
+export function aGeneration(
+  some: Partial<GenerationView> & { readonly number: number; readonly createdAt: number },
+): GenerationView {
+  return {
+    base: some.number - 1,
+    isPinned: false,
+    isKept: true,
+    targets: { "debian12.x86_64": some.number },
+    causes: [aCause()],
+    added: [],
+    removed: [],
+    ...some,
+  };
+}
+
+/** A build of `acme/hello` that was published. */
+export function aCause(some: Partial<ChangeCause> = {}): ChangeCause {
+  return {
+    publishId: "p-1",
+    kind: "build",
+    by: "push",
+    note: "",
+    build: { id: "bld-passed", repo: "acme/hello", number: 45 },
+    ...some,
+  };
 }
 
 export function aPackage(
@@ -180,6 +301,7 @@ export function aPackage(
   return {
     nevra: `${name}-${version}-${release}.${arch}`,
     name,
+    epoch: 0,
     version,
     release,
     arch,
@@ -191,6 +313,7 @@ export function aPackage(
     repo: "acme/hello",
     buildId: "bld-passed",
     buildNumber: 45,
+    yanked: null,
     listings: [{ channel: "dev", target: "debian12.x86_64" }],
     ...some,
   };

@@ -21,6 +21,8 @@ export interface PublishRig extends AsyncDisposable {
   publish(rpms: readonly MadeRpm[], offer?: Partial<Offer>): Promise<PublishEnd | undefined>;
   /** A further attempt at a publish. */
   again(publishId: string, signal?: AbortSignal): Promise<PublishEnd | undefined>;
+  /** Offers, grants and does anything else than a build's packages. */
+  run(make: Parameters<PublishServer["offerGrant"]>[0]): Promise<PublishEnd | undefined>;
   /** A new life of the publisher, after another process worked on the data folder. */
   reopen(): Promise<void>;
   /** Files below `yum`, by path, without the publisher's own working folder. */
@@ -29,41 +31,50 @@ export interface PublishRig extends AsyncDisposable {
 
 /** `keysDir`: a key made earlier, since making one takes seconds. A given data folder is left to the caller. */
 export async function startPublishRig(
-  options: { readonly keysDir?: string; readonly dataDir?: string } = {},
+  options: {
+    readonly keysDir?: string;
+    readonly dataDir?: string;
+    readonly now?: () => number;
+  } = {},
 ): Promise<PublishRig> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), "tatara-publish-")));
   const yumDir = join(dataDir, "yum");
   if (options.keysDir) await cp(options.keysDir, join(dataDir, "keys"), { recursive: true });
   const server = await startPublishServer({ yumDir });
+  const { now = Date.now } = options;
   const lines: string[] = [];
   const write = (line: string) => void lines.push(line);
   const logger = createLogger({ process: "publish", level: "debug", now: Date.now, write });
   const client = serverClient({ url: server.url, token: server.token });
   const never = new AbortController().signal;
-  const open = () => openPublisher({ server: client, dataDir, logger, now: Date.now }, never);
+  const open = () => openPublisher({ server: client, dataDir, logger, now }, never);
   const close = async (): Promise<void> => {
+    await rig?.publisher.close();
     await server[Symbol.asyncDispose]();
     if (!options.dataDir) await rm(dataDir, { recursive: true, force: true });
   };
+  let rig: PublishRig | undefined;
   const publisher = await open().catch(async (err: unknown) => {
     await close();
     throw err;
   });
 
-  const rig: PublishRig = {
+  const made: PublishRig = {
     dataDir,
     yumDir,
     server,
     publisher,
     lines,
     again: async (publishId, signal = never) => {
-      await rig.publisher.publish(server.grant(publishId), signal);
+      await made.publisher.publish(server.grant(publishId), signal);
       return server.endOf(publishId);
     },
     publish: (rpms, offer = {}) =>
-      rig.again(server.offer({ packages: rpms.map((rpm) => ({ rpm })), ...offer })),
+      made.again(server.offer({ packages: rpms.map((rpm) => ({ rpm })), ...offer })),
+    run: (make) => made.again(server.offerGrant(make)),
     reopen: async () => {
-      rig.publisher = await open();
+      await made.publisher.close();
+      made.publisher = await open();
     },
     files: async (below = ".") => {
       const entries = await readdir(join(yumDir, below), { recursive: true, withFileTypes: true });
@@ -75,7 +86,14 @@ export async function startPublishRig(
     },
     [Symbol.asyncDispose]: close,
   };
-  return rig;
+  rig = made;
+  return made;
+}
+
+/** A second passes whenever it is looked at, so that no two signatures are alike. */
+export function fastClock(): () => number {
+  let now = Date.now();
+  return () => (now += 1_000);
 }
 
 /** A folder with a key in it, for rigs that need not make their own. */

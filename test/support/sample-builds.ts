@@ -180,6 +180,7 @@ function passed(now: number): BuildView {
       endedAt: publishedAt,
       durationMs: 80,
       keyFingerprint: FINGERPRINT,
+      warnings: [],
     },
     packages: [
       aPackage({ publishedAt }),

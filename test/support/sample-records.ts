@@ -1,11 +1,7 @@
 import type { BuildView } from "../../src/server/views.ts";
-import {
-  aPackage,
-  memoryLogFiles,
-  memoryRecords,
-  type MemoryRecords,
-} from "./memory-read-store.ts";
+import { memoryLogFiles, memoryRecords, type MemoryRecords } from "./memory-read-store.ts";
 import { FINGERPRINT, MINUTE, sampleBuilds } from "./sample-builds.ts";
+import { fillChannels } from "./sample-channels.ts";
 import { testLog } from "./sample-log.ts";
 
 export interface Sample {
@@ -41,50 +37,9 @@ export function sampleRecords(now: number): Sample {
   const builds = sampleBuilds(now);
   records.builds.push(...builds);
   records.counts = { ...records.counts, liveWorkers: 2, jobsRunning: 1, jobsQueued: 1 };
-  fillChannel(records, now);
+  fillChannels(records, now);
   for (const build of builds) fillLogs(logs, build);
   return { records, logs, keyFingerprint: FINGERPRINT };
-}
-
-function fillChannel(records: MemoryRecords, now: number): void {
-  const channel = records.channels.findIndex(({ name }) => name === "dev");
-  const publishedAt = now - 30 * MINUTE;
-  records.channels[channel] = {
-    name: "dev",
-    head: 412,
-    updatedAt: publishedAt,
-    targets: ["debian12.x86_64", "debian12.x86_64-source"],
-    packages: [
-      aPackage({ publishedAt }),
-      aPackage({
-        publishedAt: publishedAt - 5 * 60 * MINUTE,
-        release: "1.56.g8d02f4e.debian12",
-        buildNumber: 41,
-      }),
-      aPackage({
-        publishedAt: publishedAt - 9 * 60 * MINUTE,
-        release: "1.55.g51c09aa.debian12",
-        buildNumber: 40,
-      }),
-      aPackage({
-        publishedAt,
-        name: "hello-doc",
-        arch: "noarch",
-        sizeBytes: 240_110,
-        summary: "Documentation of hello",
-      }),
-      aPackage({
-        publishedAt,
-        arch: "src",
-        listings: [{ channel: "dev", target: "debian12.x86_64-source" }],
-      }),
-    ],
-    generations: [412, 411, 410].map((number) => ({
-      number,
-      buildId: "bld-passed",
-      createdAt: publishedAt - (412 - number) * 5 * 60 * MINUTE,
-    })),
-  };
 }
 
 function fillLogs(logs: Sample["logs"], build: BuildView): void {

@@ -8,6 +8,8 @@ import { webRoutes } from "../../src/server/routes/web-routes.ts";
 import { createLogger } from "../../src/shared/logger.ts";
 import type { BuildView, LogKey, StepView } from "../../src/server/views.ts";
 import { memoryLive, memoryReadStore } from "./memory-read-store.ts";
+import { someDetails } from "./sample-changes.ts";
+import { sampleChanges } from "./sample-channels.ts";
 import { sampleRecords, type Sample } from "./sample-records.ts";
 
 export const ADMIN_TOKEN = "admin-token-of-the-tests-0123456789";
@@ -71,6 +73,14 @@ export async function startWebServer(some: Partial<WebDeps> = {}): Promise<WebSe
         },
       },
       artifacts: { open: () => Promise.resolve(undefined) },
+      changes: sampleChanges(sample.records),
+      channelActions: {
+        pin: (channel, { generation, isPinned }) => {
+          acts.push(`${isPinned ? "pin" : "unpin"} ${channel} ${generation ?? 0}`);
+          return Promise.resolve({ isPinned });
+        },
+      },
+      packageDetails: () => Promise.resolve(someDetails()),
       ...some,
     }),
   );

@@ -2,9 +2,15 @@ import { parseArgs } from "node:util";
 import type { Figure, Violation } from "./invariants/violation.ts";
 import { runKillSuite } from "./kill-suite.ts";
 import type { Suite } from "./suite.ts";
+import { runKillSweep } from "./yum/kill-sweep.ts";
+import { runRaceSuite } from "./yum/race-suite.ts";
 
 /** `npm run torture -- --suite kill --count 100 --seed 7`: hurts a whole Tatara, then counts. */
-const SUITES: Readonly<Record<string, Suite>> = { kill: runKillSuite };
+const SUITES: Readonly<Record<string, Suite>> = {
+  kill: runKillSuite,
+  "publish-race": runRaceSuite,
+  "publisher-kill": runKillSweep,
+};
 const FIGURES = [
   "lost",
   "duplicated",

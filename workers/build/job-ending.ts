@@ -21,8 +21,9 @@ export type Ending =
   /** The plan itself said that there is nothing to do. */
   | { readonly how: "told" };
 
-export function endPassed(packages: EndMessage["packages"]): Ending {
-  return { how: "end", message: { state: "passed", reason: null, failure: null, packages } };
+export function endPassed(packages: EndMessage["packages"], errata: string | null = null): Ending {
+  const message: EndMessage = { state: "passed", reason: null, failure: null, packages, errata };
+  return { how: "end", message };
 }
 
 export function endFailed(failure: NonNullable<EndMessage["failure"]>): Ending {

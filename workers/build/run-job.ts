@@ -18,6 +18,7 @@ import type { FailedStep } from "./job-steps.ts";
 import { begin, openJob, ownerOf } from "./job.ts";
 import type { Job, RunJobDeps } from "./job.ts";
 import type { Lease } from "./lease.ts";
+import { readErrata } from "./source/read-errata.ts";
 import { planJob } from "./source/plan-job.ts";
 import { TESTS_AT_ONCE_MAX, prepareContainers } from "./prepare.ts";
 import type { Packaging, Prepared } from "./prepare.ts";
@@ -87,11 +88,10 @@ async function runSteps(job: Job): Promise<Ending> {
   const packages = await runPackage(job, ahead);
   if (packages.state === "failed") return failed(job, packages, commit);
   const { target } = job.grant;
-  return endPassed(
-    packages.files.map(({ fileName, sha256, sizeBytes }) => {
-      return { fileName, sha256, sizeBytes, target };
-    }),
-  );
+  const built = packages.files.map(({ fileName, sha256, sizeBytes }) => {
+    return { fileName, sha256, sizeBytes, target };
+  });
+  return endPassed(built, await readErrata(commit, job.signal));
 }
 
 function openNetwork(job: Job): Promise<NetworkHandle> | undefined {

@@ -9,7 +9,11 @@ export interface ClaimDeps {
   readonly server: ServerClient;
   readonly worker: string;
   /** Resolves when the publish has ended, however it did. Never rejects. */
-  readonly publish: (grant: PublishGrant, signal: AbortSignal) => Promise<void>;
+  readonly publish: (
+    grant: PublishGrant,
+    signal: AbortSignal,
+    onPrepared: () => void,
+  ) => Promise<void>;
 }
 
 export interface Claimer {
@@ -21,31 +25,45 @@ export interface Claimer {
   idle(): Promise<void>;
 }
 
-/** Publishes under way at once: they prepare side by side, and switch one after the other. */
-const PUBLISHES_MAX = 4;
+/** Publishes that prepare at once; files are streamed, so what bounds them is the processor. */
+const PREPARING_MAX = 16;
+/** Those that wait for their turn cost nothing but a heartbeat. */
+const CLAIMED_MAX = 256;
 const POLL_MS = 30_000;
 /** While the server is away: it comes back within seconds. */
 const POLL_AGAIN_MS = 1_000;
 
 export function claimPublishes(deps: ClaimDeps, shutdown: AbortSignal): Claimer {
   const running = new Set<Promise<void>>();
+  const preparing = new Set<string>();
   let asked = 0;
   let claiming: Promise<void> | undefined;
 
   const start = (grant: PublishGrant): void => {
-    const work = runWithLease(grant, deps, shutdown).finally(() => {
+    const attempt = `${grant.publishId} ${grant.lease.attempt}`;
+    preparing.add(attempt);
+    // A ticket may have come while all hands were full. What cannot be heard now, the poll hears.
+    const lookAgain = (): void => void takeAll().catch(() => undefined);
+    const onPrepared = (): void => {
+      const wereFull = !hasRoom();
+      preparing.delete(attempt);
+      if (wereFull) lookAgain();
+    };
+    const work = runWithLease(grant, deps, { shutdown, onPrepared }).finally(() => {
       running.delete(work);
-      // A ticket may have come while all hands were full. What cannot be heard now, the poll hears.
-      takeAll().catch(() => undefined);
+      lookAgain();
     });
     running.add(work);
   };
+
+  const hasRoom = (): boolean =>
+    preparing.size < PREPARING_MAX && running.size < CLAIMED_MAX && !shutdown.aborted;
 
   const claimAll = async (): Promise<void> => {
     // Whoever asks while we claim may know of work that the last answer did not.
     for (let heard = -1; heard !== asked;) {
       heard = asked;
-      while (running.size < PUBLISHES_MAX && !shutdown.aborted) {
+      while (hasRoom()) {
         const grant = await claim(deps, shutdown);
         if (grant === undefined) break;
         start(grant);
@@ -91,13 +109,13 @@ async function claim(
 async function runWithLease(
   grant: PublishGrant,
   { server, publish }: ClaimDeps,
-  shutdown: AbortSignal,
+  { shutdown, onPrepared }: { readonly shutdown: AbortSignal; readonly onPrepared: () => void },
 ): Promise<void> {
   const stop = new AbortController();
   const ended = new AbortController();
   const lease = keepLease({ grant, server, stop: (why) => stop.abort(why) }, ended.signal);
   try {
-    await publish(grant, AbortSignal.any([stop.signal, shutdown]));
+    await publish(grant, AbortSignal.any([stop.signal, shutdown]), onPrepared);
   } finally {
     ended.abort();
     // Whatever else was begun for this publish, such as another fetch, ends with it.

@@ -1,85 +1,56 @@
-import { chmod, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { InfraFault } from "../../src/domain/faults.ts";
-import { runCommand } from "./run-command.ts";
+import { withGpgHome } from "../../src/yum/keys/gpg.ts";
+import { openRing } from "../../src/yum/keys/key-changes.ts";
+import type { KeyRing } from "../../src/yum/keys/key-ring.ts";
+import { readSecretKey } from "./openpgp.ts";
+import type { SigningKey } from "./openpgp.ts";
 
-/** What the key's home gives out: the secret key for signing, the public one for everybody. */
-export interface ExportedKey {
-  readonly fingerprint: string;
-  readonly secretKey: Buffer;
-  readonly publicKey: string;
+/** Secret keys by fingerprint, and why others could not be read. */
+export interface SecretKeys {
+  readonly keys: ReadonlyMap<string, SigningKey>;
+  readonly problems: readonly unknown[];
 }
 
-const KEY_NAME = "Tatara package signing";
-const MAKE_TIMEOUT_MS = 300_000;
-const GPG_TIMEOUT_MS = 30_000;
-
-/**
- * Reads the signing key from its GnuPG home, and makes one at first start: RSA 4096, which every rpm
- * since EL7 can check; without a passphrase, since nobody is there to type it: the folder's mode
- * protects it; without an expiry, which would stop every publish one day.
- */
-export async function readOrMakeKey(keysDir: string, signal: AbortSignal): Promise<ExportedKey> {
-  await mkdir(keysDir, { recursive: true, mode: 0o700 });
-  await chmod(keysDir, 0o700);
-  // The agent's socket is in the home, and a socket's path may have 107 bytes only.
-  const folder = await mkdtemp(join(tmpdir(), "tatara-gpg-"));
-  const home = join(folder, "home");
-  try {
-    await symlink(keysDir, home);
-    const fingerprint = (await findKey(home, signal)) ?? (await makeKey(home, signal));
-    const publicKey = await gpg(home, ["--armor", "--export", fingerprint], signal);
-    const secretKey = await gpg(home, ["--export-secret-keys", fingerprint], signal);
-    return { fingerprint, secretKey, publicKey: publicKey.toString("utf8") };
-  } finally {
-    await endAgent(home);
-    await rm(folder, { recursive: true, force: true });
-  }
-}
-
-/**
- * The first key that can sign: an operator may have put in one of their own. If there are only
- * others, expired or revoked, no new one is made in silence: every host would have to trust it.
- */
-async function findKey(home: string, signal: AbortSignal): Promise<string | undefined> {
-  const listing = await gpg(home, ["--with-colons", "--list-secret-keys"], signal);
-  const keys = listing
-    .toString("utf8")
-    .split(/^(?=sec:)/m)
-    .filter((key) => key.startsWith("sec:"));
-  const usable = keys.find((key) => !/^sec:[deir]/.test(key));
-  if (usable === undefined && keys.length > 0) {
-    throw new InfraFault("SIGNING_FAILED", "The signing key is expired, revoked or disabled.");
-  }
-  return /^fpr:(?:[^:]*:){8}([0-9A-F]{40}):/m.exec(usable ?? "")?.[1];
-}
-
-async function makeKey(home: string, signal: AbortSignal): Promise<string> {
-  const request = ["--quick-generate-key", KEY_NAME, "rsa4096", "sign", "never"];
-  await gpg(home, request, signal, MAKE_TIMEOUT_MS);
-  const fingerprint = await findKey(home, signal);
-  if (fingerprint === undefined) throw new InfraFault("SIGNING_FAILED", "gpg made no key.");
-  return fingerprint;
-}
-
-async function gpg(
-  home: string,
-  args: readonly string[],
+export async function readSecretKeys(
+  keysDir: string,
+  fingerprints: readonly string[],
   signal: AbortSignal,
-  timeoutMs = GPG_TIMEOUT_MS,
-): Promise<Buffer> {
-  const quiet = ["--batch", "--no-tty", "--pinentry-mode", "loopback", "--passphrase", ""];
-  const options = { timeoutMs, env: { GNUPGHOME: home } };
-  const { code, stdout, stderr } = await runCommand("gpg", [...quiet, ...args], options, signal);
-  if (code === 0) return stdout;
-  throw new InfraFault("SIGNING_FAILED", `gpg ended with ${code}: ${stderr.trim().slice(-500)}`);
+): Promise<SecretKeys> {
+  const keys = new Map<string, SigningKey>();
+  const problems: unknown[] = [];
+  await withGpgHome(
+    keysDir,
+    async (home) => {
+      for (const fingerprint of fingerprints) {
+        try {
+          keys.set(fingerprint, parse(await home.exportSecret(fingerprint, "binary"), fingerprint));
+        } catch (err) {
+          signal.throwIfAborted();
+          problems.push(err);
+        }
+      }
+    },
+    signal,
+  );
+  return { keys, problems };
 }
 
-/** An agent would live on with the key in its memory. Ending it must not depend on why we stop. */
-async function endAgent(home: string): Promise<void> {
-  const options = { timeoutMs: GPG_TIMEOUT_MS, env: { GNUPGHOME: home } };
-  const limit = AbortSignal.timeout(GPG_TIMEOUT_MS);
-  // If it cannot be ended, it ends by itself once the socket's folder is gone.
-  await runCommand("gpgconf", ["--kill", "gpg-agent"], options, limit).catch(() => undefined);
+/** Makes sure that a folder has a key that signs, and is what `openSigner` wants. */
+export async function readOrMakeKey(keysDir: string, signal: AbortSignal): Promise<KeyRing> {
+  const publicDir = join(dirname(keysDir), "public-keys");
+  return await openRing({ keysDir, publicDir, now: Date.now }, signal);
+}
+
+function parse(secretKey: Buffer, fingerprint: string): SigningKey {
+  try {
+    const key = readSecretKey(secretKey);
+    if (key.fingerprint === fingerprint) return key;
+    throw new Error(`gpg gave ${key.fingerprint}, another key than the one that was asked for.`);
+  } catch (cause) {
+    const message = `The signing key ${fingerprint} cannot be used.`;
+    throw new InfraFault("SIGNING_FAILED", message, { cause });
+  } finally {
+    secretKey.fill(0);
+  }
 }

@@ -20,7 +20,13 @@ const shutdown = installShutdown({ logger, deadlineMs: SHUTDOWN_MS });
 const server = serverClient({ url: config.serverUrl, token: config.workerToken });
 
 const publisher = await openPublisher(
-  { server, dataDir: config.dataDir, logger, now: Date.now },
+  {
+    server,
+    dataDir: config.dataDir,
+    baseRepositories: config.baseRepositories,
+    logger,
+    now: Date.now,
+  },
   shutdown.signal,
 );
 // The same in each of its lives: one publish worker writes the yum folder of a host.
@@ -35,6 +41,7 @@ const consumer = consumeTickets({
 });
 void claimer.poll();
 
+shutdown.onClose("publisher", publisher.close);
 shutdown.onClose("publishes", claimer.idle);
 shutdown.onClose("consumer", consumer.close);
 logger.info({ fingerprint: publisher.fingerprint, worker }, "Publish worker is ready");

@@ -3,23 +3,35 @@ import { join } from "node:path";
 import type { Logger } from "../../src/shared/logger.ts";
 import type { PublishGrant } from "../../src/shared/protocol.ts";
 import type { ServerClient } from "../../src/shared/server-client.ts";
+import { openBaseRepositories } from "../../src/yum/base-repositories/base-repositories.ts";
+import type { DeclaredRepositories } from "../../src/yum/base-repositories/base-repositories.ts";
+import { yumLayout } from "../../src/yum/layout.ts";
+import { openResolver } from "../../src/yum/resolve/resolver.ts";
+import { openChannelHeads } from "./channel-heads.ts";
 import { makeFolder } from "./durable.ts";
-import { openFragments } from "./fragments.ts";
-import type { Generation } from "./generation.ts";
+import { openEngine } from "./engine/engine.ts";
+import { heldPackages } from "./held-packages.ts";
+import { makeLive } from "./make-live.ts";
+import { oncePerContent } from "./once-per-content.ts";
 import { openPool } from "./pool.ts";
 import { publishPackages } from "./publish-packages.ts";
 import { openSigner } from "./sign.ts";
-import { createTurns } from "./turns.ts";
+import { openTurns } from "./turns.ts";
 
 export interface Publisher {
   /** Of the key that signs. */
   readonly fingerprint: string;
-  publish(grant: PublishGrant, signal: AbortSignal): Promise<void>;
+  /** Never rejects. `onPrepared` is called once the publish only waits for its turn, or has ended. */
+  publish(grant: PublishGrant, signal: AbortSignal, onPrepared?: () => void): Promise<void>;
+  /** Ends the threads and programs that wait. */
+  close(): Promise<void>;
 }
 
 export interface PublisherOptions {
   readonly server: ServerClient;
   readonly dataDir: string;
+  /** What hosts have anyway, by target. */
+  readonly baseRepositories?: readonly DeclaredRepositories[];
   readonly logger: Logger;
   readonly now: () => number;
 }
@@ -29,30 +41,38 @@ export interface PublisherOptions {
  * earlier one left unfinished in the staging folder is removed here.
  */
 export async function openPublisher(
-  { server, dataDir, logger, now }: PublisherOptions,
+  { server, dataDir, baseRepositories = [], logger, now }: PublisherOptions,
   signal: AbortSignal,
 ): Promise<Publisher> {
-  const yumDir = join(dataDir, "yum");
-  const stagingDir = join(yumDir, "staging");
-  await rm(stagingDir, { recursive: true, force: true });
-  await makeFolder(stagingDir);
-  const keys = { keysDir: join(dataDir, "keys"), publicDir: join(yumDir, "keys") };
-  const verifierDir = join(stagingDir, "verifier");
-  const signer = await openSigner({ ...keys, verifierDir, now }, signal);
+  const layout = yumLayout(join(dataDir, "yum"));
+  await rm(layout.staging, { recursive: true, force: true });
+  await makeFolder(layout.staging);
+  const keys = { keysDir: join(dataDir, "keys"), publicDir: layout.keys };
+  const verifierDir = join(layout.staging, "verifier");
+  const signer = await openSigner({ ...keys, verifierDir, now, logger }, signal);
+  const engine = await openEngine({ layout, signer, logger, now });
+  const heads = openChannelHeads(layout);
+  const bases = openBaseRepositories({ declared: baseRepositories, now });
+  bases.prepare();
+  const parts = { server, signer, engine, heads, layout, logger };
   const deps = {
-    server,
-    signer,
-    pool: openPool(yumDir),
-    fragments: openFragments(yumDir),
-    turns: createTurns(),
-    live: new Map<string, Generation>(),
-    yumDir,
-    stagingDir,
-    logger,
+    ...parts,
+    pool: openPool(layout),
+    resolver: openResolver(layout),
+    bases,
+    turns: openTurns((members) => makeLive(members, parts)),
+    signings: oncePerContent(),
+    held: heldPackages(),
     now,
   };
   return {
     fingerprint: signer.fingerprint,
-    publish: (grant, abort) => publishPackages(grant, deps, abort),
+    publish: (grant, abort, onPrepared = () => undefined) =>
+      publishPackages(grant, deps, abort, onPrepared),
+    close: async () => {
+      await bases.close();
+      await engine.close();
+      await signer.close();
+    },
   };
 }

@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { link, readFile, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { copyFile, link, mkdir, readFile, rename, stat, utimes, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { z } from "zod";
 import { InfraFault } from "../../src/domain/faults.ts";
-import { makeFolder, renameSynced, syncPath, writeSynced } from "./durable.ts";
+import type { YumLayout } from "../../src/yum/layout.ts";
+import { makeFolder, syncPath } from "./durable.ts";
 
 /** A signed RPM in the pool. Its name never means other bytes. */
 export interface PooledPackage {
@@ -13,10 +14,13 @@ export interface PooledPackage {
   readonly fileName: string;
 }
 
-export interface NewPackage extends PooledPackage {
+export interface PackageToPool extends PooledPackage {
   /** Where it is, and stays; in a folder that is removed later. */
   readonly path: string;
-  readonly unsignedSha256: string;
+  /** Undefined for one that was signed before it came here. */
+  readonly unsignedSha256: string | undefined;
+  /** Of the header, in seconds: it becomes the file's time, which the metadata tell. */
+  readonly buildTime: number;
   /** Resolves when it may enter. What can be prepared before is. */
   readonly accepted: Promise<void>;
 }
@@ -28,7 +32,11 @@ export interface NewPackage extends PooledPackage {
 export interface Pool {
   pathOf(pooled: Pick<PooledPackage, "sha256" | "fileName">): string;
   /** Resolves once the file is in the pool and on the disk. */
-  add(file: NewPackage): Promise<void>;
+  add(file: PackageToPool): Promise<void>;
+  /** Puts a file of somebody else's there as it is: the same inode where that can be, else a copy. */
+  adopt(
+    file: PooledPackage & { readonly path: string; readonly stagedPath: string },
+  ): Promise<void>;
   /** The signed form of this content, if an earlier try left it here whole. */
   findSigned(unsignedSha256: string): Promise<PooledPackage | undefined>;
   /** A package that the server says is here. Throws if it is not. */
@@ -36,44 +44,46 @@ export interface Pool {
 }
 
 const SHA256 = /^[0-9a-f]{64}$/;
-const signedRecord = z.object({
+export const signedRecord = z.object({
   sha256: z.string().regex(SHA256),
   sizeBytes: z.number().int().positive(),
   fileName: z.string().regex(/^[^/]+\.rpm$/),
 });
 
-export function openPool(yumDir: string): Pool {
-  const pathOf: Pool["pathOf"] = ({ sha256, fileName }) =>
-    join(yumDir, "pool", sha256.slice(0, 2), sha256, fileName);
-  const recordPathOf = (sha256: string): string =>
-    join(yumDir, "signed", sha256.slice(0, 2), `${sha256}.json`);
-
+export function openPool(layout: YumLayout): Pool {
+  const record = async (unsignedSha256: string, staged: string, pooled: PooledPackage) => {
+    const path = layout.signedRecord(unsignedSha256);
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(`${staged}.json`, JSON.stringify(pooled));
+    await rename(`${staged}.json`, path);
+  };
   return {
-    pathOf,
-    add: async ({ path: staged, unsignedSha256, accepted, ...pooled }) => {
-      const path = pathOf(pooled);
-      const recordPath = recordPathOf(unsignedSha256);
-      const stagedRecord = `${staged}.json`;
+    pathOf: layout.package,
+    add: async ({ path: staged, unsignedSha256, buildTime, accepted, ...pooled }) => {
+      const path = layout.package(pooled);
       await Promise.all([
         accepted,
-        syncPath(staged),
+        utimes(staged, buildTime, buildTime).then(() => syncPath(staged)),
         makeFolder(dirname(path)),
-        makeFolder(dirname(recordPath)),
-        writeSynced(stagedRecord, JSON.stringify(pooled)),
       ]);
       await linkOnce(staged, path);
       await syncPath(dirname(path));
-      // Last, since it says that the file is there whole.
-      await renameSynced(stagedRecord, recordPath);
+      // Not synced: one that a crash loses, or half loses, costs a second signature and no more.
+      if (unsignedSha256 !== undefined) await record(unsignedSha256, staged, pooled);
+    },
+    adopt: async ({ path: from, stagedPath, ...pooled }) => {
+      const path = layout.package(pooled);
+      await makeFolder(dirname(path));
+      if (!(await isLinked(from, path))) await copyInto(from, stagedPath, path);
+      await syncPath(dirname(path));
     },
     findSigned: async (unsignedSha256) => {
-      const pooled = await readRecord(recordPathOf(unsignedSha256));
+      const pooled = await readRecord(layout.signedRecord(unsignedSha256));
       if (pooled === undefined) return undefined;
-      return (await sha256OfFile(pathOf(pooled))) === pooled.sha256 ? pooled : undefined;
+      return (await sha256OfFile(layout.package(pooled))) === pooled.sha256 ? pooled : undefined;
     },
     require: async ({ sha256, fileName }) => {
-      const path = pathOf({ sha256, fileName });
-      const found = await stat(path).catch(() => undefined);
+      const found = await stat(layout.package({ sha256, fileName })).catch(() => undefined);
       if (found !== undefined) return { sha256, fileName, sizeBytes: found.size };
       throw new InfraFault("PUBLISH_FAILED", `${fileName} is published but not in the pool.`);
     },
@@ -85,17 +95,49 @@ async function linkOnce(from: string, to: string): Promise<void> {
   try {
     await link(from, to);
   } catch (err) {
-    if (!(err instanceof Error && "code" in err && err.code === "EEXIST")) throw err;
+    if (codeOf(err) !== "EEXIST") throw err;
   }
 }
 
+const NOT_LINKABLE = ["EXDEV", "EPERM", "EMLINK", "ENOTSUP", "EOPNOTSUPP", "EACCES"];
+
+/** False where a link cannot be: another file system, or one that forbids it. */
+async function isLinked(from: string, to: string): Promise<boolean> {
+  try {
+    await linkOnce(from, to);
+    return true;
+  } catch (err) {
+    if (NOT_LINKABLE.includes(codeOf(err) ?? "")) return false;
+    throw err;
+  }
+}
+
+/** A copy keeps the original's time, as a link would. */
+async function copyInto(from: string, staged: string, to: string): Promise<void> {
+  await copyFile(from, staged);
+  const { mtime } = await stat(from);
+  await utimes(staged, mtime, mtime);
+  await syncPath(staged);
+  await linkOnce(staged, to);
+}
+
+function codeOf(err: unknown): string | undefined {
+  return err instanceof Error && "code" in err ? String(err.code) : undefined;
+}
+
+/** Undefined if there is none, or half of one. */
 async function readRecord(path: string): Promise<PooledPackage | undefined> {
   const text = await readFile(path, "utf8").catch(() => undefined);
-  return text === undefined ? undefined : signedRecord.parse(JSON.parse(text));
+  if (text === undefined) return undefined;
+  try {
+    return signedRecord.parse(JSON.parse(text));
+  } catch {
+    return undefined; // A crash came before its bytes reached the disk.
+  }
 }
 
 /** Undefined if the file is not there. */
-async function sha256OfFile(path: string): Promise<string | undefined> {
+export async function sha256OfFile(path: string): Promise<string | undefined> {
   const hash = createHash("sha256");
   try {
     for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) {
@@ -103,7 +145,7 @@ async function sha256OfFile(path: string): Promise<string | undefined> {
     }
     return hash.digest("hex");
   } catch (err) {
-    if (err instanceof Error && "code" in err && err.code === "ENOENT") return undefined;
+    if (codeOf(err) === "ENOENT") return undefined;
     throw err;
   }
 }

@@ -30,6 +30,7 @@ export class NotAnRpm extends Error {
 export const HEADER_BYTES_MAX = 32 * 2 ** 20;
 const SIGNATURE_BYTES_MAX = 2 ** 20;
 const ENTRIES_MAX = 0xffff;
+const FIRST_READ_BYTES = 65_536;
 const LEAD_BYTES = 96;
 const INTRO_BYTES = 16;
 const ENTRY_BYTES = 16;
@@ -53,12 +54,13 @@ const SIGNATURE_TAGS = [267, RSA_TAG, 278, 1002, 1005];
 export async function readRpmHead(path: string): Promise<RpmHead> {
   const file = await open(path, "r");
   try {
-    const lead = await readExactly(file, 0, LEAD_BYTES, "lead");
+    const source = { file, start: await readStart(file) };
+    const lead = await readExactly(source, 0, LEAD_BYTES, "lead");
     if (!lead.subarray(0, 4).equals(LEAD_MAGIC)) throw new NotAnRpm("it is not an RPM");
-    const signature = await readHeader(file, LEAD_BYTES, SIGNATURE_BYTES_MAX, "signature header");
+    const signature = await readHeader(source, LEAD_BYTES, SIGNATURE_BYTES_MAX, "signature header");
     const signatureBytes = signature.length;
     const start = LEAD_BYTES + padded(signatureBytes);
-    const header = await readHeader(file, start, HEADER_BYTES_MAX, "header");
+    const header = await readHeader(source, start, HEADER_BYTES_MAX, "header");
     return { lead, signatures: readEntries(signature), signatureBytes, header };
   } finally {
     await file.close();
@@ -74,10 +76,14 @@ export function headerStart(head: RpmHead): number {
   return LEAD_BYTES + padded(head.signatureBytes);
 }
 
-/** Lead and signature header with the signature in it: they take the place of the old ones. */
+/**
+ * Lead and signature header with the signature in it: they take the place of the old ones. Whoever
+ * signed before is forgotten: a host with our key alone would refuse a file with two signers.
+ */
 export function signedStart(head: RpmHead, signature: Buffer): Buffer {
   const rsa = { tag: RSA_TAG, type: BINARY, count: signature.length, data: signature };
-  const entries = [...head.signatures, rsa].toSorted((a, b) => a.tag - b.tag);
+  const others = head.signatures.filter(({ tag }) => !SIGNATURE_TAGS.includes(tag));
+  const entries = [...others, rsa].toSorted((a, b) => a.tag - b.tag);
   const encoded = encodeEntries(shrinkReserved(entries, head.signatureBytes));
   const padding = Buffer.alloc(padded(encoded.length) - encoded.length);
   return Buffer.concat([head.lead, encoded, padding]);
@@ -93,28 +99,41 @@ function shrinkReserved(entries: readonly HeaderEntry[], wantedBytes: number): H
   });
 }
 
+interface Source {
+  readonly file: FileHandle;
+  /** Most heads fit into what the first read brings. */
+  readonly start: Buffer;
+}
+
+async function readStart(file: FileHandle): Promise<Buffer> {
+  const bytes = Buffer.alloc(FIRST_READ_BYTES);
+  const { bytesRead } = await file.read(bytes, 0, bytes.length, 0);
+  return bytes.subarray(0, bytesRead);
+}
+
 async function readHeader(
-  file: FileHandle,
+  source: Source,
   at: number,
   bytesMax: number,
   what: string,
 ): Promise<Buffer> {
-  const intro = await readExactly(file, at, INTRO_BYTES, what);
+  const intro = await readExactly(source, at, INTRO_BYTES, what);
   if (!intro.subarray(0, 8).equals(HEADER_MAGIC)) throw new NotAnRpm(`it has no ${what}`);
   const entries = intro.readUInt32BE(8);
   const sizeBytes = INTRO_BYTES + entries * ENTRY_BYTES + intro.readUInt32BE(12);
   if (entries > ENTRIES_MAX || sizeBytes > bytesMax) {
     throw new NotAnRpm(`its ${what} claims ${sizeBytes} bytes; ${bytesMax} are allowed`);
   }
-  return await readExactly(file, at, sizeBytes, what);
+  return await readExactly(source, at, sizeBytes, what);
 }
 
 async function readExactly(
-  file: FileHandle,
+  { file, start }: Source,
   at: number,
   sizeBytes: number,
   what: string,
 ): Promise<Buffer> {
+  if (at + sizeBytes <= start.length) return start.subarray(at, at + sizeBytes);
   const bytes = Buffer.alloc(sizeBytes);
   const { bytesRead } = await file.read(bytes, 0, sizeBytes, at);
   if (bytesRead < sizeBytes) throw new NotAnRpm(`it ends within its ${what}`);

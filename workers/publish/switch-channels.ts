@@ -1,73 +1,72 @@
 import { UserFault } from "../../src/domain/faults.ts";
 import { PATHS, switchAnswer } from "../../src/shared/protocol.ts";
-import type { PublishedPackage, SwitchAnswer, SwitchRequest } from "../../src/shared/protocol.ts";
-import { dropGeneration } from "./generation.ts";
-import type { Generation } from "./generation.ts";
-import type { Publish, ReadyPackage } from "./publish-context.ts";
+import type { SwitchAnswer, SwitchRequest } from "../../src/shared/protocol.ts";
+import type { StagedGeneration } from "./engine/engine.ts";
+import type { PublishDeps } from "./publish-context.ts";
+import type { Member } from "./turns.ts";
+
+type SwitchDeps = Pick<PublishDeps, "server" | "signer" | "engine">;
+
+const TIMEOUT_MS = 30_000;
+/** An import's packages are rows that somebody has to write. */
+const TIMEOUT_PER_PACKAGE_MS = 5;
 
 /**
- * Asks the server to move the channels' pointers: the only moment that matters. What it refuses is
- * dropped. If its answer is not heard, the generations may be live already and stay where they are.
+ * Asks the server to move the channels' pointers: the only moment that matters, and one transaction
+ * for all members. What it refuses is dropped. If its answer is not heard, the generations may be
+ * live already and stay where they are.
  */
 export async function switchChannels(
-  staged: readonly Generation[],
-  ready: readonly ReadyPackage[],
-  publish: Publish,
+  staged: readonly StagedGeneration[],
+  members: readonly Member[],
+  deps: SwitchDeps,
   signal: AbortSignal,
 ): Promise<SwitchAnswer> {
-  const { grant, server } = publish;
-  const path = PATHS.publishSwitch(grant.publishId);
-  const json = requestOf(staged, ready, publish);
-  const call = { path, leaseToken: grant.lease.token, json, answer: switchAnswer };
+  const json = requestOf(staged, members, deps);
+  const packages = json.publishes.reduce((sum, each) => sum + each.packages.length, 0);
+  const timeoutMs = TIMEOUT_MS + packages * TIMEOUT_PER_PACKAGE_MS;
+  const call = { path: PATHS.publishSwitch(), json, answer: switchAnswer, timeoutMs };
+  const drop = () => Promise.all(staged.map((each) => deps.engine.drop(each)));
   try {
-    const answer = await server.send(call, signal);
-    if (answer.kind !== "live") await dropAll(staged, publish);
+    const answer = await deps.server.send(call, signal);
+    if (answer.kind !== "live") await drop();
     return answer;
   } catch (err) {
-    if (err instanceof UserFault) await dropAll(staged, publish);
+    if (err instanceof UserFault) await drop();
     throw err;
   }
 }
 
-/** For generations that were certainly not announced. */
-export async function dropAll(
-  staged: readonly Generation[],
-  { yumDir }: Pick<Publish, "yumDir">,
-): Promise<void> {
-  await Promise.all(staged.map((generation) => dropGeneration(yumDir, generation)));
-}
-
 function requestOf(
-  staged: readonly Generation[],
-  ready: readonly ReadyPackage[],
-  { signer, stopwatch }: Publish,
+  staged: readonly StagedGeneration[],
+  members: readonly Member[],
+  { signer }: SwitchDeps,
 ): SwitchRequest {
   return {
-    generations: staged.map(({ channel, base, number, targets }) => ({
+    generations: staged.map(({ channel, base, number, targets, counts }) => ({
       channel,
       base,
       number,
-      targets: sinceOf(targets),
+      targets: { ...targets },
+      counts: { ...counts },
     })),
-    packages: ready.map(publishedPackageOf),
-    durationMs: stopwatch.elapsedMs(),
+    publishes: members.map(({ publish, prepared }) => ({
+      publishId: publish.grant.publishId,
+      leaseToken: publish.grant.lease.token,
+      packages: [...prepared.packages],
+      advisories: [...prepared.advisories],
+      warnings: shortened(prepared.warnings),
+      durationMs: publish.stopwatch.elapsedMs(),
+    })),
     keyFingerprint: signer.fingerprint,
   };
 }
 
-function sinceOf(targets: Generation["targets"]): Record<string, number> {
-  return Object.fromEntries(Object.entries(targets).map(([name, { since }]) => [name, since]));
-}
+const WARNINGS_MAX = 100;
+const WARNING_CHARACTERS_MAX = 2_000;
 
-function publishedPackageOf(rpm: ReadyPackage): PublishedPackage {
-  return {
-    nevra: rpm.nevra,
-    summary: rpm.summary,
-    license: rpm.license,
-    unsignedSha256: rpm.built.sha256,
-    signedSha256: rpm.signed.sha256,
-    sizeBytes: rpm.signed.sizeBytes,
-    fileName: rpm.signed.fileName,
-    target: rpm.target,
-  };
+function shortened(warnings: readonly string[]): string[] {
+  const cut = warnings.map((text) => text.slice(0, WARNING_CHARACTERS_MAX));
+  if (cut.length <= WARNINGS_MAX) return cut;
+  return [...cut.slice(0, WARNINGS_MAX - 1), `And ${cut.length - WARNINGS_MAX + 1} more warnings.`];
 }

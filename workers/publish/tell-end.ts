@@ -1,3 +1,4 @@
+import { CARD_KIND } from "../../src/domain/failure-card.ts";
 import { InfraFault, UserFault } from "../../src/domain/faults.ts";
 import { Stopped } from "../../src/domain/stop.ts";
 import { PATHS } from "../../src/shared/protocol.ts";
@@ -9,7 +10,7 @@ const HAND_BACK_TIMEOUT_MS = 3_000;
 /** Tells the server why there is nothing live. Never throws: an untold lease ends by itself. */
 export async function tellEnd(err: unknown, publish: Publish, signal: AbortSignal): Promise<void> {
   const { grant, logger } = publish;
-  const fields = { publishId: grant.publishId, buildId: grant.build.id, err };
+  const fields = { publishId: grant.publishId, kind: grant.kind, err };
   try {
     if (signal.aborted || err instanceof Stopped) {
       await tellStop(err instanceof Stopped ? err : signal.reason, publish);
@@ -28,7 +29,7 @@ export async function tellEnd(err: unknown, publish: Publish, signal: AbortSigna
 async function tellStop(why: unknown, publish: Publish): Promise<void> {
   const { grant, logger } = publish;
   const reason = why instanceof Stopped ? why.reason : "shutdown";
-  const fields = { publishId: grant.publishId, buildId: grant.build.id, reason };
+  const fields = { publishId: grant.publishId, kind: grant.kind, reason };
   if (reason === "lease-lost") {
     // A newer attempt owns the publish and says how it ended.
     logger.warn(fields, "Publish was taken away");
@@ -53,7 +54,7 @@ export function cardOf(fault: UserFault): FailureCard {
   const [first = "", ...others] = fault.message.split("\n");
   const more = others.length > 0 ? ` (and ${others.length} more)` : "";
   return {
-    kind: "file",
+    kind: CARD_KIND[fault.code],
     code: fault.code,
     step: null,
     title: `${first.slice(0, 900)}${more}`,

@@ -47,7 +47,7 @@ async function examine({ env, signal }: CommandContext): Promise<readonly Check[
     checkEngine(openEngine, env["TATARA_BASE_IMAGE"] ?? "tatara/base"),
     checkSeparation(dataDir),
     checkRedis(env, dataDir),
-    checkServer(api, signal),
+    checkServer(api, dataDir, signal),
   ]);
   const machine = [checkNode(), ...checkSettings(env, dataDir), ...data, ...programs];
   return [...machine, ...engine, ...separation, ...redis, ...server];

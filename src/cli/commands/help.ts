@@ -1,16 +1,16 @@
-import type { Command } from "../command.ts";
+import type { Command, CommandEntry } from "../command.ts";
 import { CommandError, EXIT } from "../exit-codes.ts";
 import { commandHelp, exitStatusHelp, overview } from "../help-text.ts";
 import type { Line } from "../print.ts";
 
 /** Knows the other commands only by the list it is given. */
-export function helpCommand(listCommands: () => readonly Command[]): Command {
-  const linesFor = (topic: string | undefined): readonly Line[] => {
-    const commands = listCommands();
-    if (topic === undefined) return overview(commands);
+export function helpCommand(entries: () => readonly CommandEntry[]): Command {
+  const loadAll = () => Promise.all(entries().map((entry) => entry.load()));
+  const linesFor = async (topic: string | undefined): Promise<readonly Line[]> => {
+    if (topic === undefined) return overview(await loadAll());
     if (topic === "exit-status") return exitStatusHelp();
-    const command = commands.find(({ name }) => name === topic);
-    if (command !== undefined) return commandHelp(command);
+    const entry = entries().find(({ name }) => name === topic);
+    if (entry !== undefined) return commandHelp(await entry.load());
     throw new CommandError(EXIT.usage, `There is no help about ${topic}.`, "tatara help");
   };
   return {
@@ -24,9 +24,10 @@ export function helpCommand(listCommands: () => readonly Command[]): Command {
     positionalsMax: 1,
     run: async ({ positionals, printer, isJson }) => {
       if (isJson) {
-        printer.json(listCommands().map(({ name, usage, summary }) => ({ name, usage, summary })));
+        const commands = await loadAll();
+        printer.json(commands.map(({ name, usage, summary }) => ({ name, usage, summary })));
       } else {
-        for (const line of linesFor(positionals[0])) printer.answer(...line);
+        for (const line of await linesFor(positionals[0])) printer.answer(...line);
       }
       return EXIT.ok;
     },

@@ -3,16 +3,19 @@ import { join } from "node:path";
 import type { Env } from "../../shared/config.ts";
 import type { ApiClient } from "../api-client.ts";
 import { CommandError } from "../exit-codes.ts";
-import { readSigningKey } from "../signing-key.ts";
 import { checksOf } from "./check.ts";
 import type { Check } from "./check.ts";
+import { checkPackages } from "./packages.ts";
 
 const { ok, warn, fail } = checksOf("Server");
-const packages = checksOf("Packages");
 const REDIS_TIMEOUT_MS = 3_000;
 
 /** The server, and what only it can tell. Nothing more is asked of one that does not answer. */
-export async function checkServer(api: ApiClient, signal: AbortSignal): Promise<readonly Check[]> {
+export async function checkServer(
+  api: ApiClient,
+  dataDir: string,
+  signal: AbortSignal,
+): Promise<readonly Check[]> {
   const startedAt = performance.now();
   try {
     const { status, problems, warnings } = await api.health();
@@ -22,7 +25,7 @@ export async function checkServer(api: ApiClient, signal: AbortSignal): Promise<
       ...problems.map((problem) => fail("health", problem, "look into the log folder of the data")),
       ...warnings.map((warning) => warn("health", warning)),
       await checkToken(api),
-      await checkSigningKey(api.url, signal),
+      ...(await checkPackages(api, dataDir, signal)),
     ];
   } catch (err) {
     if (!(err instanceof CommandError)) throw err;
@@ -38,12 +41,6 @@ async function checkToken(api: ApiClient): Promise<Check> {
     if (!(err instanceof CommandError)) throw err;
     return fail("token", err.message, "export TATARA_TOKEN=$(cat data/admin-token)");
   }
-}
-
-async function checkSigningKey(url: string, signal: AbortSignal): Promise<Check> {
-  const key = await readSigningKey(url, signal);
-  if (key !== undefined) return packages.ok("signing key", key.fingerprint);
-  return packages.warn("signing key", "none yet: the publish worker makes it at its first start");
 }
 
 /**

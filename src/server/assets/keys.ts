@@ -3,7 +3,12 @@ import { LogView } from "./log-view.ts";
 const SWITCH = "tatara-keys";
 /** `g` waits this long for the letter that says where to. */
 const SECOND_KEY_MS = 1_200;
-const PLACES: Readonly<Record<string, string>> = { b: "/", r: "/repos", c: "/channels" };
+const PLACES: Readonly<Record<string, string>> = {
+  b: "/",
+  r: "/repos",
+  p: "/packages",
+  c: "/channels",
+};
 
 let goAt = 0;
 

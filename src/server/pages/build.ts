@@ -1,7 +1,8 @@
 import { shortRef } from "../../domain/push.ts";
 import { isFinal } from "../../domain/states.ts";
 import type { RowsAnswer } from "../log-lines.ts";
-import type { BuildView, PackageView } from "../views.ts";
+import type { BuildView, PackageView, PublishView } from "../views.ts";
+import { nextChannel } from "./channels.ts";
 import { failureCard } from "./failure-card.ts";
 import { bytes, elapsed, exact, timeAgo } from "./format.ts";
 import { duration } from "../assets/times.ts";
@@ -15,9 +16,12 @@ import {
   buildPath,
   channelPath,
   commandLine,
+  generationPath,
+  packagePath,
   refChip,
   repoTrail,
   shaChip,
+  sheetPath,
   subjectOf,
   who,
 } from "./parts.ts";
@@ -163,7 +167,7 @@ function mainPackages(packages: readonly PackageView[]): readonly PackageView[] 
   return main.length > 0 ? main : packages;
 }
 
-function publishedCard(build: BuildView, { publicUrl }: PageContext): Html {
+function publishedCard(build: BuildView, { publicUrl, visitor }: PageContext): Html {
   const { publish } = build;
   const main = mainPackages(build.packages);
   const first = main[0];
@@ -174,21 +178,39 @@ function publishedCard(build: BuildView, { publicUrl }: PageContext): Html {
   return html`<section class="card card-live" id="published" aria-labelledby="published-title">
     <p class="card-label"><span>Published</span></p>
     <h2 id="published-title">
-      ${main.length === 1 ? said(first.nevra) : `${main.length} packages`} to
+      ${main.length === 1 ? html`<a href="${packagePath(first.name, first.nevra)}">${said(first.nevra)}</a>` : `${main.length} packages`}
+      to
       ${publish.channels.map((name, index) => html`${index === 0 ? null : ", "}<a href="${channelPath(name)}">${said(name)}</a>`)}
     </h2>
     <p class="facts">
-      ${publish.generations.map(({ number }) => html`<span>generation ${number}</span>`)}
+      ${publish.generations.map((one) => html`<span><a href="${generationPath(one)}">${publish.generations.length > 1 ? html`${said(one.channel)} ` : null}generation ${one.number}</a></span>`)}
       ${publish.durationMs === null ? null : html`<span>in ${duration(publish.durationMs)}</span>`}
       <span class="signed">packages and metadata signed</span>
     </p>
-    ${commandLine(`sudo dnf install ${[...new Set(names)].join(" ")}`)}
+    ${warningsOf(publish)} ${commandLine(`sudo dnf install ${[...new Set(names)].join(" ")}`)}
     <details class="first-time">
       <summary>First time on this host</summary>
       ${commandLine(curlLine({ publicUrl, channel, target }))}
       ${keyLine(publish.keyFingerprint ?? undefined)}
     </details>
+    ${visitor === "admin" ? promoteLink(build, channel) : null}
   </section>`;
+}
+
+/** Worth telling, though the packages are live. */
+function warningsOf({ warnings }: PublishView): Html {
+  if (warnings.length === 0) return html``;
+  return html`<ul class="notice">
+    ${warnings.map((warning) => html`<li>${said(warning)}</li>`)}
+  </ul>`;
+}
+
+/** On to the next channel of the line, with all that this build made. */
+function promoteLink({ repo, number }: BuildView, from: string): Html {
+  const to = nextChannel(from);
+  if (to === undefined) return html``;
+  const href = sheetPath({ kind: "promote", build: `${repo}#${number}`, from, to });
+  return html`<p class="sheet-acts"><a class="button" href="${href}">Promote to ${to}</a></p>`;
 }
 
 function packagesSection(build: BuildView): Html {
@@ -213,7 +235,7 @@ function publishedTable(packages: readonly PackageView[]): Html {
           (one) =>
             html`<tr>
               <td>
-                <span class="nevra">${said(one.nevra)}</span>
+                <a class="nevra" href="${packagePath(one.name, one.nevra)}">${said(one.nevra)}</a>
                 <span class="faint block">${said(one.summary)}</span>
               </td>
               <td>

@@ -1,158 +1,98 @@
-import type { ChannelView, PackageView } from "../views.ts";
-import { bytes, plural, timeAgo } from "./format.ts";
+import type { ChannelView } from "../views.ts";
+import { packagesSection, type PackagesPage } from "./channel-packages.ts";
+import { settingsSection, expiryText } from "./channel-settings.ts";
+import { firstPublish, nextChannel } from "./channels.ts";
+import { timeAgo } from "./format.ts";
+import { generationsSection } from "./generations.ts";
 import { html, said, type Html } from "./html.ts";
-import { firstPublish } from "./channels.ts";
 import { installSteps, signedLine } from "./install.ts";
 import type { Page, PageContext } from "./page.ts";
-import { buildPath, channelPath } from "./parts.ts";
+import { channelPath, generationPath, isInstalled, sheetPath } from "./parts.ts";
 
 export interface ChannelData {
   readonly channel: ChannelView;
+  /** Of the chosen target. */
+  readonly packages: PackagesPage;
   readonly keyFingerprint: string | undefined;
   /** Chosen by the reader; the first one else. */
   readonly target: string | undefined;
 }
 
 /** One channel: how to subscribe, what is in it, and how it came to be. */
-export function channelPage(
-  { channel, keyFingerprint, target }: ChannelData,
-  context: PageContext,
-): Page {
+export function channelPage(data: ChannelData, context: PageContext): Page {
+  const { channel } = data;
   return {
     title: `${channel.name} channel`,
     icon: "none",
     trail: [{ text: "Channels", href: "/channels" }, { text: channel.name }],
-    main: html`<div class="section-head">
-        <h1>${said(channel.name)}</h1>
-        <p class="facts">
-          ${channel.head === 0 ? html`<span>empty</span>` : html`<span>generation ${channel.head}</span><span>${timeAgo(channel.updatedAt, context.now)}</span>`}
-          ${signedLine(keyFingerprint)}
-        </p>
-      </div>
-      ${channel.head === 0 ? firstPublish(channel.name) : filled({ channel, keyFingerprint, target }, context)}`,
+    main: html`${head(data, context)}
+    ${channel.head === 0 ? html`${firstPublish(channel.name)}${settingsSection(channel, context.now)}` : filled(data, context)}`,
   };
 }
 
-function filled({ channel, keyFingerprint, target }: ChannelData, context: PageContext): Html {
-  const main = channel.targets.filter(isInstalled);
-  const chosen = target ?? main[0] ?? channel.targets[0];
-  const packages =
-    chosen === undefined
-      ? channel.packages
-      : channel.packages.filter((one) => isIn(one, channel.name, chosen));
-  const newest = newestOfEach(packages);
-  const first = newest[0]?.[0];
+/** The target that is shown: as chosen, or the first one that hosts install from. */
+export function shownTarget(channel: ChannelView, chosen: string | undefined): string | undefined {
+  const names = channel.targets.map(({ name }) => name);
+  return chosen ?? names.find(isInstalled) ?? names[0];
+}
+
+function head({ channel, keyFingerprint }: ChannelData, { now, visitor }: PageContext): Html {
+  const { name, head: number, parent, expiresAt } = channel;
+  return html`<div class="section-head">
+    <h1>${said(name)}</h1>
+    <p class="facts">
+      ${number === 0 ? html`<span>empty</span>` : html`<span>generation ${number}</span><span>${timeAgo(channel.updatedAt, now)}</span>`}
+      ${parent === null ? null : html`<span>copy of <a href="${generationPath({ channel: parent.name, number: parent.number })}">${said(parent.name)} ${parent.number}</a></span>`}
+      ${expiresAt === null ? null : html`<span>deleted ${expiryText(expiresAt, now)}</span>`}
+      ${signedLine(keyFingerprint)}
+    </p>
+    ${visitor === "admin" && number > 0 ? acts(channel) : null}
+  </div>`;
+}
+
+function acts({ name, generations }: ChannelView): Html {
+  const next = nextChannel(name);
+  return html`<div class="head-acts">
+    ${next === undefined ? null : html`<a class="button" href="${sheetPath({ kind: "promote", all: "1", from: name, to: next })}">Promote all to ${next}</a>`}
+    ${generations.length < 2 ? null : html`<a class="button" href="${sheetPath({ kind: "undo", channel: name })}">Undo the newest change</a>`}
+  </div>`;
+}
+
+function filled(data: ChannelData, context: PageContext): Html {
+  const { channel, packages, keyFingerprint, target } = data;
+  const main = channel.targets.map(({ name }) => name).filter(isInstalled);
+  const chosen = shownTarget(channel, target);
   return html`<section aria-labelledby="install-title">
       <h2 id="install-title">Install</h2>
       ${channel.targets.length < 2 ? null : targetTabs(channel, chosen)}
+      ${layerLine(channel, chosen)}
       ${installSteps(
         {
           publicUrl: context.publicUrl,
           channel: channel.name,
           // The server knows the target where there is one choice only.
           target: main.length === 1 && chosen === main[0] ? undefined : chosen,
-          packages: first?.name ?? "PACKAGE",
+          packages: packages.versions[0]?.name ?? "PACKAGE",
         },
         keyFingerprint,
       )}
     </section>
-    <section aria-labelledby="packages-title">
-      <h2 id="packages-title">
-        Packages
-        <span class="faint"
-          >${plural(newest.length, "name")}${chosen === undefined ? null : html` for ${said(chosen)}`}</span
-        >
-      </h2>
-      ${newest.length === 0 ? html`<p class="empty">No package for this target.</p>` : packageTable(newest, context.now)}
-    </section>
-    ${generations(channel, context.now)}`;
-}
-
-function isIn({ listings }: PackageView, channel: string, target: string): boolean {
-  return listings.some((listing) => listing.channel === channel && listing.target === target);
+    ${packagesSection(channel, chosen, packages, context)} ${generationsSection(channel, context)}
+    ${settingsSection(channel, context.now)}`;
 }
 
 function targetTabs({ name, targets }: ChannelView, chosen: string | undefined): Html {
   return html`<nav class="filter" aria-label="Target">
-    ${targets.map((target) => html`<a href="${channelPath(name)}?target=${encodeURIComponent(target)}" ${target === chosen ? html` aria-current="true"` : null}>${said(target)}</a>`)}
+    ${targets.map(({ name: target }) => html`<a href="${channelPath(name)}?target=${encodeURIComponent(target)}" ${target === chosen ? html` aria-current="true"` : null}>${said(target)}</a>`)}
   </nav>`;
 }
 
-/** Sources and debug information are subscribed to beside a target, not instead of one. */
-function isInstalled(target: string): boolean {
-  return !/-(?:source|debug)$/.test(target);
-}
-
-/** Versions of each name, the newest first, as the store lists them. */
-function newestOfEach(packages: readonly PackageView[]): readonly (readonly PackageView[])[] {
-  const byName = new Map<string, PackageView[]>();
-  for (const one of packages) {
-    const versions = byName.get(`${one.name}.${one.arch}`);
-    if (versions === undefined) byName.set(`${one.name}.${one.arch}`, [one]);
-    else versions.push(one);
-  }
-  return [...byName.values()];
-}
-
-function packageTable(names: readonly (readonly PackageView[])[], now: number): Html {
-  return html`<table class="data">
-    <thead>
-      <tr>
-        <th scope="col">Package</th>
-        <th scope="col">Version</th>
-        <th scope="col" class="right wide-only">Size</th>
-        <th scope="col">Built by</th>
-        <th scope="col" class="wide-only">Published</th>
-      </tr>
-    </thead>
-    <tbody>
-      ${names.map((versions) => packageRow(versions, now))}
-    </tbody>
-  </table>`;
-}
-
-function packageRow([newest, ...older]: readonly PackageView[], now: number): Html {
-  if (newest === undefined) return html``;
-  return html`<tr>
-    <td>
-      <b>${said(newest.name)}</b><span class="faint">.${newest.arch}</span>
-      <span class="faint block">${said(newest.summary)}</span>
-    </td>
-    <td class="nevra">
-      ${said(`${newest.version}-${newest.release}`)}
-      ${
-        older.length === 0
-          ? null
-          : html`<details class="older-versions">
-              <summary>${older.length} older</summary>
-              ${older.slice(0, 20).map((one) => html`<span class="block">${said(`${one.version}-${one.release}`)}</span>`)}
-            </details>`
-      }
-    </td>
-    <td class="right num wide-only">${bytes(newest.sizeBytes)}</td>
-    <td>
-      <a href="${buildPath({ repo: newest.repo, number: newest.buildNumber })}"
-        >${said(newest.repo)} #${newest.buildNumber}</a
-      >
-    </td>
-    <td class="wide-only">${timeAgo(newest.publishedAt, now)}</td>
-  </tr>`;
-}
-
-const GENERATIONS_MAX = 20;
-
-function generations({ generations: all }: ChannelView, now: number): Html {
-  if (all.length === 0) return html``;
-  return html`<details class="generations">
-    <summary>Generations</summary>
-    <ol>
-      ${all.slice(0, GENERATIONS_MAX).map(
-        ({ number, buildId, createdAt }) =>
-          html`<li>
-            <span class="num">${number}</span> ${timeAgo(createdAt, now)}
-            <a href="/builds/${encodeURIComponent(buildId)}">its build</a>
-          </li>`,
-      )}
-    </ol>
-  </details>`;
+/** Two sections in one `.repo` file make people wonder. */
+function layerLine({ generations }: ChannelView, target: string | undefined): Html {
+  const served = generations[0]?.targets ?? {};
+  if (target === undefined || !Object.hasOwn(served, `${target}-updates`)) return html``;
+  return html`<p class="note-line">
+    This target is large, so its <code>.repo</code> file has two sections: a base that seldom
+    changes, and the updates since. Keep both; together they are the whole.
+  </p>`;
 }

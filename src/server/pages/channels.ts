@@ -1,14 +1,33 @@
 import { CHANNELS } from "../../domain/channel.ts";
-import type { ReadStore } from "../views.ts";
-import { timeAgo } from "./format.ts";
+import type { ChannelSummary, ChannelView, PromotionCounts } from "../views.ts";
+import { expiryText, settingsFacts } from "./channel-settings.ts";
+import { plural, timeAgo } from "./format.ts";
+import { causeText, nameOf } from "./generations.ts";
 import { html, said, type Html } from "./html.ts";
-import type { Page, PageContext } from "./page.ts";
-import { channelPath, commandLine } from "./parts.ts";
 import { signedLine } from "./install.ts";
+import type { Page, PageContext } from "./page.ts";
+import {
+  channelPath,
+  commandLine,
+  generationPath,
+  isInstalled,
+  packagePath,
+  sheetPath,
+} from "./parts.ts";
 
 export interface ChannelsData {
-  readonly channels: Awaited<ReturnType<ReadStore["listChannels"]>>;
+  readonly channels: readonly ChannelSummary[];
+  /** Those through which packages are promoted, in that order. */
+  readonly line: readonly ChannelView[];
+  /** What a promotion between two neighbours of the line would change. */
+  readonly promotions: readonly Promotion[];
   readonly keyFingerprint: string | undefined;
+}
+
+export interface Promotion {
+  readonly from: string;
+  readonly to: string;
+  readonly counts: PromotionCounts;
 }
 
 const WHAT_FOR: Readonly<Record<string, string>> = {
@@ -18,10 +37,9 @@ const WHAT_FOR: Readonly<Record<string, string>> = {
 };
 
 /** All channels that hosts can subscribe to. */
-export function channelsPage(
-  { channels, keyFingerprint }: ChannelsData,
-  context: PageContext,
-): Page {
+export function channelsPage(data: ChannelsData, context: PageContext): Page {
+  const { channels, line } = data;
+  const others = channels.filter(({ name }) => !line.some((one) => one.name === name));
   return {
     title: "Channels",
     icon: "none",
@@ -29,37 +47,151 @@ export function channelsPage(
     main: html`<div class="section-head">
         <h1>Channels</h1>
         <p class="facts">
-          <span>dnf repositories that hosts subscribe to</span>${signedLine(keyFingerprint)}
+          <span>yum repositories that hosts subscribe to</span>${signedLine(data.keyFingerprint)}
         </p>
       </div>
-      <ul class="channel-cards">
-        ${inOrder(channels).map((channel) => channelCard(channel, context))}
-      </ul>
-      ${channels.every(({ head }) => head === 0) ? firstPublish() : null}`,
+      <ol class="line">
+        ${line.map((channel) => lineItem(channel, data, context))}
+      </ol>
+      ${channels.every(({ head }) => head === 0) ? firstPublish() : null}
+      ${otherChannels(
+        "Other channels",
+        others.filter(({ parent }) => parent === null),
+        context,
+      )}
+      ${otherChannels(
+        "Branches, pull requests and builds",
+        others.filter(({ parent }) => parent !== null),
+        context,
+      )}`,
   };
 }
 
-/** In the order in which packages are promoted; the rest by name. */
-function inOrder(channels: ChannelsData["channels"]): ChannelsData["channels"] {
-  const rank = (name: string): number => {
-    const at = CHANNELS.findIndex((known) => known === name);
-    return at === -1 ? CHANNELS.length : at;
-  };
-  return channels.toSorted((a, b) => rank(a.name) - rank(b.name) || a.name.localeCompare(b.name));
+function lineItem(channel: ChannelView, { promotions }: ChannelsData, context: PageContext): Html {
+  const promotion = promotions.find(({ from }) => from === channel.name);
+  return html`<li class="line-item">
+    ${channelCard(channel, context)} ${promotion === undefined ? null : step(promotion, context)}
+  </li>`;
 }
 
-function channelCard(
-  { name, head, updatedAt }: ChannelsData["channels"][number],
+function channelCard(channel: ChannelView, { now }: PageContext): Html {
+  const { name, head, updatedAt, targets, generations } = channel;
+  const main = targets.filter(({ name: target }) => isInstalled(target));
+  const cause = generations[0]?.causes.at(-1);
+  return html`<article class="channel-card" data-row>
+    <h2><a href="${channelPath(name)}" data-open>${said(name)}</a></h2>
+    <p class="faint">${WHAT_FOR[name] ?? ""}</p>
+    ${
+      head === 0
+        ? html`<p class="faint">empty</p>`
+        : html`<p>
+              <a href="${generationPath({ channel: name, number: head })}">generation ${head}</a>
+              ${timeAgo(updatedAt, now)}
+            </p>
+            ${cause === undefined ? null : html`<p class="card-cause">${causeText(cause)}</p>`}
+            ${newest(generations)}
+            <ul class="facts">
+              ${main.map(({ name: target, packages }) => html`<li>${said(target)}: ${plural(packages, "package")}</li>`)}
+            </ul>`
+    }
+    <p class="facts">${settingsFacts(channel)}</p>
+  </article>`;
+}
+
+const NEWEST_MAX = 4;
+
+/** What came last and is for installing. */
+function newest(generations: ChannelView["generations"]): Html {
+  const gone = new Set<string>();
+  const names = new Map<string, string>();
+  for (const { added, removed } of generations) {
+    for (const nevra of added) {
+      const isMain = !nevra.endsWith(".src") && !/-debug(?:info|source)-/.test(nevra);
+      if (isMain && !gone.has(nevra) && !names.has(nameOf(nevra))) names.set(nameOf(nevra), nevra);
+    }
+    for (const nevra of removed) gone.add(nevra);
+  }
+  const shown = [...names].slice(0, NEWEST_MAX);
+  if (shown.length === 0) return html``;
+  return html`<ul class="newest" aria-label="Newest versions">
+    ${shown.map(([name, nevra]) => html`<li><a class="nevra" href="${packagePath(name, nevra)}">${said(nevra)}</a></li>`)}
+  </ul>`;
+}
+
+/** Between two channels: what promoting all of one to the other would change. */
+function step({ from, to, counts }: Promotion, { visitor }: PageContext): Html {
+  const { added, updated } = counts;
+  const text = [
+    ...(updated === 0 ? [] : [plural(updated, "update")]),
+    ...(added === 0 ? [] : [plural(added, "new name")]),
+  ].join(", ");
+  return html`<div class="line-step">
+    <span class="line-arrow" aria-hidden="true"></span>
+    ${
+      text === ""
+        ? html`<p class="faint">nothing to promote</p>`
+        : html`<p>${text}</p>
+            ${visitor === "admin" ? html`<a class="button" href="${sheetPath({ kind: "promote", all: "1", from, to })}">Promote to ${to}</a>` : null}`
+    }
+  </div>`;
+}
+
+function otherChannels(
+  title: string,
+  channels: readonly ChannelSummary[],
   { now }: PageContext,
 ): Html {
-  const what = WHAT_FOR[name];
-  return html`<li class="channel-card" data-row>
-    <h2><a href="${channelPath(name)}" data-open>${said(name)}</a></h2>
-    ${what === undefined ? null : html`<p>${what}</p>`}
-    <p class="facts">
-      ${head === 0 ? html`<span>empty</span>` : html`<span>generation ${head}</span><span>${timeAgo(updatedAt, now)}</span>`}
-    </p>
-  </li>`;
+  if (channels.length === 0) return html``;
+  return html`<section>
+    <h2>${title}</h2>
+    <table class="data">
+      <thead>
+        <tr>
+          <th scope="col">Channel</th>
+          <th scope="col">Copy of</th>
+          <th scope="col">Generation</th>
+          <th scope="col" class="wide-only">Changed</th>
+          <th scope="col">Deleted</th>
+        </tr>
+      </thead>
+      <tbody>
+        ${channels.map((channel) => otherRow(channel, now))}
+      </tbody>
+    </table>
+  </section>`;
+}
+
+function otherRow({ name, parent, head, updatedAt, expiresAt }: ChannelSummary, now: number): Html {
+  return html`<tr data-row>
+    <td><a href="${channelPath(name)}" data-open>${said(name)}</a></td>
+    <td>
+      ${parent === null ? html`<span class="faint">none</span>` : html`<a href="${generationPath({ channel: parent.name, number: parent.number })}">${said(parent.name)} ${parent.number}</a>`}
+    </td>
+    <td class="num">${head === 0 ? "empty" : head}</td>
+    <td class="wide-only">
+      ${head === 0 ? html`<span class="faint">–</span>` : timeAgo(updatedAt, now)}
+    </td>
+    <td>
+      ${expiresAt === null ? html`<span class="faint">stays</span>` : expiryText(expiresAt, now)}
+    </td>
+  </tr>`;
+}
+
+/** The channels of the line that follow each other. */
+export function neighbours<T extends { readonly name: string }>(
+  channels: readonly T[],
+): readonly { readonly from: T; readonly to: T }[] {
+  const line = CHANNELS.flatMap((name) => channels.find((one) => one.name === name) ?? []);
+  return line.slice(1).flatMap((to, index) => {
+    const from = line[index];
+    return from === undefined ? [] : [{ from, to }];
+  });
+}
+
+/** Where a channel's packages are promoted to; undefined at the end, and beside the line. */
+export function nextChannel(name: string): string | undefined {
+  const at = (CHANNELS as readonly string[]).indexOf(name);
+  return at === -1 ? undefined : CHANNELS[at + 1];
 }
 
 /** How anything gets into a channel at all. */

@@ -27,7 +27,7 @@ export function notFound(what: string): Trouble {
     status: 404,
     what,
     next: html`<a href="/">All builds</a>, <a href="/repos">all repos</a>,
-      <a href="/channels">all channels</a>.`,
+      <a href="/packages">all packages</a>, <a href="/channels">all channels</a>.`,
   };
 }
 

@@ -27,7 +27,7 @@ export function curlLine(subscription: Omit<Subscription, "packages">): string {
   return `sudo curl -fsSo /etc/yum.repos.d/tatara-${channel}.repo ${shellWord(repoFileUrl(subscription))}`;
 }
 
-/** How a host subscribes and installs, one way for each generation of dnf and one for all. */
+/** How a host subscribes and installs, one way for each package manager and one for all of dnf's. */
 export function installSteps(subscription: Subscription, keyFingerprint: string | undefined): Html {
   const url = repoFileUrl(subscription);
   const isPlain = subscription.target === undefined;
@@ -39,7 +39,7 @@ export function installSteps(subscription: Subscription, keyFingerprint: string 
       <h3>Subscribe the host <span class="faint">once; any one of these lines</span></h3>
       <dl>
         <div>
-          <dt>Works everywhere</dt>
+          <dt>Works everywhere <span class="faint">dnf and yum</span></dt>
           <dd>${commandLine(curlLine(subscription))}</dd>
         </div>
         <div>
@@ -54,10 +54,16 @@ export function installSteps(subscription: Subscription, keyFingerprint: string 
               </div>`
             : null
         }
+        <div>
+          <dt>zypper <span class="faint">openSUSE, SLES</span></dt>
+          <dd>${commandLine(`sudo zypper addrepo --refresh ${shellWord(url)}`)}</dd>
+        </div>
       </dl>
     </li>
     <li>
-      <h3>Install</h3>
+      <h3>
+        Install <span class="faint">or <code>zypper install</code></span>
+      </h3>
       ${commandLine(`sudo dnf install ${subscription.packages}`)} ${keyLine(keyFingerprint)}
     </li>
   </ol>`;
@@ -66,7 +72,7 @@ export function installSteps(subscription: Subscription, keyFingerprint: string 
 export function keyLine(keyFingerprint: string | undefined): Html {
   if (keyFingerprint === undefined) return html``;
   return html`<p class="key">
-    dnf asks for this key the first time. Compare before you say yes:
+    You are asked for this key the first time. Compare before you say yes:
     <code class="fingerprint">${fingerprint(keyFingerprint)}</code>
   </p>`;
 }

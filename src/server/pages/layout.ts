@@ -53,7 +53,8 @@ function topBar(page: Page, context: PageContext): Html {
       </ol>
     </nav>
     <nav class="main-nav" aria-label="Pages">
-      <a href="/">Builds</a><a href="/repos">Repos</a><a href="/channels">Channels</a>
+      <a href="/">Builds</a><a href="/repos">Repos</a><a href="/packages">Packages</a
+      ><a href="/channels">Channels</a>
     </nav>
     ${context.counts === undefined ? null : health(context.counts)}
     <form class="search" action="/repos" role="search">
@@ -136,6 +137,7 @@ const KEYS = [
   ["/", "find a repo"],
   ["g b", "go to builds"],
   ["g r", "go to repos"],
+  ["g p", "go to packages"],
   ["g c", "go to channels"],
   ["?", "this list"],
 ] as const;

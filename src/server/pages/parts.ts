@@ -25,6 +25,97 @@ export function channelPath(channel: string): string {
   return `/channels/${encodeURIComponent(channel)}`;
 }
 
+/** Where a channel's page tells of one generation. */
+export function generationPath({
+  channel,
+  number,
+}: {
+  readonly channel: string;
+  readonly number: number;
+}): string {
+  return `${channelPath(channel)}#g${number}`;
+}
+
+/** A package's page, of all its versions; with a NEVRA that one in full. */
+export function packagePath(name: string, nevra?: string): string {
+  const query = nevra === undefined ? "" : `?${new URLSearchParams({ nevra }).toString()}#chosen`;
+  return `/packages/${encodeURIComponent(name)}${query}`;
+}
+
+/** The sheet that shows what a change would do. */
+export function sheetPath(fields: Readonly<Record<string, string>>): string {
+  return `/change?${new URLSearchParams(fields).toString()}`;
+}
+
+/** What hosts download, from any channel and target that lists the package. */
+export function rpmPath(
+  place: { readonly channel: string; readonly target: string },
+  file: { readonly signedSha256: string; readonly fileName: string },
+): string {
+  const parts = [place.channel, place.target, "p", file.signedSha256, file.fileName];
+  return `/yum/${parts.map(encodeURIComponent).join("/")}`;
+}
+
+/** `1:2.0-3`; the epoch only where there is one. */
+export function evrText(one: {
+  readonly epoch: number;
+  readonly version: string;
+  readonly release: string;
+}): string {
+  return `${one.epoch === 0 ? "" : `${one.epoch}:`}${one.version}-${one.release}`;
+}
+
+/** Sources and debug information are subscribed to beside a target, not instead of one. */
+export function isInstalled(target: string): boolean {
+  return !/-(?:source|debug)$/.test(target);
+}
+
+/** Looks for a part of a package's name. Fields of the address that must stay are passed along. */
+export function nameSearch(
+  action: string,
+  wanted: string,
+  kept: Readonly<Record<string, string>> = {},
+): Html {
+  return html`<form class="name-search" action="${action}" role="search">
+    ${hiddenFields(Object.entries(kept))}
+    <input
+      type="search"
+      name="q"
+      value="${wanted}"
+      placeholder="Part of a name"
+      aria-label="Find a package"
+      autocomplete="off"
+      spellcheck="false"
+      maxlength="200"
+    />
+    <button class="button">Find</button>
+  </form>`;
+}
+
+export function hiddenFields(fields: readonly (readonly [string, string])[]): Html {
+  return html`${fields.map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}" />`)}`;
+}
+
+/** Links to the first page and the next one of a list in order of names. */
+export function namePages(
+  path: string,
+  page: {
+    readonly query: Readonly<Record<string, string>>;
+    readonly isFirst: boolean;
+    readonly nextAfter: string | undefined;
+  },
+): Html {
+  const href = (more: Readonly<Record<string, string>>): string => {
+    const query = new URLSearchParams({ ...page.query, ...more }).toString();
+    return `${path}${query === "" ? "" : `?${query}`}`;
+  };
+  if (page.isFirst && page.nextAfter === undefined) return html``;
+  return html`<nav class="older" aria-label="More names">
+    ${page.isFirst ? null : html`<a href="${href({})}">From the first</a>`}
+    ${page.nextAfter === undefined ? null : html`<a href="${href({ after: page.nextAfter })}">Next names</a>`}
+  </nav>`;
+}
+
 /** Subject of a commit, for places that take no markup. */
 export function subjectText(message: string): string {
   return message.split("\n", 1)[0]?.trim() ?? "";

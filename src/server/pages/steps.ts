@@ -4,7 +4,7 @@ import { elapsed } from "./format.ts";
 import { duration } from "../assets/times.ts";
 import { html, said, type Html } from "./html.ts";
 import { stateWord } from "./icons.ts";
-import { channelPath } from "./parts.ts";
+import { channelPath, generationPath } from "./parts.ts";
 import { stepPath, type ChosenStep } from "./step-path.ts";
 
 /** The time that all bars share, so that their order can be seen. */
@@ -124,7 +124,7 @@ const PUBLISH_STATES = {
 } as const satisfies Record<PublishView["state"], string>;
 
 function publishTable(publish: PublishView, span: Span, now: number): Html {
-  const { startedAt, endedAt, channels, generations } = publish;
+  const { startedAt, endedAt, channels, generations, warnings } = publish;
   const state = PUBLISH_STATES[publish.state];
   const end =
     endedAt ?? (publish.state === "running" || publish.state === "queued" ? null : startedAt);
@@ -147,6 +147,7 @@ function publishTable(publish: PublishView, span: Span, now: number): Html {
           <span class="note"
             >${channels.map((name, index) => channelNote(name, index, generations))}</span
           >
+          ${warnings.length === 0 ? null : html`<span class="note warn">${warnings.length === 1 ? said(warnings[0] ?? "") : `${warnings.length} warnings, above`}</span>`}
         </td>
       </tr>
     </tbody>
@@ -154,9 +155,9 @@ function publishTable(publish: PublishView, span: Span, now: number): Html {
 }
 
 function channelNote(name: string, index: number, generations: PublishView["generations"]): Html {
-  const number = generations.find(({ channel }) => channel === name)?.number;
+  const made = generations.find(({ channel }) => channel === name);
   return html`${index === 0 ? "to " : ", "}<a href="${channelPath(name)}">${said(name)}</a
-    >${number === undefined ? "" : `, generation ${number}`}`;
+    >${made === undefined ? "" : html`, <a href="${generationPath(made)}">generation ${made.number}</a>`}`;
 }
 
 function spanOf(build: BuildView, now: number): Span {

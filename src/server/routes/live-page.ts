@@ -29,6 +29,14 @@ const LOG_PAUSE_MS = 60;
 /** Whoever missed an event reads the record, and sees workers come and go. */
 const LOOK_AGAIN_MS = 20_000;
 
+export function pageOf(data: unknown, view: Extract<Loaded, { kind: "page" }>["view"]) {
+  return { kind: "page", data, view } as const;
+}
+
+export function troubleOf(what: Trouble): Loaded {
+  return { kind: "trouble", trouble: what };
+}
+
 /**
  * One address, three answers: the document; its body alone if it changed (`FRAGMENT_TYPE`); and,
  * as server-sent events, its body after every change.
@@ -145,8 +153,12 @@ async function streamPage(
     deps.live.onBuild((id) => {
       if (buildId === undefined || buildId === id) draw();
     }),
+    deps.live.onPublish(() => {
+      if (buildId === undefined) draw();
+    }),
   ];
-  if (buildId !== undefined) stops.push(watchLogs(deps, buildId, stream, onError));
+  if (buildId === undefined) stops.push(deps.live.onPublish(draw));
+  else stops.push(watchLogs(deps, buildId, stream, onError));
   const timer = setInterval(draw, LOOK_AGAIN_MS);
   signal.addEventListener("abort", () => {
     clearInterval(timer);

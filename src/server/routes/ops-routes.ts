@@ -1,6 +1,7 @@
 import { Router, type NextFunction, type Request, type Response } from "express";
 import type { Tickets } from "../../shared/queues.ts";
 import { freeBytes } from "../free-room.ts";
+import type { KeyStatus } from "../../yum/keys/key-status.ts";
 import type { ReadStore } from "../views.ts";
 
 const WAITING_ALARM_MS = 10 * 60_000;
@@ -9,6 +10,8 @@ export interface OpsRoutesDeps {
   readonly read: ReadStore;
   readonly tickets: Tickets;
   readonly dataDir: string;
+  /** What the publish worker says about its keys. */
+  readonly keyStatus: () => Promise<KeyStatus | undefined>;
   readonly hasRoom: () => Promise<boolean>;
   readonly now: () => number;
   readonly startedAt: number;
@@ -65,6 +68,9 @@ async function checkHealth(deps: OpsRoutesDeps): Promise<Health> {
     () => false,
   );
   if (!isRedisUp) warnings.push("Redis is away: builds start up to 30 s late, nothing is lost");
+  for (const { message, hint } of (await deps.keyStatus())?.warnings ?? []) {
+    warnings.push(`${message} To do: ${hint}.`);
+  }
   if (!deps.githubWebhookOn)
     warnings.push("/webhooks/github is off: TATARA_GITHUB_WEBHOOK_SECRET is not set");
   return { problems, warnings };

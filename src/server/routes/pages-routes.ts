@@ -1,12 +1,9 @@
 import express, { Router, type ErrorRequestHandler, type Request, type Response } from "express";
-import { isChannelName, isTargetName } from "../../domain/channel.ts";
 import { isRepoName } from "../../domain/push.ts";
 import { STATES, type State } from "../../domain/states.ts";
 import { identify, isForeign, isFromOwnPage, visitorOf } from "../auth.ts";
 import type { RowsAnswer } from "../log-lines.ts";
 import { buildPage } from "../pages/build.ts";
-import { channelPage } from "../pages/channel.ts";
-import { channelsPage } from "../pages/channels.ts";
 import { BROKEN, FOREIGN_FORM, notFound, type Trouble } from "../pages/error.ts";
 import { html } from "../pages/html.ts";
 import { homePage } from "../pages/home.ts";
@@ -18,16 +15,21 @@ import { repoPage } from "../pages/repo.ts";
 import { reposPage } from "../pages/repos.ts";
 import { findStep, stepToShow, type ChosenStep } from "../pages/step-path.ts";
 import type { BuildView } from "../views.ts";
+import { changePages } from "./change-pages.ts";
+import { channelPages } from "./channel-pages.ts";
 import { pageHeaders } from "./headers.ts";
 import {
   FRAGMENT_TYPE,
   livePage,
+  pageOf,
   sendPage,
   sendTrouble,
   THEME_COOKIE,
+  troubleOf,
   type Load,
   type Loaded,
 } from "./live-page.ts";
+import { packagePages } from "./package-pages.ts";
 import { localPath } from "./sign-in-routes.ts";
 import { queryInteger, queryText, type RouteDeps } from "./web-deps.ts";
 
@@ -50,8 +52,7 @@ export function pageRoutes(deps: RouteDeps): Router {
   router.get("/builds/:id", livePage(deps, loadBuildById(deps)));
   router.post("/builds/:id/cancel", cancelBuild(deps));
   router.post("/builds/:id/rerun", rerunBuild(deps));
-  router.get("/channels", livePage(deps, loadChannels(deps)));
-  router.get("/channels/:name", livePage(deps, loadChannel(deps)));
+  router.use(channelPages(deps), packagePages(deps), changePages(deps));
   router.use(async (request, response, next) => {
     if (request.accepts(["json", "html"]) !== "html") return next();
     await sendTrouble(deps, request, response, notFound(`There is no page at ${request.path}`));
@@ -92,7 +93,7 @@ function loadHome({ read }: RouteDeps): Load {
       state: filter.state,
       isFirstPage: filter.beforeAt === undefined,
     };
-    return page(data, (context) => homePage(data, context));
+    return pageOf(data, (context) => homePage(data, context));
   };
 }
 
@@ -104,7 +105,7 @@ function loadRepos({ read }: RouteDeps): Load {
     const only = repos.length === 1 && wanted !== "" ? repos[0] : undefined;
     if (only !== undefined) return { kind: "moved", to: repoPath(only.name) };
     const data = { repos, wanted };
-    return page(data, (context) => reposPage(data, context));
+    return pageOf(data, (context) => reposPage(data, context));
   };
 }
 
@@ -112,18 +113,18 @@ function loadRepo({ read }: RouteDeps): Load {
   return async (request) => {
     const name = repoNameOf(request);
     const repo = name === undefined ? undefined : await read.repoByName(name);
-    if (repo === undefined) return trouble(notFound("There is no such repo here"));
+    if (repo === undefined) return troubleOf(notFound("There is no such repo here"));
     const filter = listFilter(request);
     const query = { ...filter, repo: repo.name, limit: ROWS_PER_PAGE + 1 };
     const data = { ...firstOf(await read.listBuilds(query)), repo, state: filter.state };
-    return page(data, (context) => repoPage(data, context));
+    return pageOf(data, (context) => repoPage(data, context));
   };
 }
 
 function loadBuild(deps: RouteDeps): Load {
   return async (request, options) => {
     const build = await buildOf(deps, request);
-    if (build === undefined) return trouble(notFound("There is no such build"));
+    if (build === undefined) return troubleOf(notFound("There is no such build"));
     return await loadedBuild(deps, build, options);
   };
 }
@@ -138,7 +139,7 @@ async function loadedBuild(
   const logTail = chosen === undefined ? undefined : await tailOf(deps, build, chosen);
   const data = { build, original: original && { repo: original.repo, number: original.number } };
   return {
-    ...page(data, (context) => buildPage({ ...data, logTail }, context)),
+    ...pageOf(data, (context) => buildPage({ ...data, logTail }, context)),
     buildId: build.id,
   };
 }
@@ -147,7 +148,7 @@ async function loadedBuild(
 function loadBuildById({ read }: RouteDeps): Load {
   return async (request) => {
     const build = await read.buildById(String(request.params["id"]));
-    if (build === undefined) return trouble(notFound("There is no such build"));
+    if (build === undefined) return troubleOf(notFound("There is no such build"));
     return { kind: "moved", to: buildPath(build) };
   };
 }
@@ -158,30 +159,12 @@ function loadLog(deps: RouteDeps): Load {
     const name = String(request.params["step"]);
     const chosen = build && findStep(build, name, queryText(request, "job"));
     if (build === undefined || chosen === undefined)
-      return trouble(notFound("There is no such step"));
+      return troubleOf(notFound("There is no such step"));
     const logTail = withLog ? await tailOf(deps, build, chosen) : undefined;
-    const loaded = page({ build, name }, (context) => logPage({ build, chosen, logTail }, context));
+    const loaded = pageOf({ build, name }, (context) =>
+      logPage({ build, chosen, logTail }, context),
+    );
     return { ...loaded, buildId: build.id };
-  };
-}
-
-function loadChannels({ read, keyFingerprint }: RouteDeps): Load {
-  return async () => {
-    const [channels, key] = await Promise.all([read.listChannels(), keyFingerprint()]);
-    const data = { channels, keyFingerprint: key };
-    return page(data, (context) => channelsPage(data, context));
-  };
-}
-
-function loadChannel({ read, keyFingerprint }: RouteDeps): Load {
-  return async (request) => {
-    const name = String(request.params["name"]);
-    const channel = isChannelName(name) ? await read.channelByName(name) : undefined;
-    if (channel === undefined) return trouble(notFound("There is no such channel"));
-    const wanted = queryText(request, "target");
-    const target = wanted !== undefined && isTargetName(wanted) ? wanted : undefined;
-    const data = { channel, keyFingerprint: await keyFingerprint(), target };
-    return page(data, (context) => channelPage(data, context));
   };
 }
 
@@ -241,14 +224,6 @@ function brokenPage(deps: RouteDeps): ErrorRequestHandler {
     deps.logger.error({ err, path: request.path }, "Page could not be drawn");
     await sendTrouble(deps, request, response, BROKEN);
   };
-}
-
-function page(data: unknown, view: Extract<Loaded, { kind: "page" }>["view"]) {
-  return { kind: "page", data, view } as const;
-}
-
-function trouble(what: Trouble): Loaded {
-  return { kind: "trouble", trouble: what };
 }
 
 async function buildOf({ read }: RouteDeps, request: Request): Promise<BuildView | undefined> {

@@ -5,29 +5,34 @@ import {
   claimRequest,
   faultMessage,
   PATHS,
+  PROTOCOL,
   publishCheckRequest,
+  publishDoneMessage,
   publishFailMessage,
+  publishProgressMessage,
   startedRequest,
   switchRequest,
-  type PublishGrant,
-  type Refusal,
 } from "../../shared/protocol.ts";
 import type { Announcer } from "../announcer.ts";
 import type { ArtifactFiles } from "../artifact-files.ts";
 import type { Changed } from "../store/builds.ts";
 import { faultPublish, handBackPublish, losePublishesOf } from "../store/publish-attempts.ts";
+import { checkPublish } from "../store/publish-checks.ts";
+import { switchPublishes } from "../store/publish-switch.ts";
 import {
-  checkPackages,
   claimPublish,
+  donePublish,
   failPublish,
   leasedPublish,
+  recordProgress,
   renewPublishLease,
-  switchChannels,
 } from "../store/publishes.ts";
 import type { Store, Tx } from "../store/store.ts";
 import { answerOrStale, leaseTokenOf, onlyWorkers } from "./worker-auth.ts";
 
 const MESSAGE_MAX = "8mb";
+/** An import of 100,000 packages is 70 MB. Only the publish worker's token comes this far. */
+const SWITCH_MAX = "256mb";
 
 export interface PublishRoutesDeps {
   readonly store: Store;
@@ -63,34 +68,22 @@ function addClaimRoutes(router: Router, deps: PublishRoutesDeps): void {
   });
 
   router.post(PATHS.publishClaim(), json(), async (request, response) => {
-    const { worker } = claimRequest.parse(request.body);
+    const { worker, protocol } = claimRequest.parse(request.body);
+    if (protocol.highest < PROTOCOL.lowest || protocol.lowest > PROTOCOL.highest) {
+      response.status(426).json({ error: "This worker is of another version: upgrade it." });
+      return;
+    }
     const token = deps.newToken();
-    const granted = await store.write((tx) => claimPublish(tx, worker, token));
-    if (granted === undefined) return void response.status(204).end();
-    const { publish, build, channels, packages } = granted;
-    announcer.announce({ buildId: build.id });
-    const grant: PublishGrant = {
-      publishId: publish.id,
-      lease: { token, attempt: publish.attempt, leaseMs: LEASE_MS },
-      build: {
-        id: build.id,
-        repo: build.repo,
-        number: build.number,
-        sha: build.sha ?? build.after,
-        ref: build.ref,
-        defaultBranch: build.defaultBranch,
-        url: store.buildUrl(build.repo, build.number),
-      },
-      channels: [...channels],
-      packages: [...packages],
-    };
-    response.json(grant);
+    const { grant, changes } = await store.write((tx) => claimPublish(tx, worker, token));
+    changes.forEach(announcer.announce);
+    if (grant === undefined) response.status(204).end();
+    else response.json(grant);
   });
 }
 
 /** What it asks and fetches while it prepares. */
 function addProgressRoutes(router: Router, deps: PublishRoutesDeps): void {
-  const { store } = deps;
+  const { store, announcer } = deps;
   router.post(`${ONE}/heartbeat`, async (request, response) => {
     const { id } = request.params;
     const answer = await store.write((tx) => renewPublishLease(tx, id, leaseTokenOf(request)));
@@ -110,7 +103,16 @@ function addProgressRoutes(router: Router, deps: PublishRoutesDeps): void {
   router.post(`${ONE}/check`, json({ limit: MESSAGE_MAX }), async (request, response) => {
     const question = publishCheckRequest.parse(request.body);
     const publish = await leasedPublish(store, request.params.id, leaseTokenOf(request));
-    answerOrStale(response, publish && (await checkPackages(store, question)));
+    answerOrStale(response, publish && (await checkPublish(store, publish, question)));
+  });
+
+  router.post(`${ONE}/progress`, json(), async (request, response) => {
+    const progress = publishProgressMessage.parse(request.body);
+    const { id } = request.params;
+    const token = leaseTokenOf(request);
+    const changed = await store.write((tx) => recordProgress(tx, id, token, progress));
+    if (changed !== undefined) announcer.announce(changed);
+    answerOrStale(response, changed && {});
   });
 }
 
@@ -126,18 +128,17 @@ function addEndRoutes(router: Router, deps: PublishRoutesDeps): void {
     return changed && {};
   };
 
-  router.post(`${ONE}/switch`, json({ limit: MESSAGE_MAX }), async (request, response) => {
+  router.post(PATHS.publishSwitch(), json({ limit: SWITCH_MAX }), async (request, response) => {
     const wish = switchRequest.parse(request.body);
-    const { id } = request.params;
-    const token = leaseTokenOf(request);
-    const switched = await store.write((tx) => switchChannels(tx, id, token, wish));
-    if (switched !== undefined && "taken" in switched) {
-      const hint = "Raise Release in the spec file, or push a new tag.";
-      const refusal: Refusal = { code: "NEVRA_TAKEN", message: switched.taken, hint };
-      return void response.status(422).json(refusal);
-    }
-    if (switched !== undefined) announcer.announce(switched.changed);
-    answerOrStale(response, switched?.answer);
+    const { answer, changes } = await store.write((tx) => switchPublishes(tx, wish));
+    changes.forEach(announcer.announce);
+    response.json(answer);
+  });
+
+  router.post(`${ONE}/done`, json({ limit: MESSAGE_MAX }), async (request, response) => {
+    const done = publishDoneMessage.parse(request.body);
+    const answer = await settle(request, (tx, id, token) => donePublish(tx, id, token, done));
+    answerOrStale(response, answer);
   });
 
   router.post(`${ONE}/fail`, json({ limit: MESSAGE_MAX }), async (request, response) => {

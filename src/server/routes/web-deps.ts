@@ -3,6 +3,9 @@ import type { Logger } from "../../shared/logger.ts";
 import type { Assets } from "../assets.ts";
 import type { AuthDeps } from "../auth.ts";
 import type { LogLines } from "../log-lines.ts";
+import type { ChannelActions } from "../changes/channel-actions.ts";
+import type { Changes } from "../changes/changes.ts";
+import type { PackageDetails } from "../changes/package-details.ts";
 import type { Live, LogFiles, ReadStore } from "../views.ts";
 
 /** All that pages and API need from the rest of the server. */
@@ -18,6 +21,13 @@ export interface WebDeps extends AuthDeps {
       sha256: string,
     ): Promise<{ readonly path: string; readonly sizeBytes: number } | undefined>;
   };
+  readonly changes: Pick<Changes, "plan" | "apply" | "find">;
+  readonly channelActions: Pick<ChannelActions, "pin">;
+  /** What a pooled RPM says about itself; undefined when its bytes are gone. */
+  packageDetails(
+    file: { readonly signedSha256: string; readonly fileName: string },
+    page: { readonly from: number; readonly count: number },
+  ): Promise<PackageDetails | undefined>;
   /** Of the key that signs packages and metadata; undefined before it is made. */
   keyFingerprint(): Promise<string | undefined>;
   /** Aborted when the server stops: open streams end, or they would hold it up. */

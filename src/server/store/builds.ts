@@ -1,19 +1,24 @@
-import { channelsFor } from "../../domain/channel.ts";
 import { canBuildMove, isFinal, stateOfJobs, type FinalState } from "../../domain/states.ts";
 import type { Pipeline } from "../../domain/pipeline.ts";
 import type { PlannedStep } from "../../domain/step.ts";
 import type { FailureCard } from "../../shared/protocol.ts";
+import type { PublishChange } from "../views.ts";
 import { wantStatus } from "./outbox.ts";
 import { buildAgain, insertBuild } from "./new-builds.ts";
+import { channelsOfBuild } from "./child-channels.ts";
+import { insertPublish } from "./new-publishes.ts";
 import type { BuildRow } from "./schema.ts";
 import type { Reader, Tx } from "./store.ts";
 
 /** What changed, for those who are told after the commit. */
 export interface Changed {
-  readonly buildId: string;
+  readonly buildId?: string | undefined;
   readonly statusId?: string | undefined;
   readonly queuedJobs?: readonly string[];
+  /** It may be claimed now. */
   readonly publishId?: string | undefined;
+  /** A publish, a build's or not, that is in another state now. */
+  readonly publish?: PublishChange | undefined;
 }
 
 /** The plan as it is stored with the build. */
@@ -95,43 +100,24 @@ export async function settleBuild(
     const text = failure?.title ?? reason ?? state;
     return { buildId, statusId: await endBuild(tx, build, { state, reason, text, failure }) };
   }
-  const publishId = await requestPublish(tx, build);
-  if (publishId !== undefined) return { buildId, publishId };
+  const publishing = await requestPublish(tx, build);
+  if (publishing !== undefined) return publishing;
   const text = "passed";
   return { buildId, statusId: await endBuild(tx, build, { state, reason: null, text }) };
 }
 
 /** Makes the publish request if the build has packages that a rule sends somewhere. */
-async function requestPublish(tx: Tx, build: BuildRow): Promise<string | undefined> {
+async function requestPublish(tx: Tx, build: BuildRow): Promise<Changed | undefined> {
   const publish = readPlan(build)?.pipeline.publish ?? null;
   const defaultBranch = build.defaultBranch ?? undefined;
-  const channels = channelsFor({ publish, ref: build.ref, defaultBranch });
-  if (channels.length === 0) return undefined;
-  const packages = await packagesOf(tx, build.id);
+  const packages = publish === null ? [] : await packagesOf(tx, build.id);
   if (packages.length === 0) return undefined;
-  const id = tx.newId("p");
-  await tx.db
-    .insertInto("publishes")
-    .values({
-      id,
-      buildId: build.id,
-      state: "queued",
-      channelsJson: JSON.stringify(channels),
-      attempt: 0,
-      countedAttempts: 0,
-      notBeforeAt: 0,
-      worker: null,
-      leaseTokenHash: null,
-      leaseExpiresAt: null,
-      queuedAt: tx.now(),
-      startedAt: null,
-      endedAt: null,
-      durationMs: null,
-      keyFingerprint: null,
-      generationsJson: null,
-    })
-    .execute();
-  return id;
+  const { id: buildId, repo, ref } = build;
+  const channels = await channelsOfBuild(tx, { publish, repo, ref, defaultBranch });
+  if (channels.length === 0) return undefined;
+  const wish = { kind: "build", buildId, channels, requestJson: null, by: "push" } as const;
+  const id = await insertPublish(tx, { ...wish, note: "" });
+  return { buildId, publishId: id, publish: { id, channels } };
 }
 
 /** The RPMs of the attempts that count. */

@@ -1,13 +1,14 @@
 import { Kysely, type Transaction } from "kysely";
 import { Migrator } from "kysely/migration";
 import * as first from "./migrations/0001-first.ts";
+import * as channels from "./migrations/0002-channels.ts";
 import type { Tables } from "./schema.ts";
 import { sqliteDialect } from "./sqlite.ts";
 
 /** The database, or a transaction of it: every function of the store takes either. */
 export type Db = Kysely<Tables> | Transaction<Tables>;
 
-const MIGRATIONS = { "0001-first": first };
+const MIGRATIONS = { "0001-first": first, "0002-channels": channels };
 
 /**
  * Opens the embedded database and brings it to this version. Throws `DatabaseUnusable`, also for a

@@ -154,6 +154,13 @@ export async function endJob(
   const state = isCancelled ? "cancelled" : end.state;
   const reason = isCancelled ? "cancelled on request" : end.reason;
   await insertArtifacts(tx, job, end);
+  if (end.errata != null) {
+    await tx.db
+      .updateTable("builds")
+      .set({ errata: end.errata })
+      .where("id", "=", build.id)
+      .execute();
+  }
   await endJobRow(tx, job, { state, reason });
   await endOpenSteps(tx, job, state === "cancelled" ? "cancelled" : "skipped");
   if (state !== "passed") await skipWaitingJobs(tx, job.buildId);

@@ -49,6 +49,7 @@ export async function insertBuild(tx: Tx, made: NewBuild): Promise<InsertedBuild
     pipelineJson: null,
     note: null,
     failureJson: null,
+    errata: null,
   };
   await insertRow(tx, "builds", build);
   const jobId = end === null ? await insertFirstJob(tx, build.id) : undefined;

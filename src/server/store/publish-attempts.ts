@@ -5,10 +5,11 @@ import {
   PUBLISH_LOSSES_MAX,
 } from "../../domain/attempt.ts";
 import type { InfraFaultCode } from "../../domain/faults.ts";
-import { endBuild, findBuild, type Changed } from "./builds.ts";
+import type { Changed } from "./builds.ts";
 import { ourCard } from "./job-rows.ts";
-import { cancelPublish, endPublish, leasedPublish } from "./publishes.ts";
-import type { BuildRow, PublishRow } from "./schema.ts";
+import { cancelPublish, channelsOf, endPublish, isCancelRequested } from "./publish-ends.ts";
+import { leasedPublish } from "./publishes.ts";
+import type { PublishRow } from "./schema.ts";
 import type { Tx } from "./store.ts";
 
 /** A publish worker could not find out. It says so under its lease. */
@@ -70,15 +71,13 @@ async function losePublish(
   publish: PublishRow,
   loss: { readonly kind: AttemptLoss; readonly code: InfraFaultCode; readonly message: string },
 ): Promise<Changed> {
-  const build = await findBuild(tx, publish.buildId);
-  if (build === undefined) return { buildId: publish.buildId };
-  if (build.cancelRequestedAt !== null) return await cancelPublish(tx, publish, build);
+  if (await isCancelRequested(tx, publish)) return await cancelPublish(tx, publish);
   const isLost = loss.kind === "worker-lost";
   const attemptsMax = isLost ? PUBLISH_LOSSES_MAX : ATTEMPTS_MAX;
   const next = nextAttempt(loss.kind, publish.countedAttempts, attemptsMax);
   if (next.kind === "give-up") {
     const message = `publish worker lost ${publish.countedAttempts} times`;
-    return await giveUpPublish(tx, publish, build, isLost ? { ...loss, message } : loss);
+    return await giveUpPublish(tx, publish, isLost ? { ...loss, message } : loss);
   }
   await tx.db
     .updateTable("publishes")
@@ -88,10 +87,15 @@ async function losePublish(
       countedAttempts: next.counted ? publish.countedAttempts : publish.countedAttempts - 1,
       leaseTokenHash: null,
       leaseExpiresAt: null,
+      progressJson: null,
     })
     .where("id", "=", publish.id)
     .execute();
-  return { buildId: build.id, ...(next.pauseMs === 0 ? { publishId: publish.id } : {}) };
+  return {
+    buildId: publish.buildId ?? undefined,
+    publish: { id: publish.id, channels: channelsOf(publish) },
+    ...(next.pauseMs === 0 ? { publishId: publish.id } : {}),
+  };
 }
 
 /** Requests that waited too long for any publish worker end `errored`, like jobs do. */
@@ -105,9 +109,8 @@ export async function expireQueuedPublishes(tx: Tx, waitMs: number): Promise<rea
     .execute();
   const changes: Changed[] = [];
   for (const publish of stuck) {
-    const build = await findBuild(tx, publish.buildId);
     const why = { code: "NO_WORKER", message: "no publish worker took it" } as const;
-    if (build !== undefined) changes.push(await giveUpPublish(tx, publish, build, why));
+    changes.push(await giveUpPublish(tx, publish, why));
   }
   return changes;
 }
@@ -115,11 +118,8 @@ export async function expireQueuedPublishes(tx: Tx, waitMs: number): Promise<rea
 async function giveUpPublish(
   tx: Tx,
   publish: PublishRow,
-  build: BuildRow,
   { code, message: reason }: { readonly code: InfraFaultCode; readonly message: string },
 ): Promise<Changed> {
-  await endPublish(tx, publish, "errored");
   const failure = ourCard(code, reason, "publish");
-  const end = { state: "errored", reason, text: reason, failure } as const;
-  return { buildId: build.id, statusId: await endBuild(tx, build, end) };
+  return await endPublish(tx, publish, { state: "errored", reason, text: reason, failure });
 }

@@ -2,6 +2,7 @@ import type { State } from "../../domain/states.ts";
 import type { CommitState } from "../../domain/commit-status.ts";
 import type { ForgeName } from "../../domain/push.ts";
 import type { StepKind } from "../../domain/step.ts";
+import type { PublishKind } from "../../shared/protocol.ts";
 
 /**
  * The tables, one interface each. Columns that end in `At` are epoch milliseconds; those that end in
@@ -19,6 +20,12 @@ export interface Tables {
   generations: GenerationRow;
   packages: PackageRow;
   listings: ListingRow;
+  generationPublishes: GenerationPublishRow;
+  packageNames: PackageNameRow;
+  allowances: AllowanceRow;
+  advisories: AdvisoryRow;
+  advisoryPackages: AdvisoryPackageRow;
+  extras: ExtraRow;
   outbox: OutboxRow;
   credentials: CredentialRow;
   statuses: StatusRow;
@@ -85,6 +92,8 @@ export interface BuildRow {
   /** One line about a guess, or a cancel that came too late. */
   note: string | null;
   failureJson: string | null;
+  /** The text of the repository's errata file; null: it has none. */
+  errata: string | null;
 }
 
 export interface JobRow {
@@ -130,12 +139,20 @@ export interface ArtifactRow {
   target: string;
 }
 
+/** Work for a publish worker: a build's packages, or a change of channels that somebody asked for. */
 export interface PublishRow {
   id: string;
-  buildId: string;
+  kind: PublishKind;
+  /** Only of a build's publish. */
+  buildId: string | null;
   state: "queued" | "running" | "live" | "failed" | "errored" | "cancelled";
   /** Names of the channels, as JSON. */
   channelsJson: string;
+  /** What the grant is made from, as JSON; null for a build's. */
+  requestJson: string | null;
+  /** Who asked: `push`, `admin`, `retention`. */
+  by: string;
+  note: string;
   attempt: number;
   countedAttempts: number;
   notBeforeAt: number;
@@ -150,6 +167,13 @@ export interface PublishRow {
   keyFingerprint: string | null;
   /** `[{channel, number}]` once live. */
   generationsJson: string | null;
+  warningsJson: string | null;
+  /** `{done, total, note}` while it runs. */
+  progressJson: string | null;
+  /** What a sweep or import tells, as a JSON list of lines. */
+  reportJson: string | null;
+  /** Why it failed, when no build says it. */
+  reason: string | null;
 }
 
 /** A channel and the generation that it points at; 0 before its first publish. */
@@ -157,16 +181,35 @@ export interface ChannelRow {
   name: string;
   head: number;
   updatedAt: number;
+  createdAt: number;
+  /** It began as a copy of this channel's generation; null for one of its own. */
+  parent: string | null;
+  parentGeneration: number | null;
+  expiresAt: number | null;
+  settingsJson: string;
 }
 
 export interface GenerationRow {
   channel: string;
   number: number;
   base: number;
-  buildId: string;
   createdAt: number;
-  /** target → the newest generation that changed it, as JSON. */
+  /** Served name → the newest generation that changed it, as JSON. */
   targetsJson: string;
+  /** Target → how many packages it lists, as JSON. */
+  countsJson: string;
+  /** Kept whatever its age. */
+  isPinned: number;
+  pinNote: string | null;
+  /** Its files are deleted. */
+  sweptAt: number | null;
+}
+
+/** Which publishes a generation was made for: those that waited together share one. */
+export interface GenerationPublishRow {
+  channel: string;
+  number: number;
+  publishId: string;
 }
 
 /** A published package; its NEVRA is unique on this server for ever. */
@@ -177,23 +220,89 @@ export interface PackageRow {
   version: string;
   release: string;
   arch: string;
+  /** Sorts as rpm sorts versions: `evrKey` of `src/domain/evr-key.ts`. */
+  evrKey: string;
   summary: string;
   license: string;
   unsignedSha256: string;
   signedSha256: string;
   sizeBytes: number;
   fileName: string;
+  sourceRpm: string;
+  buildTime: number;
+  /** Empty for an imported one. */
   repo: string;
-  buildId: string;
+  /** Null for an imported one. */
+  buildId: string | null;
   publishedAt: number;
+  yankedAt: number | null;
+  yankReason: string | null;
+  /** Its downloads are answered 410. */
+  refusedAt: number | null;
+  /** When a channel that had listed it was deleted. */
+  delistedAt: number | null;
+  /** Retention leaves it alone. */
+  isPinned: number;
+  /** Its bytes are deleted; the NEVRA stays taken. */
+  sweptAt: number | null;
 }
 
-/** A package listed in a channel's target since a generation. */
+/**
+ * A package listed in a channel's target, from a generation on until before another. A child channel
+ * has rows only of what differs from its parent's generation: see `listings.ts`.
+ */
 export interface ListingRow {
   channel: string;
   target: string;
   nevra: string;
+  /** These three are the package's, here for the indexes. */
+  name: string;
+  arch: string;
+  evrKey: string;
+  /** 0: a child channel began with it. */
   sinceGeneration: number;
+  /** The first generation without it; null while it is listed. */
+  untilGeneration: number | null;
+}
+
+/** Whose name it is: the first repo to publish it, until an admin says otherwise. */
+export interface PackageNameRow {
+  name: string;
+  repo: string;
+  since: number;
+}
+
+/** What an admin has allowed a repo beyond the rules. */
+export interface AllowanceRow {
+  id: string;
+  repo: string;
+  rule: "name" | "provides" | "obsoletes" | "older" | "epoch";
+  /** The package or capability name. */
+  subject: string;
+  by: string;
+  createdAt: number;
+}
+
+export interface AdvisoryRow {
+  id: string;
+  buildId: string | null;
+  /** `Advisory` of the protocol. */
+  advisoryJson: string;
+  createdAt: number;
+}
+
+export interface AdvisoryPackageRow {
+  advisoryId: string;
+  nevra: string;
+}
+
+/** What a channel's target passes through. */
+export interface ExtraRow {
+  channel: string;
+  target: string;
+  type: "group" | "modules";
+  text: string;
+  updatedAt: number;
 }
 
 /** Per commit and context the newest state that the forge should show. */

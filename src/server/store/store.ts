@@ -19,11 +19,15 @@ export interface Reader {
 
 export interface Tx extends StoreEnv {
   readonly db: Transaction<Tables>;
+  /** Says that what is served may differ from now on: heads, settings, refused packages. */
+  channelsChanged(): void;
 }
 
 export interface Store extends StoreEnv {
   /** For reading. */
   readonly db: Db;
+  /** Grows with each commit that `channelsChanged`; for caches of what is served. */
+  channelsVersion(): number;
   /**
    * Runs `work` in a transaction that is on disk when the promise resolves. Works that wait at the
    * same time share one commit, so under load a push costs a fraction of an fsync. Expected answers
@@ -46,8 +50,11 @@ export async function openStore(
   onBroken: (err: unknown) => void = () => undefined,
 ): Promise<Store> {
   const db = await openDatabase(path, onBroken);
-  const write = groupCommit(db, env);
-  return { ...env, db, write, close: () => db.destroy() };
+  let version = 0;
+  const write = groupCommit(db, env, () => {
+    version += 1;
+  });
+  return { ...env, db, write, channelsVersion: () => version, close: () => db.destroy() };
 }
 
 interface Waiting {
@@ -56,21 +63,33 @@ interface Waiting {
   readonly reject: (err: unknown) => void;
 }
 
-function groupCommit(db: Kysely<Tables>, env: StoreEnv): Store["write"] {
+function groupCommit(
+  db: Kysely<Tables>,
+  env: StoreEnv,
+  onChannelsChanged: () => void,
+): Store["write"] {
   const waiting: Waiting[] = [];
   let isFlushing = false;
 
-  const alone = (work: Waiting["work"]): Promise<unknown> =>
-    db.transaction().execute((transaction) => work({ ...env, db: transaction }));
-
-  const together = (group: readonly Waiting[]): Promise<unknown[]> =>
-    db.transaction().execute(async (transaction) => {
-      const tx = { ...env, db: transaction };
+  const together = async (group: readonly Waiting[]): Promise<unknown[]> => {
+    let isChanged = false;
+    const channelsChanged = (): void => {
+      isChanged = true;
+    };
+    const answers = await db.transaction().execute(async (transaction) => {
+      const tx = { ...env, db: transaction, channelsChanged };
       const results: unknown[] = [];
       // One after the other: they share the connection, and a later one must see the earlier.
       for (const { work } of group) results.push(await work(tx));
       return results;
     });
+    if (isChanged) onChannelsChanged();
+    return answers;
+  };
+
+  const alone = async (one: Waiting): Promise<void> => {
+    await together([one]).then(([answer]) => one.resolve(answer), one.reject);
+  };
 
   const flush = async (): Promise<void> => {
     while (waiting.length > 0) {
@@ -81,7 +100,7 @@ function groupCommit(db: Kysely<Tables>, env: StoreEnv): Store["write"] {
       } catch (err) {
         const [only] = group;
         if (group.length === 1) only?.reject(err);
-        else for (const { work, resolve, reject } of group) await alone(work).then(resolve, reject);
+        else for (const each of group) await alone(each);
       }
     }
     isFlushing = false;

@@ -3,6 +3,8 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import type { GenerationRow, PackageRow } from "../../../src/server/store/schema.ts";
+import { yumLayout } from "../../../src/yum/layout.ts";
+import { endsFile, memberFile, targetState } from "../../../src/yum/target-state.ts";
 import type { Records } from "../records.ts";
 import { nameOf } from "./pushes.ts";
 import type { Violation } from "./violation.ts";
@@ -66,8 +68,9 @@ function checkPublished(records: Records, packages: readonly PackageRow[]): read
       .filter(({ id, state }) => state === "passed" && !isLive.has(id))
       .map((build) => broken(`${nameOf(build)} is passed, but not live`)),
     ...live
-      .filter(({ buildId }) => stateOf.get(buildId) !== "passed")
-      .map(({ buildId }) => broken(`${buildId} is live and ${stateOf.get(buildId) ?? "gone"}`)),
+      .map(({ buildId }) => buildId ?? "")
+      .filter((buildId) => stateOf.get(buildId) !== "passed")
+      .map((buildId) => broken(`${buildId} is live and ${stateOf.get(buildId) ?? "gone"}`)),
     ...packages
       .filter(({ buildId }) => !isLive.has(buildId))
       .map(({ nevra, buildId }) => broken(`${nevra} is published, but ${buildId} is not live`)),
@@ -89,11 +92,24 @@ async function contentsByNevra(
   return contents;
 }
 
+/** What clients of this generation are served: the members of `primary`, one after the other. */
 async function listedIn(dir: string) {
   const files = await readdir(dir, { recursive: true });
-  const primaries = files.filter((file) => file.endsWith("-primary.xml.gz"));
+  const states = files.filter((file) => file.endsWith("target.json"));
   const texts = await Promise.all(
-    primaries.map(async (file) => gunzipSync(await readFile(join(dir, file))).toString("utf8")),
+    states.map(async (file) => {
+      const state = targetState.parse(JSON.parse(await readFile(join(dir, file), "utf8")));
+      const segments = yumLayout(join(dir, "..", "..", "..", ".."));
+      const ends = await readFile(join(dir, file, "..", "repodata", endsFile("primary")));
+      const { headBytes } = state.views.full.documents.primary;
+      const members = await Promise.all(
+        state.segments.map(({ id }) =>
+          readFile(join(segments.segment(id), memberFile("primary", state.compression))),
+        ),
+      );
+      const parts = [ends.subarray(0, headBytes), ...members, ends.subarray(headBytes)];
+      return gunzipSync(Buffer.concat(parts)).toString("utf8");
+    }),
   );
   return texts.flatMap((text) => text.split("<package ").slice(1)).map(packageIn);
 }

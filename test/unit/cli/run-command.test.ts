@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Interrupted } from "../../../src/cli/command.ts";
-import type { Command, CommandContext } from "../../../src/cli/command.ts";
+import type { Command, CommandContext, CommandEntry } from "../../../src/cli/command.ts";
 import { CommandError, EXIT, EXIT_MEANINGS, exitOfState } from "../../../src/cli/exit-codes.ts";
 import { helpCommand } from "../../../src/cli/commands/help.ts";
 import { answerJson } from "../../../src/cli/json-answer.ts";
@@ -128,7 +128,10 @@ async function run(argv: readonly string[], act?: Command["run"]) {
       return EXIT.ok;
     },
   };
-  const commands: readonly Command[] = [greet, helpCommand(() => commands)];
+  const commands: readonly CommandEntry[] = [
+    { name: "greet", load: async () => greet },
+    { name: "help", load: async () => helpCommand(() => commands) },
+  ];
   const exitCode = await runCommand(commands, argv, {
     env: { LANG: "C.UTF-8" },
     cwd: "/",

@@ -1,41 +1,17 @@
 import { describe, expect, test } from "vitest";
 import { InfraFault, UserFault } from "../../../src/domain/faults.ts";
+import { DEFAULT_CHANNEL_SETTINGS } from "../../../src/shared/channel-settings.ts";
 import { failureCard } from "../../../src/shared/protocol.ts";
-import { repoFile } from "../../../src/server/yum-routes.ts";
-import { pairings } from "../../../src/server/yum-pairings.ts";
-import { parseRecords } from "../../../workers/publish/inspect-rpm.ts";
+import { identityOf, refusedFor } from "../../../workers/publish/check-identities.ts";
+import { sortBySigner } from "../../../workers/publish/import/sort-by-signer.ts";
+import { listedTargets } from "../../../workers/publish/listed-targets.ts";
+import { mergeChanges } from "../../../workers/publish/merge-changes.ts";
+import { oncePerContent } from "../../../workers/publish/once-per-content.ts";
+import { NO_CHANGE } from "../../../workers/publish/prepared.ts";
+import type { ChannelChange, Prepared } from "../../../workers/publish/prepared.ts";
+import { generationsToDrop, reachableFrom } from "../../../workers/publish/sweep/reachable.ts";
 import { cardOf, faultOf } from "../../../workers/publish/tell-end.ts";
-import { createTurns } from "../../../workers/publish/turns.ts";
-
-describe("rpm's answer", () => {
-  test("is read field by field, whatever a text holds", () => {
-    const text =
-      "'hello' 0 '1.0' '1' 'noarch' 0 0 'MIT' 'It'\\''s\n'\\''two'\\'' lines'\n" +
-      "'b' 12 '1~rc' '2^x' 'x86_64' 1 1 'A and B' ''\n";
-
-    expect(parseRecords(text)).toEqual([
-      {
-        nevra: { name: "hello", epoch: 0, version: "1.0", release: "1", arch: "noarch" },
-        license: "MIT",
-        summary: "It's 'two' lines",
-      },
-      {
-        nevra: { name: "b", epoch: 12, version: "1~rc", release: "2^x", arch: "nosrc" },
-        license: "A and B",
-        summary: "",
-      },
-    ]);
-  });
-
-  test.each([
-    ["a field that is missing", "'hello' 0 '1.0' '1' 'noarch' 0 0 'MIT' (none)\n"],
-    ["a text without its end", "'hello' 0 '1.0' '1' 'noarch' 0 0 'MIT' 'x\n"],
-    ["another word", "error\n"],
-    ["too few fields", "'hello' 0\n"],
-  ])("with %s is not believed", (_, text) => {
-    expect(parseRecords(text)).toBeUndefined();
-  });
-});
+import { firstTogether, openTurns } from "../../../workers/publish/turns.ts";
 
 describe("how a publish ends", () => {
   test("one refusal is the card's title; several are counted and listed", () => {
@@ -64,53 +40,303 @@ describe("how a publish ends", () => {
   });
 });
 
-test("turns are taken in order, and one that fails does not stop the next", async () => {
-  const turns = createTurns();
-  const seen: number[] = [];
-  const first = turns.take(async () => {
-    await new Promise((resolve) => setImmediate(resolve));
-    seen.push(1);
-    throw new Error("first");
+const tick = () => new Promise((resolve) => setImmediate(resolve));
+
+describe("turns", () => {
+  test("come one after the other, in the order of asking, whatever the one before came to", async () => {
+    const turns = openTurns(async () => undefined);
+    const seen: number[] = [];
+    const first = turns.alone(async () => {
+      await tick();
+      seen.push(1);
+      throw new Error("first");
+    });
+    const second = turns.alone(async () => void seen.push(2));
+
+    await expect(first).rejects.toThrow("first");
+    await second;
+
+    expect(seen).toEqual([1, 2]);
   });
-  const second = turns.take(async () => void seen.push(2));
 
-  await expect(first).rejects.toThrow("first");
-  await second;
+  test("are shared by all who are ready when one begins", async () => {
+    const batches: number[] = [];
+    const turns = openTurns(async (members) => {
+      batches.push(members.length);
+      await tick();
+      for (const { settle } of members) settle({ kind: "unchanged" });
+    });
+    const { signal } = new AbortController();
+    const join = () => turns.join({ publish: {} as never, prepared: prepared([]), signal });
 
-  expect(seen).toEqual([1, 2]);
+    await Promise.all([join(), join(), join(), join()]);
+
+    // They joined before the first turn began.
+    expect(batches).toEqual([4]);
+  });
+
+  test("are not waited for by whoever is stopped", async () => {
+    const { promise: endless, resolve: end } = Promise.withResolvers<void>();
+    const turns = openTurns(async () => undefined);
+    const before = turns.alone(() => endless);
+    const stop = new AbortController();
+    const joined = turns.join({
+      publish: {} as never,
+      prepared: prepared([]),
+      signal: stop.signal,
+    });
+
+    stop.abort("why");
+
+    expect(await joined).toEqual({ kind: "failed", err: "why" });
+    end();
+    await before;
+  });
 });
 
-describe("the .repo file", () => {
-  test("of a sibling target is a section of its own", () => {
-    const text = repoFile("stable", "el9.x86_64-debug", "https://ci.example.com");
+const SHA = (digit: string): string => digit.repeat(64);
+const packageOf = (nevra: string, digit = "a") => ({
+  nevra,
+  sha256: SHA(digit),
+  fileName: `${nevra}.rpm`,
+  sizeBytes: 1,
+  path: `/${nevra}`,
+});
 
-    expect(text).toContain("[tatara-stable-debug]\n");
-    expect(text).toContain("mirrorlist=https://ci.example.com/yum/stable/el9.x86_64-debug/mirror");
-    expect(text).toContain("metadata_expire=3600\n");
+function change(channel: string, edit: Partial<ChannelChange["edit"]> = {}): ChannelChange {
+  const settings = DEFAULT_CHANNEL_SETTINGS;
+  return { channel, head: 1, settings, edit: { ...NO_CHANGE, ...edit } as ChannelChange["edit"] };
+}
+
+function prepared(changes: readonly ChannelChange[], packages = 0): Prepared {
+  return {
+    changes,
+    packages: Array.from({ length: packages }) as never,
+    advisories: [],
+    warnings: [],
+    storing: Promise.resolve(),
+  };
+}
+
+describe("who shares a turn", () => {
+  const adds = (nevra: string, digit?: string) =>
+    change("dev", { add: new Map([["el9.x86_64", [packageOf(nevra, digit)]]]) });
+  const removes = (nevra: string) => change("dev", { remove: new Map([["el9.x86_64", [nevra]]]) });
+  const restores = (channel: string) =>
+    change(channel, { kind: "restore", from: { channel: "stable", number: 3 } });
+  const countOf = (...changes: readonly ChannelChange[]) =>
+    firstTogether(changes.map((each) => ({ prepared: prepared([each]) }))).length;
+
+  test("whose changes can be made in any order", () => {
+    expect(countOf(adds("a-1-1.noarch"), adds("b-1-1.noarch"), removes("c-1-1.noarch"))).toBe(3);
+    expect(countOf(adds("a-1-1.noarch"), adds("a-1-1.noarch"))).toBe(2);
+  });
+
+  test("not who takes away what another adds, nor who has other bytes for it", () => {
+    expect(countOf(adds("a-1-1.noarch"), removes("a-1-1.noarch"), adds("b-1-1.noarch"))).toBe(1);
+    expect(countOf(removes("a-1-1.noarch"), adds("a-1-1.noarch"))).toBe(1);
+    expect(countOf(adds("a-1-1.noarch", "a"), adds("a-1-1.noarch", "b"))).toBe(1);
+  });
+
+  test("not who restores the same channel", () => {
+    expect(countOf(adds("a-1-1.noarch"), restores("dev"))).toBe(1);
+    expect(countOf(restores("testing"), adds("a-1-1.noarch"))).toBe(2);
+  });
+
+  test("no more than one message can carry, but always one", () => {
+    const waiting = [4_000, 900, 101].map((count) => ({ prepared: prepared([], count) }));
+
+    expect(firstTogether(waiting)).toHaveLength(2);
+    expect(firstTogether([{ prepared: prepared([], 100_000) }])).toHaveLength(1);
   });
 });
 
-describe("pairing a client with a generation", () => {
-  test("holds for a minute after the index was given", () => {
-    let now = 0;
-    const known = pairings(() => now);
-    known.remember("a", 3);
+test("changes of one channel become one: what both want is there once", () => {
+  const member = (publishId: string, ...changes: readonly ChannelChange[]) => ({
+    publish: { grant: { publishId } },
+    prepared: prepared(changes),
+  });
+  const add = (...nevras: readonly string[]) =>
+    new Map([["el9.x86_64", nevras.map((nevra) => packageOf(nevra))]]);
 
-    now = 60_000;
-    expect(known.find("a")).toBe(3);
-    expect(known.find("b")).toBeUndefined();
-    now = 60_001;
-    expect(known.find("a")).toBeUndefined();
+  const merged = mergeChanges([
+    member("p-1", change("dev", { add: add("a-1-1.noarch", "b-1-1.noarch") })),
+    member("p-2", change("dev", { add: add("b-1-1.noarch", "c-1-1.noarch"), rewrite: true })),
+    member("p-3", change("stable", { remove: new Map([["el9.x86_64", ["x-1-1.noarch"]]]) })),
+  ]);
+
+  expect(merged.map(({ channel, builtFor }) => [channel, builtFor])).toEqual([
+    ["dev", ["p-1", "p-2"]],
+    ["stable", ["p-3"]],
+  ]);
+  const edit = merged[0]?.edit;
+  const added = edit?.kind === "edit" ? edit.add.get("el9.x86_64") : [];
+  expect(added?.map(({ nevra }) => nevra)).toEqual([
+    "a-1-1.noarch",
+    "b-1-1.noarch",
+    "c-1-1.noarch",
+  ]);
+  expect(edit).toMatchObject({ rewrite: true });
+});
+
+describe("works for one content", () => {
+  test("wait for each other, those for another one do not", async () => {
+    const signings = oncePerContent();
+    const first = Promise.withResolvers<void>();
+    const seen: string[] = [];
+    const work = (name: string, until: Promise<unknown>) => async () => {
+      seen.push(name);
+      return { result: name, until };
+    };
+
+    await signings.take("a", work("a1", first.promise));
+    const second = signings.take("a", work("a2", Promise.resolve()));
+    await signings.take("b", work("b1", Promise.resolve()));
+    expect(seen).toEqual(["a1", "b1"]);
+    first.resolve();
+
+    expect(await second).toBe("a2");
   });
 
-  test("is bounded: the client that was away longest is forgotten", () => {
-    const known = pairings(() => 0);
-    known.remember("first", 1);
-    known.remember("second", 1);
-    known.remember("first", 2);
-    for (let i = 0; i < 9_999; i += 1) known.remember(`other-${i}`, 1);
+  test("go on after one that failed", async () => {
+    const signings = oncePerContent();
+    const failing = signings.take("a", () => Promise.reject(new Error("no")));
+    const next = signings.take("a", async () => ({ result: 1, until: Promise.resolve() }));
 
-    expect(known.find("first")).toBe(2);
-    expect(known.find("second")).toBeUndefined();
+    await expect(failing).rejects.toThrow("no");
+    expect(await next).toBe(1);
+  });
+});
+
+describe("where a package is listed", () => {
+  const nevra = (name: string, arch: string) => ({
+    name,
+    epoch: 0,
+    version: "1",
+    release: "1",
+    arch,
+  });
+  const known = [
+    "el9.x86_64",
+    "el9.aarch64",
+    "el9.aarch64-debug",
+    "el9.s390x-source",
+    "fc43.x86_64",
+  ];
+
+  test.each([
+    ["its own architecture", "hello", "x86_64", ["el9.x86_64"]],
+    [
+      "every architecture of its distribution",
+      "hello",
+      "noarch",
+      ["el9.x86_64", "el9.aarch64", "el9.s390x"],
+    ],
+    ["sources", "hello", "src", ["el9.x86_64-source"]],
+    ["sources", "hello", "nosrc", ["el9.x86_64-source"]],
+    ["debug packages", "hello-debuginfo", "x86_64", ["el9.x86_64-debug"]],
+    ["debug packages", "hello-debugsource", "x86_64", ["el9.x86_64-debug"]],
+    ["its own architecture", "hello-debuginfod", "x86_64", ["el9.x86_64"]],
+  ])("in %s: %s.%s", (_, name, arch, targets) => {
+    expect(listedTargets("el9.x86_64", nevra(name, arch), known)).toEqual(targets);
+  });
+});
+
+describe("what is asked about a package", () => {
+  test("leaves out its own name, files and sonames", () => {
+    const relation = (name: string) => ({ name }) as never;
+    const provides = [
+      "hello",
+      "hello(x86-64)",
+      "config(hello)",
+      "libhello.so.1()(64bit)",
+      "/usr/bin/hello",
+      "greeter",
+      "pkgconfig(hello)",
+      "greeter",
+    ];
+    const none = { obsoletes: [relation("older")], conflicts: [] };
+    const id = { name: "hello", epoch: 0, version: "1", release: "1", arch: "x86_64" };
+    const rpm = { nevra: id, relations: { provides: provides.map(relation), ...none } as never };
+
+    const { provides: asked, obsoletes } = identityOf(rpm, SHA("a"), "el9.x86_64");
+
+    expect({ asked, obsoletes }).toEqual({
+      asked: ["greeter", "pkgconfig(hello)"],
+      obsoletes: ["older"],
+    });
+  });
+
+  test("is refused with every message, and each hint once", () => {
+    const refusal = (message: string) => ({
+      code: "VERSION_LOWER" as const,
+      message,
+      hint: "Raise it.",
+    });
+
+    const fault = refusedFor([refusal("a is lower."), refusal("b is\nlower.")]);
+
+    expect(fault).toMatchObject({ code: "VERSION_LOWER", hint: "Raise it." });
+    expect(fault.message).toBe("a is lower.\nb is lower.");
+  });
+});
+
+describe("what a sweep leaves", () => {
+  test("is all that a kept generation needs, segments' packages included", () => {
+    const listedIn = { s1: ["p1", "p2"], s2: ["p3"] } as Record<string, string[]>;
+    const state = (segments: string[], tail: string[], extras: string[] = []) => ({
+      segments: segments.map((id) => ({ id }) as never),
+      tail: tail.map((sha256) => ({ sha256 }) as never),
+      extras: extras.map((sha256) => ({ sha256 }) as never),
+    });
+
+    const reachable = reachableFrom(
+      [state(["s1"], ["p4"], ["e1"]), state(["s1", "s2"], [])],
+      (id) => {
+        return listedIn[id] ?? [];
+      },
+    );
+
+    expect(reachable).toEqual({
+      segments: new Set(["s1", "s2"]),
+      extras: new Set(["e1"]),
+      packages: new Set(["p1", "p2", "p3", "p4"]),
+    });
+  });
+
+  test("is every generation that is named, and every young one", () => {
+    const found = [1, 2, 3, 4].map((number) => ({
+      channel: "dev",
+      number,
+      changedAt: number * 10,
+    }));
+
+    const dropped = generationsToDrop(found, [{ channel: "dev", numbers: [2] }], 35);
+
+    expect(dropped.map(({ number }) => number)).toEqual([1, 3]);
+  });
+});
+
+describe("an imported package", () => {
+  const found = (...signers: string[]) => ({ path: "/x/a.rpm", signers }) as never;
+  const ours = new Set(["aaaaaaaaaaaaaaaa"]);
+  const howOf = (foreignSignatures: "refuse" | "resign" | "keep", ...signers: string[]) =>
+    sortBySigner([found(...signers)], ours, { foreignSignatures }).packages[0]?.how;
+
+  test("is signed, linked or kept by who signed it", () => {
+    expect(howOf("refuse")).toBe("sign");
+    expect(howOf("refuse", "aaaaaaaaaaaaaaaa")).toBe("ours");
+    expect(howOf("resign", "bbbbbbbbbbbbbbbb")).toBe("sign");
+    expect(howOf("keep", "aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb")).toBe("keep");
+  });
+
+  test("that somebody else signed is refused unless it is said what to do; ten are named", () => {
+    const many = Array.from({ length: 12 }, () => found("bbbbbbbbbbbbbbbb"));
+
+    expect(() => sortBySigner(many, ours, { foreignSignatures: "refuse" })).toThrow(
+      /^(?:a\.rpm: signed by bbbbbbbbbbbbbbbb\n){10}… and 2 more\.$/,
+    );
+    const { warnings } = sortBySigner(many, ours, { foreignSignatures: "keep" });
+    expect(warnings).toEqual([expect.stringContaining("bbbbbbbbbbbbbbbb: hosts need that key")]);
   });
 });

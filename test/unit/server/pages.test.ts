@@ -1,46 +1,30 @@
 import { describe, expect, test } from "vitest";
 import { logRows } from "../../../src/server/log-html.ts";
 import { buildPage } from "../../../src/server/pages/build.ts";
+import { changeResultPage } from "../../../src/server/pages/change-result.ts";
+import { changeSheet } from "../../../src/server/pages/change-sheet.ts";
 import { channelPage } from "../../../src/server/pages/channel.ts";
 import { channelsPage } from "../../../src/server/pages/channels.ts";
 import { errorPage, notFound } from "../../../src/server/pages/error.ts";
 import { homePage } from "../../../src/server/pages/home.ts";
-import { faviconFiles } from "../../../src/server/pages/icons.ts";
-import { documentOf } from "../../../src/server/pages/layout.ts";
 import { logPage } from "../../../src/server/pages/log.ts";
 import { loginPage } from "../../../src/server/pages/login.ts";
-import type { Page, PageContext } from "../../../src/server/pages/page.ts";
+import { packagePage } from "../../../src/server/pages/package.ts";
+import { packagesPage } from "../../../src/server/pages/packages.ts";
 import { repoPage } from "../../../src/server/pages/repo.ts";
 import { reposPage } from "../../../src/server/pages/repos.ts";
 import type { BuildView } from "../../../src/server/views.ts";
-import { aBuild, aJob, anEmptyChannel, aPackage, aStep } from "../../support/memory-read-store.ts";
+import {
+  aBuild,
+  aGeneration,
+  aJob,
+  anEmptyChannel,
+  aPackage,
+  aStep,
+} from "../../support/memory-read-store.ts";
+import { aContext, draw, NOW } from "../../support/page-context.ts";
+import { aPlan, aResult, someDetails } from "../../support/sample-changes.ts";
 import { sampleBuilds } from "../../support/sample-builds.ts";
-
-const NOW = Date.parse("2026-11-21T20:00:00Z");
-const icons = Object.fromEntries(faviconFiles().map(({ name }) => [name, `/assets/${name}.svg`]));
-
-function aContext(some: Partial<PageContext> = {}): PageContext {
-  return {
-    publicUrl: "https://ci.example.com",
-    now: NOW,
-    path: "/",
-    theme: "auto",
-    assets: { style: "/assets/a.css", script: "/assets/a.js", icons } as PageContext["assets"],
-    visitor: "admin",
-    counts: {
-      jobsQueued: 0,
-      jobsRunning: 0,
-      publishesWaiting: 0,
-      statusesWaiting: 0,
-      oldestQueuedAt: null,
-      parkedForges: [],
-      liveWorkers: 1,
-    },
-    ...some,
-  };
-}
-
-const draw = (page: Page, context = aContext()): string => documentOf(page, context, "v1");
 
 function build(id: string): BuildView {
   const found = sampleBuilds(NOW).find((one) => one.id === id);
@@ -61,9 +45,12 @@ describe("text from outside", () => {
     const channel = {
       ...anEmptyChannel(text),
       head: 1,
-      targets: [text, `${text}2`],
-      packages: full.packages,
+      targets: [
+        { name: text, packages: 1 },
+        { name: `${text}2`, packages: 1 },
+      ],
     };
+    const { packages } = full;
     const repo = { name: text, forge: "own", defaultBranch: text, createdAt: NOW } as const;
     const rows = logRows(new TextEncoder().encode(`${text}\n`));
     const logTail = { from: 5, rows, totalRows: 6, totalLines: 6, sizeBytes: 99 };
@@ -85,7 +72,68 @@ describe("text from outside", () => {
         liveWorkers: 0,
       },
     });
-    const channels = [{ name: text, head: 1, updatedAt: NOW }];
+    const cause = { publishId: text, kind: text, by: text, note: text };
+    const generation = aGeneration({
+      number: 1,
+      createdAt: NOW,
+      targets: { [text]: 1, [`${text}-updates`]: 1 },
+      causes: [
+        { ...cause, build: null },
+        { ...cause, build: { id: text, repo: text, number: 1 } },
+      ],
+      added: [text],
+      removed: [text, text, text, text, text],
+    });
+    const filled = {
+      ...channel,
+      updatedAt: NOW,
+      generations: [{ ...generation, number: 2 }, generation],
+    };
+    const child = {
+      ...channel,
+      name: `${text}2`,
+      parent: { name: text, number: 1 },
+      expiresAt: NOW,
+    };
+    const channels = [filled, child];
+    const page = { wanted: text, isFirst: false, nextAfter: text };
+    const yanked = { at: NOW, reason: text, refused: false };
+    const one = aPackageOf(text);
+    const details = detailsOf(text);
+    const line = { channel: text, target: text, nevra: text, replaces: text, leaves: text };
+    const plan = aPlan({
+      title: text,
+      channels: [{ name: text, head: 1 }],
+      add: [line],
+      remove: [line],
+      problems: [{ code: "REQUIRES_UNSATISFIED", message: text, hint: text }],
+      warnings: [text],
+      confirm: text,
+    });
+    const yank = {
+      kind: "yank",
+      packages: [text] as string[],
+      channel: null,
+      refuseDownloads: true,
+      note: text,
+    } as const;
+    const promote = {
+      kind: "promote",
+      packages: [text] as string[],
+      build: text,
+      all: true,
+      from: text,
+      to: text,
+      force: true,
+      note: text,
+    } as const;
+    const result = aResult({
+      publishId: text,
+      generations: [{ channel: text, number: 1 }],
+      reason: text,
+      report: [text],
+    });
+    const made = [{ channel: text, head: 1, generation }];
     return [
       buildPage({ build: failure, original, logTail }, context),
       buildPage({ build: { ...full, failure: null }, original, logTail }, context),
@@ -111,11 +159,117 @@ describe("text from outside", () => {
       reposPage({ repos: [], wanted: text }, context),
       repoPage({ ...list, repo }, context),
       repoPage({ ...list, builds: [], repo }, context),
-      channelsPage({ channels, keyFingerprint: text }, context),
-      channelPage({ channel, keyFingerprint: text, target: undefined }, context),
+      channelsPage({ channels, line: [filled], promotions: [], keyFingerprint: text }, context),
+      channelPage(
+        {
+          channel: { ...filled, parent: { name: text, number: 1 }, expiresAt: NOW },
+          packages: { ...page, versions: packages },
+          keyFingerprint: text,
+          target: undefined,
+        },
+        context,
+      ),
+      channelPage(
+        {
+          channel: filled,
+          packages: { ...page, versions: [] },
+          keyFingerprint: text,
+          target: text,
+        },
+        context,
+      ),
+      packagesPage(
+        {
+          ...page,
+          names: [
+            { name: text, summary: text, repo: text, newest: { dev: text }, publishedAt: NOW },
+          ],
+        },
+        context,
+      ),
+      packagesPage({ ...page, names: [] }, context),
+      packagePage(
+        {
+          versions: [one, { ...one, yanked }],
+          chosen: one,
+          details,
+          filesFrom: 0,
+          build: full,
+          keyFingerprint: text,
+        },
+        context,
+      ),
+      packagePage(
+        {
+          versions: [{ ...one, yanked }],
+          chosen: { ...one, yanked, buildId: null, buildNumber: null, listings: [] },
+          details: undefined,
+          filesFrom: 0,
+          build: undefined,
+          keyFingerprint: text,
+        },
+        context,
+      ),
+      changeSheet({ request: promote, plan, notice: text, back: `/${text}` }),
+      changeSheet({ request: yank, plan, notice: null, back: `/${text}` }),
+      changeResultPage({ result, made }, context),
+      changeResultPage({ result: { ...result, state: "failed" }, made: [] }, context),
       loginPage({ next: `/${text}`, problem: "none" }),
       errorPage(notFound(`There is no page at ${text}`)),
     ].map((page) => draw(page, context));
+  }
+
+  function aPackageOf(text: string) {
+    return aPackage({
+      publishedAt: NOW,
+      nevra: text,
+      name: text,
+      version: text,
+      release: text,
+      arch: text,
+      summary: text,
+      license: text,
+      signedSha256: text,
+      fileName: text,
+      repo: text,
+      listings: [
+        { channel: text, target: text },
+        { channel: "dev", target: text },
+      ],
+    });
+  }
+
+  function detailsOf(text: string) {
+    return someDetails({
+      description: text,
+      url: text,
+      vendor: text,
+      sourceRpm: text,
+      relations: {
+        requires: [text],
+        provides: [text],
+        conflicts: [text],
+        obsoletes: [],
+        suggests: [],
+        enhances: [],
+        recommends: [],
+        supplements: [],
+      },
+      files: [
+        {
+          path: text,
+          kind: "file",
+          mode: "0644",
+          sizeBytes: 1,
+          linkTarget: text,
+          user: text,
+          group: text,
+        },
+      ],
+      scripts: [{ kind: text, interpreter: text, text }],
+      changelog: [{ author: text, at: NOW, text }],
+      signedBy: [text],
+    });
   }
 
   function aBuildOf(text: string): BuildView {
@@ -178,21 +332,9 @@ describe("text from outside", () => {
         endedAt: NOW,
         durationMs: 1,
         keyFingerprint: text,
+        warnings: [text],
       },
-      packages: [
-        aPackage({
-          publishedAt: NOW,
-          name: text,
-          version: text,
-          release: text,
-          arch: text,
-          summary: text,
-          license: text,
-          signedSha256: text,
-          repo: text,
-          listings: [{ channel: text, target: text }],
-        }),
-      ],
+      packages: [aPackageOf(text)],
       artifacts: [{ jobId: text, fileName: text, sizeBytes: 1, sha256: text, target: text }],
     });
   }
@@ -299,55 +441,6 @@ test("an empty server says what to type, with its own address", () => {
 
   expect(document).toContain("git remote add tatara https://ci.example.com/git/acme/hello.git");
   expect(document).toContain("git push tatara main");
-});
-
-test("an empty channel says how to fill it", () => {
-  const page = channelPage(
-    { channel: anEmptyChannel("dev"), keyFingerprint: undefined, target: undefined },
-    aContext(),
-  );
-
-  expect(draw(page)).toMatch(/publish: <bdi>dev<\/bdi>/);
-});
-
-test("a channel is subscribed to without naming its only target, sources beside it", () => {
-  const channel = {
-    ...anEmptyChannel("dev"),
-    head: 3,
-    targets: ["el9.x86_64", "el9.x86_64-source"],
-    packages: [
-      aPackage({ publishedAt: NOW, listings: [{ channel: "dev", target: "el9.x86_64" }] }),
-    ],
-  };
-
-  const document = draw(
-    channelPage({ channel, keyFingerprint: "aa", target: undefined }, aContext()),
-  );
-
-  expect(document).toContain(
-    "sudo curl -fsSo /etc/yum.repos.d/tatara-dev.repo https://ci.example.com/yum/dev.repo<",
-  );
-  expect(document).toContain(
-    "sudo dnf config-manager --add-repo https://ci.example.com/yum/dev.repo<",
-  );
-  expect(document).toContain("--from-repofile=https://ci.example.com/yum/dev.repo<");
-});
-
-test("a channel of several targets names the chosen one, and dnf 4 gets the line that works", () => {
-  const listings = [{ channel: "dev", target: "el10.x86_64" }];
-  const channel = {
-    ...anEmptyChannel("dev"),
-    head: 3,
-    targets: ["el10.x86_64", "el9.x86_64"],
-    packages: [aPackage({ publishedAt: NOW, listings })],
-  };
-
-  const document = draw(
-    channelPage({ channel, keyFingerprint: "aa", target: "el10.x86_64" }, aContext()),
-  );
-
-  expect(document).toContain("&#39;https://ci.example.com/yum/dev.repo?target=el10.x86_64&#39;");
-  expect(document).not.toContain("--add-repo");
 });
 
 test("a server without workers says so where builds wait", () => {

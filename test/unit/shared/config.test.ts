@@ -106,6 +106,38 @@ describe("a reader", () => {
     ]);
   });
 
+  test("takes the base repositories of each target", () => {
+    const text =
+      "el9.x86_64=https://a.example/os/ http://b.example/x ; el9.aarch64 = file:///srv/el9;";
+
+    const config = readPublishWorkerConfig({ ...REQUIRED, TATARA_BASE_REPOSITORIES: text });
+
+    expect(config.baseRepositories).toEqual([
+      { target: "el9.x86_64", urls: ["https://a.example/os/", "http://b.example/x"] },
+      { target: "el9.aarch64", urls: ["file:///srv/el9"] },
+    ]);
+  });
+
+  test.each([
+    ["el9.x86_64=", "el9.x86_64=: target=address is expected, such as el9.x86_64=https://…"],
+    [
+      "https://a.example",
+      "https://a.example: target=address is expected, such as el9.x86_64=https://…",
+    ],
+    ["el9.x86_64=/srv", "/srv: an address with https:, http: or file: is expected"],
+    [
+      "el9.x86_64=https://me:pw@a.b/",
+      "el9.x86_64 has an address with a user; it would stand in warnings",
+    ],
+    ["el9.x86_64=https://", "https://: an address with https:, http: or file: is expected"],
+  ])("refuses the base repositories %s", (text, problem) => {
+    const env = { ...REQUIRED, TATARA_BASE_REPOSITORIES: text };
+
+    expect(problemsOf(() => readPublishWorkerConfig(env))).toEqual([
+      `TATARA_BASE_REPOSITORIES: ${problem}`,
+    ]);
+  });
+
   test("takes units from the names", () => {
     const config = readBuildWorkerConfig({ ...REQUIRED, TATARA_STEP_TIMEOUT_SECONDS: "90" });
 
@@ -135,8 +167,12 @@ function parseExample(): readonly Setting[] {
   });
 }
 
-/** An address, a name and a secret: one of them fits whatever has no default. */
-const PROBES = ["https://probe.example.com", "probe-probe-probe"] as const;
+/** An address, a name and a secret, a target's address: one of them fits whatever has no default. */
+const PROBES = [
+  "https://probe.example.com",
+  "probe-probe-probe",
+  "el9.x86_64=https://probe.example.com",
+] as const;
 
 /** The values, with the setting unset, of all that it decides. */
 function unsetValues(reader: (env: Env) => object, name: string): readonly unknown[] {

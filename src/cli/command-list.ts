@@ -1,0 +1,30 @@
+import type { Command, CommandEntry } from "./command.ts";
+import { helpCommand } from "./commands/help.ts";
+
+/** In the order of the help. Each is loaded when it is asked for: together they take half a second. */
+export const COMMANDS: readonly CommandEntry[] = [
+  entry("up", async () => (await import("./commands/up.ts")).up),
+  entry("demo", async () => (await import("./commands/demo.ts")).demo),
+  entry("doctor", async () => (await import("./commands/doctor.ts")).doctor),
+  entry("check", async () => (await import("./commands/check.ts")).check),
+  entry("builds", async () => (await import("./commands/builds.ts")).builds),
+  entry("watch", async () => (await import("./commands/watch.ts")).watch),
+  entry("why", async () => (await import("./commands/why.ts")).why),
+  entry("log", async () => (await import("./commands/log.ts")).log),
+  entry("rerun", async () => (await import("./commands/rerun.ts")).rerun),
+  entry("cancel", async () => (await import("./commands/cancel.ts")).cancel),
+  entry("packages", async () => (await import("./commands/packages.ts")).packages),
+  entry("promote", async () => (await import("./commands/promote.ts")).promote),
+  entry("undo", async () => (await import("./commands/undo.ts")).undo),
+  entry("yank", async () => (await import("./commands/yank.ts")).yank),
+  entry("channel", async () => (await import("./commands/channel.ts")).channel),
+  entry("allow", async () => (await import("./commands/allow.ts")).allow),
+  entry("name", async () => (await import("./commands/name.ts")).name),
+  entry("key", async () => (await import("./commands/key.ts")).key),
+  entry("help", async () => helpCommand(() => COMMANDS)),
+  entry("version", async () => (await import("./commands/version.ts")).version),
+];
+
+function entry(name: string, load: () => Promise<Command>): CommandEntry {
+  return { name, load };
+}

@@ -1,0 +1,155 @@
+import { formatNevra } from "../../domain/nevra.ts";
+import type { Refusal, SwitchAnswer, SwitchRequest } from "../../shared/protocol.ts";
+import { goneChannel } from "./channel-deletion.ts";
+import { findChannels, type Channel } from "./channels.ts";
+import type { Changed } from "./builds.ts";
+import { knownPackages, refuseYanked } from "./publish-checks.ts";
+import { cancelPublish, channelsOf, endPublish, isCancelRequested } from "./publish-ends.ts";
+import { publishWithToken } from "./publishes.ts";
+import { applySwitch, type SwitchMember, type SwitchPublish } from "./publish-going-live.ts";
+import { yankedReasons } from "./packages.ts";
+import { requestOf } from "./publish-requests.ts";
+import type { PublishRow } from "./schema.ts";
+import type { Tx } from "./store.ts";
+
+type Refused = Extract<SwitchAnswer, { kind: "refused" }>["publishes"][number];
+
+export interface Switched {
+  readonly answer: SwitchAnswer;
+  /** To be announced, whatever the answer: a cancelled publish has ended. */
+  readonly changes: readonly Changed[];
+}
+
+/**
+ * The one moment that matters: all pointers move, all builds pass and their statuses are queued in a
+ * single transaction, or nothing happens at all. Sent again after a lost answer it is `live` again.
+ */
+export async function switchPublishes(tx: Tx, request: SwitchRequest): Promise<Switched> {
+  const admitted = await admit(tx, request.publishes);
+  const { members, changes } = admitted;
+  if (admitted.isLive) return { answer: { kind: "live" }, changes };
+  const channels = await findChannels(tx, namesOf(request, members));
+  const refused = [
+    ...admitted.refused,
+    ...(await refuseGone(tx, members, channels, changes)),
+    ...(await refuseTaken(tx, members)),
+  ];
+  if (refused.length > 0) return { answer: { kind: "refused", publishes: refused }, changes };
+  if (isMoved(request, channels)) {
+    const heads = request.generations.map(({ channel }) => ({
+      name: channel,
+      head: channels.get(channel)?.head ?? 0,
+    }));
+    return { answer: { kind: "moved", channels: heads }, changes };
+  }
+  changes.push(...(await applySwitch(tx, request, members, channels)));
+  return { answer: { kind: "live" }, changes };
+}
+
+interface Admitted {
+  readonly members: readonly SwitchMember[];
+  readonly refused: readonly Refused[];
+  readonly changes: Changed[];
+  /** All of them are live already: the answer to the first sending was lost. */
+  readonly isLive: boolean;
+}
+
+/** Who may take part: whose lease holds, and whom nobody has cancelled. */
+async function admit(tx: Tx, wishes: readonly SwitchPublish[]): Promise<Admitted> {
+  const members: SwitchMember[] = [];
+  const refused: Refused[] = [];
+  const changes: Changed[] = [];
+  let liveCount = 0;
+  for (const wish of wishes) {
+    const { publishId } = wish;
+    const publish = await publishWithToken(tx, publishId, wish.leaseToken);
+    if (publish?.state === "live") liveCount += 1;
+    if (publish?.state !== "running") {
+      const why = publish?.state === "cancelled" ? "cancelled" : "stale";
+      refused.push({ publishId, why, refusal: null });
+    } else if (await isCancelRequested(tx, publish)) {
+      changes.push(await cancelPublish(tx, publish));
+      refused.push({ publishId, why: "cancelled", refusal: null });
+    } else {
+      members.push({ wish, publish });
+    }
+  }
+  return { members, refused, changes, isLive: liveCount === wishes.length };
+}
+
+function namesOf(request: SwitchRequest, members: readonly SwitchMember[]): readonly string[] {
+  return [
+    ...request.generations.map(({ channel }) => channel),
+    ...members.flatMap(({ publish }) => channelsOf(publish)),
+  ];
+}
+
+/** Their channel was deleted since they were granted. */
+async function refuseGone(
+  tx: Tx,
+  members: readonly SwitchMember[],
+  channels: ReadonlyMap<string, Channel>,
+  changes: Changed[],
+): Promise<readonly Refused[]> {
+  const refused: Refused[] = [];
+  for (const { publish } of members) {
+    const gone = channelsOf(publish).find((name) => !channels.has(name));
+    if (gone === undefined) continue;
+    changes.push(await endPublish(tx, publish, goneChannel(gone)));
+    refused.push({ publishId: publish.id, why: "cancelled", refusal: null });
+  }
+  return refused;
+}
+
+/**
+ * Looked at again where it counts: two builds may have checked the same NEVRA at the same time, and
+ * something may have been yanked since.
+ */
+async function refuseTaken(tx: Tx, members: readonly SwitchMember[]): Promise<readonly Refused[]> {
+  const all = members.flatMap(({ wish }) => wish.packages);
+  const known = await knownPackages(tx, all);
+  const yanked = await yankedReasons(tx);
+  /** NEVRA → content, of those before in the batch. */
+  const claimed = new Map<string, string>();
+  return members.flatMap(({ wish, publish }): Refused[] => {
+    const { publishId } = wish;
+    const refuse = (refusal: Refusal): Refused[] => [{ publishId, why: "taken", refusal }];
+    for (const { nevra, unsignedSha256 } of wish.packages) {
+      const name = formatNevra(nevra);
+      const before = known.get(name);
+      const content = before?.unsignedSha256 ?? claimed.get(name) ?? unsignedSha256;
+      if (content !== unsignedSha256) return refuse(takenRefusal(name, before?.by));
+      const [refusal] = refuseYanked(before);
+      if (refusal !== undefined) return refuse(refusal);
+      claimed.set(name, unsignedSha256);
+    }
+    const hidden = addedBy(publish).find((nevra) => yanked.has(nevra));
+    return hidden === undefined ? [] : refuse(yankedRefusal(hidden, yanked.get(hidden) ?? ""));
+  });
+}
+
+/** What an edit adds, by NEVRA. */
+function addedBy(publish: PublishRow): readonly string[] {
+  if (publish.kind !== "edit") return [];
+  return requestOf(publish, "edit").edits.flatMap(({ add }) => add.map(({ nevra }) => nevra));
+}
+
+function takenRefusal(nevra: string, by: string | undefined): Refusal {
+  return {
+    code: "NEVRA_TAKEN",
+    message: `${nevra} was published by ${by ?? "another build"} with other content`,
+    hint: "Raise Release in the spec file, or push a new tag.",
+  };
+}
+
+function yankedRefusal(nevra: string, reason: string): Refusal {
+  return {
+    code: "NEVRA_TAKEN",
+    message: `${nevra} was yanked${reason ? `: ${reason}` : ""}.`,
+    hint: "Ask for the change again without it.",
+  };
+}
+
+function isMoved(request: SwitchRequest, channels: ReadonlyMap<string, Channel>): boolean {
+  return request.generations.some(({ channel, base }) => channels.get(channel)?.head !== base);
+}

@@ -1,0 +1,155 @@
+import { graceSeconds } from "../../shared/channel-settings.ts";
+import { settingsOf } from "./channels.ts";
+import { chunked, inChunks } from "./chunks.ts";
+import { requestOf, type SweepRequest } from "./publish-requests.ts";
+import type { PublishRow } from "./schema.ts";
+import type { Reader, Tx } from "./store.ts";
+
+/** For a channel whose settings leave it to its name: the longest that its `.repo` file can say. */
+const METADATA_EXPIRE_SECONDS = 3_600;
+
+/** What nobody can be using any more at this instant. */
+export async function sweepPlan(
+  tx: Pick<Reader, "db">,
+  now: number,
+): Promise<Omit<SweepRequest, "dryRun">> {
+  const graceMs = await graceOf(tx);
+  const keep = await keptGenerations(tx, now - graceMs);
+  const dropPackages = await unusedPackages(tx, { keep, beforeAt: now - graceMs });
+  return { keep, dropPackages, graceMs };
+}
+
+/** One grace for all, the longest: a package may be in several channels. */
+async function graceOf({ db }: Pick<Reader, "db">): Promise<number> {
+  const rows = await db.selectFrom("channels").select("settingsJson").execute();
+  const seconds = rows.map((row) =>
+    graceSeconds(settingsOf(row).metadataExpireSeconds ?? METADATA_EXPIRE_SECONDS),
+  );
+  return Math.max(graceSeconds(METADATA_EXPIRE_SECONDS), ...seconds) * 1_000;
+}
+
+/** Heads, pinned ones, those that were the head since `cutAt`, and those whose files they name. */
+async function keptGenerations(
+  { db }: Pick<Reader, "db">,
+  cutAt: number,
+): Promise<SweepRequest["keep"]> {
+  const rows = await db
+    .selectFrom("generations")
+    .select(["channel", "number", "createdAt", "isPinned", "targetsJson"])
+    .where("sweptAt", "is", null)
+    .orderBy("number")
+    .execute();
+  const byChannel = Map.groupBy(rows, ({ channel }) => channel);
+  return [...byChannel].map(([channel, generations]) => {
+    const kept = generations.filter(({ isPinned }, index) => {
+      const next = generations[index + 1];
+      return next === undefined || isPinned === 1 || next.createdAt > cutAt;
+    });
+    const named = kept.flatMap(({ targetsJson }) =>
+      Object.values(JSON.parse(targetsJson) as Record<string, number>),
+    );
+    const numbers = new Set([...kept.map(({ number }) => number), ...named]);
+    return { channel, numbers: [...numbers].sort((a, b) => a - b) };
+  });
+}
+
+async function unusedPackages(
+  tx: Pick<Reader, "db">,
+  { keep, beforeAt }: { readonly keep: SweepRequest["keep"]; readonly beforeAt: number },
+): Promise<SweepRequest["dropPackages"]> {
+  const unlisted = await tx.db
+    .selectFrom("packages")
+    .select(["nevra", "signedSha256", "fileName"])
+    .where("sweptAt", "is", null)
+    .where("isPinned", "=", 0)
+    .where("publishedAt", "<", beforeAt)
+    .where(({ eb, or }) => or([eb("delistedAt", "is", null), eb("delistedAt", "<", beforeAt)]))
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom("listings")
+            .select("listings.nevra")
+            .whereRef("listings.nevra", "=", "packages.nevra")
+            .where("listings.untilGeneration", "is", null),
+        ),
+      ),
+    )
+    .execute();
+  const needed = await neededByGenerations(tx, keep, unlisted);
+  return unlisted
+    .filter(({ nevra }) => !needed.has(nevra))
+    .map(({ signedSha256: sha256, fileName }) => ({ sha256, fileName }));
+}
+
+/** Those that a kept generation lists, or that a child inherits. */
+async function neededByGenerations(
+  { db }: Pick<Reader, "db">,
+  keep: SweepRequest["keep"],
+  packages: readonly { readonly nevra: string }[],
+): Promise<ReadonlySet<string>> {
+  const forks = await db
+    .selectFrom("channels")
+    .select(["parent", "parentGeneration"])
+    .where("parent", "is not", null)
+    .execute();
+  const kept = new Map(keep.map(({ channel, numbers }) => [channel, [...numbers]]));
+  for (const { parent, parentGeneration } of forks) {
+    kept.get(parent ?? "")?.push(parentGeneration ?? 0);
+  }
+  const spans = await inChunks(
+    packages.map(({ nevra }) => nevra),
+    (some) =>
+      db
+        .selectFrom("listings")
+        .select(["channel", "nevra", "sinceGeneration", "untilGeneration"])
+        .where("nevra", "in", some)
+        .execute(),
+  );
+  const isNeeded = ({ channel, sinceGeneration, untilGeneration }: (typeof spans)[number]) =>
+    (kept.get(channel) ?? []).some(
+      (number) => sinceGeneration <= number && number < (untilGeneration ?? Infinity),
+    );
+  return new Set(spans.filter(isNeeded).map(({ nevra }) => nevra));
+}
+
+/** A sweep is done: what it deleted is gone from the records as well. */
+export async function recordSweep(tx: Tx, publish: PublishRow): Promise<void> {
+  const { keep, dropPackages, dryRun } = requestOf(publish, "sweep");
+  if (dryRun) return;
+  const sweptAt = tx.now();
+  for (const some of chunked(dropPackages.map(({ sha256 }) => sha256))) {
+    await tx.db
+      .updateTable("packages")
+      .set({ sweptAt })
+      .where("signedSha256", "in", some)
+      .where("sweptAt", "is", null)
+      .execute();
+  }
+  for (const { channel, numbers } of keep) {
+    for (const some of chunked(await sweptNumbers(tx, channel, numbers))) {
+      await tx.db
+        .updateTable("generations")
+        .set({ sweptAt })
+        .where("channel", "=", channel)
+        .where("number", "in", some)
+        .execute();
+    }
+  }
+}
+
+/** What is newer than the plan was not in question. */
+async function sweptNumbers(
+  tx: Tx,
+  channel: string,
+  kept: readonly number[],
+): Promise<readonly number[]> {
+  const rows = await tx.db
+    .selectFrom("generations")
+    .select("number")
+    .where("channel", "=", channel)
+    .where("sweptAt", "is", null)
+    .where("number", "<", kept.at(-1) ?? 0)
+    .execute();
+  const stays = new Set(kept);
+  return rows.map(({ number }) => number).filter((number) => !stays.has(number));
+}

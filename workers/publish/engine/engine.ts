@@ -1,0 +1,146 @@
+import { mkdir, rm } from "node:fs/promises";
+import type { Logger } from "../../../src/shared/logger.ts";
+import type { YumLayout } from "../../../src/yum/layout.ts";
+import { servedSince } from "../../../src/yum/target-state.ts";
+import type { GenerationFile, TargetState } from "../../../src/yum/target-state.ts";
+import type { Signer } from "../sign.ts";
+import { openAdvisoryFiles } from "./advisories.ts";
+import { openAssembler } from "./assembler.ts";
+import { openBases } from "./bases.ts";
+import type { Base, ChannelState } from "./bases.ts";
+import { openGenerationNumbers } from "./generation-numbers.ts";
+import { openIdleWork } from "./idle-work.ts";
+import { packagesOf } from "./listing.ts";
+import { makeTarget } from "./make-views.ts";
+import { draftOf, newTargets } from "./new-targets.ts";
+import type { StagedGeneration, StageRequest } from "./stage-request.ts";
+import { writeGeneration } from "./write-generation.ts";
+import type { NewTarget } from "./write-generation.ts";
+
+export type { NewPackage, StagedGeneration, StageRequest } from "./stage-request.ts";
+
+/** Makes generations. One process has one, and calls it for one change of a channel at a time. */
+export interface Engine {
+  /**
+   * Builds a channel's next generation beside what is served: everything fsynced, signed and
+   * checked, and nobody served from it until the server moves the pointer. Undefined if nothing
+   * changes. Throws `NEVRA_TAKEN` when a listed NEVRA comes with other bytes.
+   */
+  stage(request: StageRequest, signal: AbortSignal): Promise<StagedGeneration | undefined>;
+  /** For one that was certainly not announced. */
+  drop(staged: StagedGeneration): Promise<void>;
+  /** It is live now: what the next publish needs is prepared in idle time. */
+  adopted(staged: StagedGeneration): void;
+  /** Undefined if the generation does not have the target. Throws `PUBLISH_FAILED` without the generation. */
+  state(channel: string, number: number, target: string): Promise<TargetState | undefined>;
+  /** Whether the next publish may list this segment, which no generation lists yet: a sweep leaves it. */
+  uses(segmentId: string): boolean;
+  /** Resolves when idle time has nothing left to do. */
+  settled(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface EngineDeps {
+  readonly layout: YumLayout;
+  readonly signer: Pick<Signer, "signMetadata" | "verify">;
+  readonly logger: Logger;
+  readonly now: () => number;
+}
+
+export async function openEngine({ layout, signer, logger, now }: EngineDeps): Promise<Engine> {
+  await mkdir(layout.staging, { recursive: true });
+  const assembler = openAssembler({ data: { yumDir: layout.yumDir }, logger });
+  const idle = openIdleWork({ layout, assembler, logger });
+  const advisories = openAdvisoryFiles(layout);
+  const deps = { layout, assembler, joined: idle.joined, advisories };
+  const bases = openBases(deps);
+  const numbers = openGenerationNumbers(layout);
+  const layers = new Map<string, "auto" | "off">();
+
+  const write = async (
+    request: StageRequest,
+    head: Base,
+    signal: AbortSignal,
+  ): Promise<ChannelState | undefined> => {
+    const number = await numbers.next(request);
+    const made = await newTargets({ deps, bases, request, head, number });
+    signal.throwIfAborted();
+    if (made.length === 0) return undefined;
+    const state = nextState(request, head, made, number);
+    const file = generationFile(state, request, now());
+    const { stagingDir, storing } = request;
+    await writeGeneration({ file, targets: made, stagingDir, storing }, { layout, signer }, signal);
+    numbers.staged(request.channel, number);
+    bases.remember(state);
+    return state;
+  };
+
+  return {
+    stage: async (request, signal) => {
+      // It is awaited at the end only, and may fail before.
+      request.storing.catch(() => undefined);
+      try {
+        if (request.edit.kind === "edit") await advisories.keep(request.edit.advisories);
+        layers.set(request.channel, request.settings.layers);
+        const head = await bases.read(request.channel, request.head, request.settings);
+        const state = await write(request, head, signal);
+        return state && stagedOf(state, request.head);
+      } catch (err) {
+        await rm(request.stagingDir, { recursive: true, force: true });
+        throw err;
+      }
+    },
+    drop: async ({ channel, number }) => {
+      bases.forget(channel, number);
+      await numbers.drop(channel, number);
+    },
+    adopted: ({ channel, number }) => {
+      const state = bases.known(channel, number);
+      if (state !== undefined) idle.prepare(state, layers.get(channel) ?? "off");
+    },
+    state: async (channel, number, target) => {
+      const found = (await bases.read(channel, number)).targets.get(target);
+      if (found === undefined) return undefined;
+      return (
+        found.state ?? (await makeTarget(assembler, draftOf(layout, target, found), number)).state
+      );
+    },
+    uses: (segmentId) => idle.uses(segmentId),
+    settled: () => idle.settled(),
+    close: async () => {
+      idle.close();
+      await assembler.close();
+    },
+  };
+}
+
+function nextState(
+  { channel }: StageRequest,
+  head: Base,
+  made: readonly NewTarget[],
+  number: number,
+): ChannelState {
+  const targets: Map<string, { made: number; state: TargetState }> = new Map();
+  for (const [target, at] of head.targets) {
+    if (at.state !== undefined) targets.set(target, { made: at.made, state: at.state });
+  }
+  for (const { target, state } of made) targets.set(target, { made: number, state });
+  return { channel, number, targets };
+}
+
+function generationFile(
+  { channel, number, targets }: ChannelState,
+  { head, builtFor }: StageRequest,
+  createdAt: number,
+): GenerationFile {
+  const made = [...targets].map(([target, at]) => [target, at.made] as const);
+  const facts = { format: 2, channel, number, base: head, createdAt } as const;
+  return { ...facts, builtFor: [...builtFor], targets: Object.fromEntries(made) };
+}
+
+function stagedOf({ channel, number, targets }: ChannelState, base: number): StagedGeneration {
+  const since = [...targets].map(([target, { state }]) => servedSince(target, state));
+  const counts = [...targets].map(([target, { state }]) => [target, packagesOf(state)] as const);
+  const served: Record<string, number> = Object.assign({}, ...since);
+  return { channel, base, number, targets: served, counts: Object.fromEntries(counts) };
+}
