@@ -22,7 +22,7 @@ RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error
 FROM ${BASE_IMAGE}
 RUN apt-get update \
  && apt-get install -y --no-install-recommends \
-      ca-certificates createrepo-c git gnupg libstdc++6 redis-server rpm util-linux \
+      ca-certificates git gnupg libstdc++6 redis-server rpm util-linux \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --user-group --uid 900 --home-dir /data --shell /usr/sbin/nologin tatara \
  && install -d -o tatara -g tatara -m 0750 /data \

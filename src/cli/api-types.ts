@@ -1,6 +1,6 @@
 import type { State } from "../domain/states.ts";
 import { STATES } from "../domain/states.ts";
-import type { FailureCard } from "../shared/protocol.ts";
+import type { FailureCard } from "../shared/message-parts.ts";
 
 /** What the command line reads of the API's answers; docs/reference/api.md has every field. */
 export interface ApiBuildSummary {

@@ -1,4 +1,4 @@
-import type { FailureCard } from "../shared/protocol.ts";
+import type { FailureCard } from "../shared/message-parts.ts";
 import { branchOf } from "../domain/push.ts";
 import { isFinal } from "../domain/states.ts";
 import type { State } from "../domain/states.ts";

@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { ForgeName } from "../domain/push.ts";
-import type { BuildGrant } from "../shared/protocol.ts";
+import type { BuildGrant } from "../shared/build-messages.ts";
 import type { BuildRow, JobRow } from "./store/schema.ts";
 import type { Store } from "./store/store.ts";
 

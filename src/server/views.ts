@@ -3,7 +3,7 @@ import type { State } from "../domain/states.ts";
 import type { StepKind } from "../domain/step.ts";
 import type { ChangeCause, ChangeResult } from "../shared/channel-changes.ts";
 import type { ChannelSettings } from "../shared/channel-settings.ts";
-import type { FailureCard } from "../shared/protocol.ts";
+import type { FailureCard } from "../shared/message-parts.ts";
 
 /** What pages and the API show, read from the store in a fixed number of queries. */
 export interface BuildSummary {
@@ -191,7 +191,7 @@ export interface ReadStore {
   listRepos(): Promise<readonly RepoView[]>;
   listChannels(): Promise<readonly ChannelSummary[]>;
   channelByName(name: string): Promise<ChannelView | undefined>;
-  /** Counted from the records; kept for as long as neither channel moves. */
+  /** Of channels that are no copies; counted once for two generations. */
   promotionCounts(
     from: Pick<ChannelSummary, "name" | "head">,
     to: Pick<ChannelSummary, "name" | "head">,

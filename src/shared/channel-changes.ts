@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { refusal } from "./protocol.ts";
+import { refusal } from "./message-parts.ts";
 
 /**
  * What people do to channels, as pages, command line and API say it. Each can be asked for as a plan

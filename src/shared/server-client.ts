@@ -2,7 +2,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { z } from "zod";
 import { Stopped } from "../domain/stop.ts";
 import { UserFault } from "../domain/faults.ts";
-import { LEASE_HEADER, refusal } from "./protocol.ts";
+import { LEASE_HEADER } from "./protocol.ts";
+import { refusal } from "./message-parts.ts";
 
 const CALL_TIMEOUT_MS = 30_000;
 const RETRY_FIRST_MS = 50;

@@ -85,11 +85,11 @@ export const targetState = z.object({
   compression: z.enum(COMPRESSIONS),
   /** Oldest first. */
   segments: z.array(segmentRef),
-  /** How many of the segments are the frozen base layer; 0: the target has no layers. */
+  /** How many of the segments are the frozen base layer; see `isLayered` for 0. */
   baseSegments: count,
   /**
    * The first segment that the updates list, at most `baseSegments`; absent: just that. What a fold
-   * moves to the base stays in the updates until the next fold, since a client may read new updates
+   * moves to the base stays in the updates for some hours, since a client may read new updates
    * beside a base that it fetched before the fold.
    */
   updatesFrom: count.optional(),
@@ -134,9 +134,16 @@ export function viewOf(served: string): {
     : { target: served.slice(0, -layer.length - 1), view: layer };
 }
 
+type Layers = Pick<TargetState, "baseSegments" | "updatesFrom">;
+
+/** Its base may be empty: a target that hosts read in layers keeps both, whatever is taken away. */
+export function isLayered({ baseSegments, updatesFrom }: Layers): boolean {
+  return baseSegments > 0 || updatesFrom !== undefined;
+}
+
 /** The segments whose members stand between a view's head and end, oldest first. */
 export function segmentsOf(
-  { segments, baseSegments, updatesFrom }: TargetState,
+  { segments, baseSegments, updatesFrom }: Layers & { readonly segments: readonly SegmentRef[] },
   name: keyof TargetState["views"],
 ): readonly SegmentRef[] {
   if (name === "full") return segments;

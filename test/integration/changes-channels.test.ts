@@ -231,3 +231,24 @@ test("a build of another branch publishes to a fork of the channel, which lives 
   });
   expect(firstExpiry).toBe(world.store.now() - DAY_MS + 3 * DAY_MS);
 });
+
+test("what an admin says about the life of a branch's channel outlasts pushes", async () => {
+  await using world = await changesWorld();
+  await world.settings("dev", { branchChannels: { expireDays: 3 } });
+  const push = (version: number) =>
+    world.publish([`a-${version}-1.x86_64`], { ref: "refs/heads/next" });
+  const name = "acme.hello.next";
+  const expiry = async () => (await findChannel(world.store, name))?.expiresAt;
+  await world.publish(["b-1-1.x86_64"]);
+  await push(1);
+
+  await world.actions.patch(name, patchChannelRequest.parse({ expireDays: 30 }), "admin");
+  const longer = await expiry();
+  await push(2);
+  const afterPush = await expiry();
+  await world.actions.patch(name, patchChannelRequest.parse({ expireDays: null }), "admin");
+  await push(3);
+
+  expect(afterPush).toBe(longer);
+  expect(await expiry()).toBeNull();
+});

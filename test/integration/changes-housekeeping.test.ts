@@ -120,6 +120,7 @@ test("a sweep keeps heads, pins and the grace period; a dry run is one for the w
   await world.actions.pin("dev", pinRequest.parse({ generation: 1 }));
 
   await world.housekeeping.sweep({ by: "admin", dryRun: true });
+  await world.release();
   world.advance(8 * DAY_MS);
   await world.housekeeping.sweep({ by: "admin", dryRun: true });
 

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Advisory } from "../../src/shared/protocol.ts";
+import type { Advisory } from "../../src/shared/package-messages.ts";
 import { DOCUMENTS } from "../../src/yum/layout.ts";
 import { exportTarget } from "../../src/yum/export-target.ts";
 import { verifyTarget } from "../../src/yum/verify-target.ts";
@@ -17,7 +17,7 @@ import { dnfClient } from "../support/dnf-client.ts";
 import { makeSeeds, writeManyRpms } from "../support/many-rpms.ts";
 import { askPython } from "../support/python-oracle.ts";
 import { makeEngineKeys, startYumEngine } from "../support/yum-engine-rig.ts";
-import type { YumEngineRig } from "../support/yum-engine-rig.ts";
+import type { RigEdit, YumEngineRig } from "../support/yum-engine-rig.ts";
 import { zypperClient } from "../support/zypper-client.ts";
 
 const exec = promisify(execFile);
@@ -68,19 +68,26 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+const HOURS_MS = 3 * 3_600_000;
+
 /** Small builds and large ones, with idle time between them, so that segments are joined and folded. */
 async function publishAll(): Promise<number> {
   let number = 0;
+  const publish = async (edit: RigEdit): Promise<void> => {
+    // So long that no host has an earlier base any more.
+    rig.clock.nowMs += HOURS_MS;
+    number = (await rig.publish(edit))?.number ?? number;
+  };
   for (let from = 0; from < packages.length;) {
     const count = from < 1_800 ? 100 : from < 3_500 ? 300 : 8;
     const add = { [TARGET]: packages.slice(from, from + count) };
-    number = (await rig.publish({ add }))?.number ?? number;
+    await publish({ add });
     await rig.engine.settled();
     from += count;
   }
   const gone = [packages[3], packages[1_500], packages.at(-1)].flatMap((each) => each?.nevra ?? []);
   packages = packages.filter(({ nevra }) => !gone.includes(nevra));
-  number = (await rig.publish({ remove: { [TARGET]: gone } }))?.number ?? number;
+  await publish({ remove: { [TARGET]: gone } });
   // What is staged now, nobody has prepared: its open-checksums are missing.
   const late = await writeManyRpms(await makeSeeds(), {
     into: { yumDir: rig.layout.yumDir },
@@ -90,7 +97,8 @@ async function publishAll(): Promise<number> {
   packages = [...packages, ...late];
   const nevras = late.map(({ nevra }) => nevra);
   const edit = { add: { [TARGET]: late }, advisories: [{ ...ADVISORY, nevras }], extras: [COMPS] };
-  return (await rig.publish(edit))?.number ?? number;
+  await publish(edit);
+  return number;
 }
 
 const ADVISORY: Advisory = {

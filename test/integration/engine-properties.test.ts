@@ -26,6 +26,7 @@ type Operation =
   | { readonly kind: "remove"; readonly where: readonly number[]; readonly target: number }
   | { readonly kind: "restore"; readonly back: number }
   | { readonly kind: "rewrite"; readonly compression: "gzip" | "zstd" }
+  | { readonly kind: "wait"; readonly minutes: number }
   | { readonly kind: "settle" }
   | { readonly kind: "reopen" };
 
@@ -59,15 +60,33 @@ const operations: fc.Arbitrary<Operation> = fc.oneof(
       compression: fc.constantFrom("gzip" as const, "zstd" as const),
     }),
   },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant("wait" as const),
+      minutes: fc.constantFrom(1, 20, 59, 61, 119, 121),
+    }),
+  },
   { weight: 4, arbitrary: fc.constant({ kind: "settle" as const }) },
   { weight: 1, arbitrary: fc.constant({ kind: "reopen" as const }) },
 );
 
 type Lists = Readonly<Record<string, readonly ListedPackage[]>>;
 
+/** What hosts find in a generation's layers. Without layers they read all. */
+interface Seen {
+  readonly atMs: number;
+  readonly isLayered: boolean;
+  readonly base: ReadonlySet<string>;
+  readonly updates: ReadonlySet<string>;
+  readonly all: ReadonlySet<string>;
+}
+
 /** What the channel should list after each generation. */
 interface Model {
   readonly history: Map<number, Lists>;
+  /** By target, oldest first. */
+  readonly seen: Map<string, Seen[]>;
   lists: Lists;
   unused: readonly ListedPackage[];
 }
@@ -86,12 +105,21 @@ test(
       async (all) => {
         rig.heads.clear();
         const channel = `run-${(runs += 1)}`;
-        const model: Model = { history: new Map(), lists: {}, unused: packages };
+        const model: Model = {
+          history: new Map(),
+          seen: new Map(),
+          lists: {},
+          unused: packages,
+        };
         for (const operation of all) {
           const number = await apply(rig, channel, model, operation);
           if (number === undefined) continue;
           model.history.set(number, model.lists);
-          await expectServed(rig, naive, { channel, number }, model.lists);
+          const layers = await expectServed(rig, naive, { channel, number }, model.lists);
+          for (const [target, seen] of layers) {
+            model.seen.set(target, [...(model.seen.get(target) ?? []), seen]);
+            expectNothingVanishes(model.seen.get(target) ?? []);
+          }
         }
         // What was staged later has changed nothing of what came before.
         const [first] = model.history;
@@ -99,7 +127,7 @@ test(
       },
     );
     let runs = 0;
-    await fc.assert(property, { numRuns: 6, endOnFailure: true });
+    await fc.assert(property, { numRuns: Number(process.env.RUNS ?? 6), endOnFailure: true });
   },
 );
 
@@ -109,6 +137,10 @@ async function apply(
   model: Model,
   operation: Operation,
 ): Promise<number | undefined> {
+  if (operation.kind === "wait") {
+    rig.clock.nowMs += operation.minutes * 60_000;
+    return undefined;
+  }
   if (operation.kind === "settle" || operation.kind === "reopen") {
     await (operation.kind === "settle" ? rig.engine.settled() : rig.reopen());
     return undefined;
@@ -149,7 +181,8 @@ async function expectServed(
   naive: ReturnType<typeof naiveDocuments>,
   { channel, number }: { readonly channel: string; readonly number: number },
   lists: Lists,
-): Promise<void> {
+): Promise<ReadonlyMap<string, Seen>> {
+  const seen = new Map<string, Seen>();
   const file = await rig.engine.state(channel, number, "none");
   expect(file).toBeUndefined();
   for (const [target, packages] of Object.entries(lists)) {
@@ -165,17 +198,47 @@ async function expectServed(
     if (state === undefined) throw new Error(`${target} has no state.`);
     expect(state.tail.length).toBeLessThanOrEqual(64);
     expect(Math.max(0, ...state.segments.map((each) => each.packages))).toBeLessThanOrEqual(1_024);
+    const setOf = (some: readonly ListedPackage[]) => new Set(some.map(({ nevra }) => nevra));
+    const all = { atMs: rig.clock.nowMs, all: setOf(packages) };
+    seen.set(target, { ...all, isLayered: false, base: all.all, updates: all.all });
     if (state.views.base === null) continue;
     const inBase = state.views.base.packages;
-    for (const [layer, part] of [
-      ["base", packages.slice(0, inBase)],
-      ["updates", packages.slice(inBase)],
-    ] as const) {
+    const { updatesFrom = state.baseSegments } = state;
+    const before = state.segments.slice(0, updatesFrom).reduce((sum, at) => sum + at.packages, 0);
+    const layers = { base: packages.slice(0, inBase), updates: packages.slice(before) };
+    for (const [layer, part] of Object.entries(layers)) {
       const served = await servedDocuments(rig.layout, { ...place, target: `${target}-${layer}` });
       const naiveLayer = await naive(part);
       expect(served.primary === naiveLayer.primary).toBe(true);
       expect(served.other === naiveLayer.other).toBe(true);
     }
+    const of = { base: setOf(layers.base), updates: setOf(layers.updates) };
+    seen.set(target, { ...all, isLayered: true, ...of });
+    // While hosts may have an earlier base, it is not folded again.
+    if (state.updatesFrom !== undefined) continue;
     expect(packages.length - inBase).toBeLessThanOrEqual(Math.sqrt(2 * packages.length));
+  }
+  return seen;
+}
+
+const EXPIRE_MS = 3_600_000;
+
+/**
+ * A host has one layer as it is now, and the other as some earlier generation had it, fetched an hour
+ * ago at most: it sees every package that was listed all the time.
+ */
+function expectNothingVanishes(history: readonly Seen[]): void {
+  const now = history.at(-1);
+  if (now === undefined) return;
+  let always = [...now.all];
+  for (let i = history.length - 2; i >= 0; i -= 1) {
+    const [then, next] = [history[i], history[i + 1]];
+    // The next generation was live when it was over with this one.
+    // Who reads a target in layers finds them for ever.
+    expect(now.isLayered || then?.isLayered !== true).toBe(true);
+    if (then === undefined || next === undefined || now.atMs - next.atMs > EXPIRE_MS) return;
+    always = always.filter((nevra) => then.all.has(nevra));
+    expect(always.filter((nevra) => !then.base.has(nevra) && !now.updates.has(nevra))).toEqual([]);
+    expect(always.filter((nevra) => !now.base.has(nevra) && !then.updates.has(nevra))).toEqual([]);
   }
 }

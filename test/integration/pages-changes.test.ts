@@ -1,5 +1,6 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { ChangeRequest } from "../../src/shared/channel-changes.ts";
 import { readStore } from "../../src/server/store/read.ts";
 import { openPage, shoot, startBrowser } from "../support/browser.ts";
 import { changesWorld, type ChangesWorld } from "../support/changes-world.ts";
@@ -37,7 +38,7 @@ async function signedIn(server: WebServer, options: { readonly javaScriptEnabled
 const button = (page: Page, name: string) => page.getByRole("button", { name, exact: true });
 
 describe("without scripts", () => {
-  test("a package is promoted to stable after its name is typed, and undone from the answer", async () => {
+  test("a package is promoted to stable after its name is typed", async () => {
     await using world = await changesWorld();
     await using server = await startPages(world);
     await world.publish([HELLO]);
@@ -67,12 +68,34 @@ describe("without scripts", () => {
     expect(complaints.filter((line) => !line.includes("422"))).toEqual([]);
   });
 
+  test("undo asks for the name too where hosts of production are concerned", async () => {
+    await using world = await changesWorld();
+    await using server = await startPages(world);
+    await world.publish([HELLO]);
+    await done(world, { ...promotion(HELLO), to: "stable" });
+    await world.publish([NEWER]);
+    const { page } = await signedIn(server, { javaScriptEnabled: false });
+    await page.goto(`${server.url}/change?kind=promote&package=hello&to=stable`);
+    await page.getByLabel("Type hello to confirm").fill("hello");
+    await button(page, "Promote to stable").click();
+    await page.waitForURL("**/changes/*");
+
+    await button(page, "Undo").click();
+    expect(await page.getByRole("alert").textContent()).toContain("Type hello");
+    expect(await world.listed("stable")).toHaveLength(2);
+    await page.getByLabel("Type hello to confirm").fill("hello");
+    await button(page, "Undo").click();
+    await page.waitForURL("**/changes/*");
+
+    expect(await world.listed("stable")).toEqual([`el9.x86_64 ${HELLO}`]);
+  });
+
   test("undo is one button where nothing is to be confirmed", async () => {
     await using world = await changesWorld();
     await using server = await startPages(world);
     await world.publish([HELLO]);
     await world.publish([NEWER]);
-    await world.changes.ask(promotion(HELLO), "admin");
+    await done(world, promotion(HELLO));
     const { page } = await signedIn(server, { javaScriptEnabled: false });
 
     await page.goto(`${server.url}/change?kind=promote&package=hello&to=testing`);
@@ -125,6 +148,26 @@ describe("without scripts", () => {
   });
 });
 
+test("what a promotion would change is counted as its sheet lists it", async () => {
+  await using world = await changesWorld();
+  const read = readStore(world.store, { liveSince: () => 1 });
+  await world.publish([HELLO, "libgreet-1.0-1.el9.x86_64", "libgreet-1.0-1.el9.src"]);
+  await done(world, promotion(HELLO));
+  await world.publish([NEWER]);
+  const counts = async () => {
+    const channels = await read.listChannels();
+    const [dev, testing] = ["dev", "testing"].map((name) =>
+      channels.find((channel) => channel.name === name),
+    );
+    if (dev === undefined || testing === undefined) throw new Error("Every server has both.");
+    return await read.promotionCounts(dev, testing);
+  };
+
+  expect(await counts()).toEqual({ added: 1, updated: 1 });
+  await done(world, { ...promotion(NEWER), packages: [], all: true, from: "dev" });
+  expect(await counts()).toEqual({ added: 0, updated: 0 });
+});
+
 test("a sheet can be filled in and sent with the keyboard alone", async () => {
   await using world = await changesWorld();
   await using server = await startPages(world);
@@ -151,7 +194,7 @@ test("what changed since the sheet was drawn is shown before anything is done", 
   await page.goto(`${server.url}/change?kind=promote&package=${HELLO}&to=testing`);
 
   await world.publish([NEWER]);
-  await world.changes.ask(promotion(NEWER), "admin");
+  await done(world, promotion(NEWER));
   await button(page, "Promote to testing").click();
 
   await page.getByRole("alert").waitFor();
@@ -168,15 +211,17 @@ test("a change that waits says so, and tells by itself when it is live", async (
   await world.publish([HELLO]);
   world.hold();
   const publishId = await world.changes.ask(promotion(HELLO), "admin");
+  if (typeof publishId !== "string") throw new Error("There is something to promote.");
   const { page } = await signedIn(server);
-  await page.goto(`${server.url}/changes/${String(publishId)}`);
+  await page.goto(`${server.url}/changes/${publishId}`);
   expect(await page.locator("h1").textContent()).toBe("Waiting");
   await streaming(server, 1);
 
   await world.release();
-  server.live.publishChanged({ id: String(publishId), channels: ["testing"] });
+  server.live.publishChanged({ id: publishId, channels: ["testing"] });
 
-  await page.locator(".card-live").waitFor();
+  // Sooner than pages look again by themselves.
+  await page.locator(".card-live").waitFor({ timeout: 10_000 });
   expect(await page.title()).toBe("Live: change · Tatara");
 });
 
@@ -229,7 +274,13 @@ test("addresses that mean nothing are answered with what to do", async () => {
   expect(answers).toEqual([400, 404, 404, 404, 404]);
 });
 
-function promotion(nevra: string) {
+/** Asked for elsewhere, and live. */
+async function done(world: ChangesWorld, request: ChangeRequest): Promise<void> {
+  const result = await world.changes.apply(request, "admin", AbortSignal.timeout(10_000));
+  expect(result).toMatchObject({ state: "live" });
+}
+
+function promotion(nevra: string): Extract<ChangeRequest, { kind: "promote" }> {
   return {
     kind: "promote",
     packages: [nevra],
@@ -239,7 +290,5 @@ function promotion(nevra: string) {
     to: "testing",
     force: false,
     note: "",
-  } satisfies Parameters<ChangesWorld["changes"]["ask"]>[0] as Parameters<
-    ChangesWorld["changes"]["ask"]
-  >[0];
+  };
 }

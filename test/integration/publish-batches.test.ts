@@ -11,7 +11,7 @@ import type {
   PublishCheckRequest,
   SwitchAnswer,
   SwitchRequest,
-} from "../../src/shared/protocol.ts";
+} from "../../src/shared/publish-messages.ts";
 import type { PublishEnd } from "../support/publish-server.ts";
 
 const TARGET = "el9.x86_64";
@@ -37,7 +37,7 @@ const offer = (rig: PublishRig, rpm: MadeRpm): string =>
 async function together(
   rig: PublishRig,
   rpms: readonly MadeRpm[],
-  answer: (request: SwitchRequest) => SwitchAnswer | undefined = () => undefined,
+  answer: (request: SwitchRequest) => SwitchAnswer | number | undefined = () => undefined,
 ): Promise<readonly (PublishEnd | undefined)[]> {
   const { scripted } = rig.server;
   const before = await makeRpm({ name: "before" });
@@ -166,6 +166,27 @@ describe("publishes that are ready together", () => {
     expect(await listed(rig, "dev", rig.server.heads.get("dev")?.head ?? 0)).toEqual([
       `${TARGET}/before-1.0-1.noarch`,
       `${TARGET}/stays-1.0-1.noarch`,
+    ]);
+  });
+
+  test("leave in its place what may be live, when no answer to their switch is heard", async () => {
+    await using rig = await startPublishRig(keys);
+    const { heads, switches } = rig.server;
+
+    await together(rig, await makeAll("one", "two"), ({ generations }) => {
+      // It has switched, and something in between says otherwise.
+      for (const { channel, number, targets } of generations)
+        heads.set(channel, { head: number, targets });
+      return 404;
+    });
+
+    const [{ number } = { number: 0 }] = switches.at(-1)?.generations ?? [];
+    expect(heads.get("dev")?.head).toBeGreaterThan(number);
+    const packages = await listed(rig, "dev", heads.get("dev")?.head ?? 0);
+    expect(packages.toSorted()).toEqual([
+      `${TARGET}/before-1.0-1.noarch`,
+      `${TARGET}/one-1.0-1.noarch`,
+      `${TARGET}/two-1.0-1.noarch`,
     ]);
   });
 

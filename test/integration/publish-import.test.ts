@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Stopped } from "../../src/domain/stop.ts";
-import type { ImportGrant } from "../../src/shared/protocol.ts";
+import type { ImportGrant } from "../../src/shared/publish-grants.ts";
 import { makeRpm, makeRpms, readRpm } from "../support/make-rpm.ts";
 import type { MadeRpm } from "../support/make-rpm.ts";
 import { listed, live } from "../support/publish-ends.ts";

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { PooledPackageFacts, PublishedPackage } from "../../src/shared/protocol.ts";
+import type { PooledPackageFacts, PublishedPackage } from "../../src/shared/package-messages.ts";
 import { formatNevra } from "../../src/domain/nevra.ts";
 import { yumLayout } from "../../src/yum/layout.ts";
 import { readTargetState } from "../../src/yum/target-state.ts";

@@ -6,13 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import express from "express";
 import { expect, test } from "vitest";
-import {
-  LEASE_HEADER,
-  PATHS,
-  publishCheckAnswer,
-  publishGrant,
-  switchAnswer,
-} from "../../src/shared/protocol.ts";
+import { LEASE_HEADER, PATHS } from "../../src/shared/protocol.ts";
+import { publishCheckAnswer, switchAnswer } from "../../src/shared/publish-messages.ts";
+import { publishGrant } from "../../src/shared/publish-grants.ts";
 import { createAnnouncer } from "../../src/server/announcer.ts";
 import { openArtifactFiles } from "../../src/server/artifact-files.ts";
 import { createLive } from "../../src/server/live.ts";
@@ -115,7 +111,7 @@ test("a build's packages go from the claim over the check to the switch", async 
 test("a change without a build wakes the publish worker and the pages of its channels", async () => {
   await using server = await aPublishServer();
   const { store, announcer, heard, tickets, post } = server;
-  const request = { keep: [], dropPackages: [], graceMs: 1, dryRun: true };
+  const request = { dryRun: true, plan: null };
   const wish = { kind: "sweep", channels: ["dev"], by: "admin", note: "", request } as const;
 
   const id = await store.write((tx) => requestChange(tx, wish));

@@ -1,8 +1,9 @@
 import { mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { SweepGrant } from "../../src/shared/protocol.ts";
+import type { SweepGrant } from "../../src/shared/publish-grants.ts";
 import { yumLayout } from "../../src/yum/layout.ts";
+import { openGenerationNumbers } from "../../workers/publish/engine/generation-numbers.ts";
 import { makeRpm } from "../support/make-rpm.ts";
 import { live } from "../support/publish-ends.ts";
 import { makeKeysDir, startPublishRig } from "../support/publish-rig.ts";
@@ -152,6 +153,21 @@ describe("a sweep", () => {
     await expect(stat(dirname(segment))).rejects.toThrow("ENOENT");
     await expect(stat(extra)).rejects.toThrow("ENOENT");
     for (const path of strange) expect(await readFile(path, "utf8")).toBe("x");
+  });
+
+  test("leaves the numbers of a deleted channel taken: its addresses are kept in caches for a year", async () => {
+    await using rig = await startPublishRig(keys);
+    await publish(rig, "one");
+    await publish(rig, "two");
+
+    await sweepOf(rig, { keep: [] });
+    const again = await sweepOf(rig, { keep: [] });
+
+    const layout = yumLayout(rig.yumDir);
+    const numbers = openGenerationNumbers(layout);
+    expect(await numbers.next({ channel: "dev", head: 0, builtFor: [] })).toBe(3);
+    expect(again).toEqual({ kind: "done", report: [] });
+    await expect(stat(layout.generation("dev", 2))).rejects.toThrow("ENOENT");
   });
 
   test("deletes nothing when it cannot read what a kept generation needs", async () => {

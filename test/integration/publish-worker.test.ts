@@ -1,13 +1,13 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createLogger } from "../../src/shared/logger.ts";
 import { openTickets } from "../../src/shared/queues.ts";
-import type { SwitchAnswer } from "../../src/shared/protocol.ts";
+import type { SwitchAnswer } from "../../src/shared/publish-messages.ts";
 import { dnfClient } from "../support/dnf-client.ts";
 import { makeRpm } from "../support/make-rpm.ts";
 import { makeKeysDir, startPublishRig } from "../support/publish-rig.ts";
@@ -195,6 +195,40 @@ describe("kill -9", () => {
       expect(await client.install("hello", "before")).toMatchObject({ code: 0 });
     },
   );
+
+  test("during an import: the next attempt publishes the same files once", async () => {
+    await using rig = await startPublishRig(keys);
+    const folder = await mkdtemp(join(tmpdir(), "tatara-killed-import-"));
+    const rpms = [await makeRpm({ name: "one" }), await makeRpm({ name: "two" })];
+    for (const { fileName, bytes } of rpms) await writeFile(join(folder, fileName), bytes);
+    const id = rig.server.offerGrant((base) => ({
+      ...base,
+      kind: "import",
+      channel: rig.server.channel("dev"),
+      target: TARGET,
+      folder,
+      foreignSignatures: "refuse",
+    }));
+    const { url, token } = rig.server;
+    const grant = JSON.stringify(rig.server.grant(id));
+    const child = spawn(process.execPath, [ONCE, url, token, rig.dataDir, grant], {
+      stdio: "ignore",
+    });
+    killAt("switch", rig, child);
+    await once(child, "exit");
+    const pooled = await rig.files("pool");
+
+    await rig.reopen();
+    const end = await rig.again(id);
+    await rm(folder, { recursive: true });
+
+    expect(child.signalCode).toBe("SIGKILL");
+    expect(end?.kind).toBe("live");
+    expect(rig.server.switches).toHaveLength(1);
+    expect(pooled).toHaveLength(2);
+    expect(await rig.files("pool")).toEqual(pooled);
+    expect(await rig.files("staging")).toEqual([]);
+  });
 
   function killAt(point: Point, { server }: PublishRig, child: ChildProcess): void {
     const die = (): number => {

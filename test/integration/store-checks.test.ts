@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Nevra } from "../../src/domain/nevra.ts";
 import { channelSettings } from "../../src/shared/channel-settings.ts";
-import type { PublishCheckRequest } from "../../src/shared/protocol.ts";
+import type { PublishCheckRequest } from "../../src/shared/publish-messages.ts";
 import {
   allow,
   allowances,

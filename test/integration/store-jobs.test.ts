@@ -12,7 +12,7 @@ import { claimJob, endJob, recordPlan, recordStep } from "../../src/server/store
 import { renewLease } from "../../src/server/store/leases.ts";
 import { claimStatuses } from "../../src/server/store/outbox.ts";
 import { readStore } from "../../src/server/store/read.ts";
-import { type PlanMessage } from "../../src/shared/protocol.ts";
+import { type PlanMessage } from "../../src/shared/build-messages.ts";
 import { aPush, aStore } from "../support/a-store.ts";
 import { PLAN, aRunningJob, accept, passed } from "../support/store-rig.ts";
 

@@ -3,7 +3,7 @@ import { rerunBuild } from "../../src/server/store/builds.ts";
 import { endJob } from "../../src/server/store/jobs.ts";
 import { answerStatus, claimStatuses } from "../../src/server/store/outbox.ts";
 import { readStore } from "../../src/server/store/read.ts";
-import { type ReportAnswer } from "../../src/shared/protocol.ts";
+import { type ReportAnswer } from "../../src/shared/report-messages.ts";
 import { aStore } from "../support/a-store.ts";
 import { aRunningJob, accept, passed } from "../support/store-rig.ts";
 

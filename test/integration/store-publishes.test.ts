@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { LEASE_MS } from "../../src/domain/attempt.ts";
 import { DEFAULT_CHANNEL_SETTINGS } from "../../src/shared/channel-settings.ts";
-import type { FailureCard } from "../../src/shared/protocol.ts";
+import type { FailureCard } from "../../src/shared/message-parts.ts";
 import { cancelBuild, findBuild } from "../../src/server/store/builds.ts";
 import { claimStatuses } from "../../src/server/store/outbox.ts";
 import { deleteChannel, insertChannel, requestChange } from "../../src/server/store/changes.ts";
@@ -95,7 +95,7 @@ test("restores, imports and sweeps are granted as they were asked for", async ()
   const asked = { by: "admin", note: "" };
   const from = { channel: "testing", number: 3 };
   const folder = { target: TARGET, folder: "/srv/rpms", foreignSignatures: "resign" } as const;
-  const sweep = { keep: [], dropPackages: [], graceMs: 7, dryRun: true };
+  const sweep = { dryRun: true, plan: null };
   await store.write(async (tx) => {
     const one = { ...asked, channels: ["dev"] };
     await requestChange(tx, { ...one, kind: "import", request: { channel: "dev", ...folder } });
@@ -115,7 +115,7 @@ test("restores, imports and sweeps are granted as they were asked for", async ()
 
   expect(grants).toMatchObject([
     { kind: "import", channel: { name: "dev", head: 0 }, ...folder },
-    { kind: "sweep", ...sweep },
+    { kind: "sweep", dryRun: true, keep: [], dropPackages: [] },
     { kind: "restore", channel: { name: "stable" }, from },
   ]);
 });

@@ -145,6 +145,31 @@ test("what a fork inherits stays while the fork does", async () => {
   expect(await dropped(30)).toBe(1);
 });
 
+test("what a deleted fork had inherited keeps its bytes for the grace as well", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  await publish(store, [aPackage()]);
+  await store.write((tx) =>
+    insertChannel(tx, { name: "topic", parent: { name: "dev", number: 1 } }),
+  );
+  const from = { channel: "dev", number: 1 };
+  await change(store, {
+    kind: "restore",
+    channels: ["topic"],
+    by: "admin",
+    note: "",
+    request: { channel: "topic", from },
+  });
+  await change(store, removeFrom("dev", ["a-1-1.noarch"]), {});
+  held.advance(30 * DAY_MS);
+  await store.write((tx) => deleteChannel(tx, "topic"));
+  const dropped = async (days: number) =>
+    (await sweepPlan(store, store.now() + days * DAY_MS)).dropPackages.length;
+
+  expect(await dropped(6)).toBe(0);
+  expect(await dropped(8)).toBe(1);
+});
+
 test("what a deleted channel listed keeps its bytes for the grace", async () => {
   await using held = await aStore();
   const { store } = held;
@@ -166,7 +191,7 @@ test("a sweep that is done marks what is gone; a dry run marks nothing", async (
   await change(store, removeFrom("dev", ["a-1-1.noarch"]), {});
   held.advance(30 * DAY_MS);
   const sweep = async (dryRun: boolean) => {
-    const request = { ...(await sweepPlan(store, store.now())), dryRun };
+    const request = { dryRun, plan: null };
     const wish = { kind: "sweep", channels: [], by: "retention", note: "", request } as const;
     const id = await store.write((tx) => requestChange(tx, wish));
     const token = `sweep-${String(dryRun)}`;
@@ -192,4 +217,45 @@ test("a sweep that is done marks what is gone; a dry run marks nothing", async (
   expect((await sweepPlan(store, store.now())).keep).toEqual([
     { channel: "dev", numbers: [3, 4, 5] },
   ]);
+});
+
+test("a sweep deletes what is unused when it is granted, whatever was when it was asked for", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  await publish(store, [aPackage()]);
+  await publish(store, [aPackage({ version: "2" })]);
+  await change(store, removeFrom("dev", ["a-1-1.noarch", "a-2-1.noarch"]), {});
+  held.advance(30 * DAY_MS);
+  const asked = { channels: [], by: "sweep", note: "" };
+  await store.write((tx) =>
+    requestChange(tx, { ...asked, kind: "sweep", request: { dryRun: false, plan: null } }),
+  );
+  await store.write((tx) => pinPackage(tx, "a-2-1.noarch", true));
+  await store.write((tx) =>
+    pinGeneration(tx, { channel: "dev", number: 2 }, { isPinned: true, note: null }),
+  );
+
+  expect(await claim(store, "sweep")).toMatchObject({
+    keep: [{ channel: "dev", numbers: [2, 3] }],
+    dropPackages: [],
+  });
+});
+
+test("what is listed again while a sweep runs is not said to be deleted", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  await publish(store, [aPackage()]);
+  await change(store, removeFrom("dev", ["a-1-1.noarch"]), {});
+  held.advance(30 * DAY_MS);
+  const asked = { channels: [], by: "sweep", note: "" };
+  const id = await store.write((tx) =>
+    requestChange(tx, { ...asked, kind: "sweep", request: { dryRun: false, plan: null } }),
+  );
+  await claim(store, "sweep");
+  // The worker holds what a publish under way lists, so the sweep leaves its bytes.
+  await publish(store, [aPackage()]);
+  await store.write((tx) => donePublish(tx, id, "sweep", { durationMs: 1, report: [] }));
+
+  const [row] = await store.db.selectFrom("packages").select("sweptAt").execute();
+  expect(row).toEqual({ sweptAt: null });
 });

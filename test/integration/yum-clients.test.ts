@@ -2,6 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { dnfClient } from "../support/dnf-client.ts";
 import type { DnfClient } from "../support/dnf-client.ts";
 import { makeRpm } from "../support/make-rpm.ts";
+import { makeSeeds, writeManyRpms } from "../support/many-rpms.ts";
+import { serveEngine } from "../support/served-engine.ts";
+import { makeEngineKeys, startYumEngine } from "../support/yum-engine-rig.ts";
 import type { TreePackage } from "../support/segment-tree.ts";
 import { startYumRig } from "../support/yum-rig.ts";
 import type { YumRig } from "../support/yum-rig.ts";
@@ -134,9 +137,7 @@ describe("a target with layers", () => {
     const folded = { segments, tail: some(4), baseSegments: 2 };
     const wish = updatesFrom === undefined ? folded : { ...folded, updatesFrom };
     await rig.publish({ [TARGET]: wish }, channel);
-    const only = ["--disablerepo=*", `--enablerepo=tatara-${channel}-updates`];
-    const refreshed = await client.dnf(...only, "--refresh", "makecache");
-    expect(refreshed).toMatchObject({ code: 0 });
+    await refreshOnly(client, `tatara-${channel}-updates`);
     const between = await cached(client);
     return { between, after: await client.list() };
   }
@@ -155,6 +156,67 @@ describe("a target with layers", () => {
     expect(between).toEqual(ALL.filter((nevra) => !/^(?:gamma|delta)/.test(nevra)));
   });
 });
+
+describe("a target that the engine folds", () => {
+  const FIRST = 2_150;
+  const MINUTE_MS = 60_000;
+
+  test("loses no package for a host that reads only one of the layers anew", async () => {
+    await using keys = await makeEngineKeys();
+    await using engine = await startYumEngine(keys);
+    await using server = await serveEngine(engine, TARGET);
+    const into = { yumDir: engine.layout.yumDir };
+    const written = await writeManyRpms(await makeSeeds(), { into, count: FIRST + 80 });
+    let published = 0;
+    const publish = async (count: number): Promise<void> => {
+      const add = { [TARGET]: written.slice(published, (published += count)) };
+      await engine.publish({ add });
+    };
+    const nevras = (count: number) => namesOf(written.slice(0, count));
+    await publish(FIRST);
+    await publish(60);
+    const repoText = strict(await (await fetch(`${server.url}/yum/dev.repo`)).text());
+    await using updating = await dnfClient({ repoText });
+    await using rebasing = await dnfClient({ repoText });
+    expect(await Promise.all([updating.list(), rebasing.list()])).toEqual([
+      nevras(FIRST + 60),
+      nevras(FIRST + 60),
+    ]);
+
+    // 70 are more than the square root of twice 2,220.
+    await publish(10);
+    await Promise.all([
+      refreshOnly(updating, "tatara-dev-updates"),
+      refreshOnly(rebasing, "tatara-dev"),
+    ]);
+    expect(await cached(updating)).toEqual(nevras(FIRST + 70));
+    expect(await cached(rebasing)).toEqual(nevras(FIRST + 60));
+
+    engine.clock.nowMs += 119 * MINUTE_MS;
+    await publish(1);
+    await refreshOnly(updating, "tatara-dev-updates");
+    expect(await cached(updating)).toEqual(nevras(FIRST + 71));
+
+    // By now every host has fetched the base again.
+    engine.clock.nowMs += 2 * MINUTE_MS;
+    await publish(1);
+    const state = await engine.engine.state("dev", engine.heads.get("dev") ?? 0, TARGET);
+    expect(state?.views.updates?.packages).toBe(12);
+    await refreshOnly(updating, "tatara-dev");
+    expect(await cached(updating)).toEqual(nevras(FIRST + 71));
+    expect(await rebasing.list()).toEqual(nevras(FIRST + 72));
+  });
+});
+
+async function refreshOnly(client: DnfClient, repo: string): Promise<void> {
+  const only = ["--disablerepo=*", `--enablerepo=${repo}`, "--refresh", "makecache"];
+  expect(await client.dnf(...only)).toMatchObject({ code: 0 });
+}
+
+/** As dnf prints them. */
+function namesOf(packages: readonly { readonly nevra: string }[]): readonly string[] {
+  return packages.map(({ nevra }) => nevra.replace(/-0:/, "-")).toSorted();
+}
 
 /** The client writes `skip_if_unavailable=0` behind the last section; here there are two. */
 function strict(repoText: string): string {

@@ -1,13 +1,9 @@
 import { createHash } from "node:crypto";
-import { once } from "node:events";
-import type { Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import express from "express";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { yumRoutes } from "../../src/server/yum/routes.ts";
-import { servedSince } from "../../src/yum/target-state.ts";
 import type { ListedPackage } from "../../src/yum/target-state.ts";
 import { makeSeeds, writeManyRpms } from "../support/many-rpms.ts";
+import { serveEngine } from "../support/served-engine.ts";
+import type { ServedEngine } from "../support/served-engine.ts";
 import { makeEngineKeys, startYumEngine } from "../support/yum-engine-rig.ts";
 import type { YumEngineRig } from "../support/yum-engine-rig.ts";
 
@@ -18,7 +14,7 @@ const COMPS = { target: TARGET, type: "group", text: "<comps/>\n" } as const;
 let keys: Awaited<ReturnType<typeof makeEngineKeys>>;
 let rig: YumEngineRig;
 let packages: readonly ListedPackage[];
-let listener: Server;
+let server: ServedEngine;
 let url: string;
 
 beforeAll(async () => {
@@ -31,21 +27,11 @@ beforeAll(async () => {
   await rig.engine.settled();
   await rig.publish({ add: { [TARGET]: packages.slice(-5) } });
 
-  const channel = async (name: string) => {
-    const head = rig.heads.get(name);
-    const state = head === undefined ? undefined : await rig.engine.state(name, head, TARGET);
-    return head && state ? { head, targets: servedSince(TARGET, state) } : undefined;
-  };
-  const deps = { yumDir: rig.layout.yumDir, heads: { channel }, refused: async () => false };
-  const app = express();
-  app.use("/yum", yumRoutes({ ...deps, publicUrlOf: () => url }));
-  listener = app.listen(0, "127.0.0.1");
-  await once(listener, "listening");
-  url = `http://127.0.0.1:${(listener.address() as AddressInfo).port}`;
+  server = await serveEngine(rig, TARGET);
+  url = server.url;
 });
 afterAll(async () => {
-  listener.closeAllConnections();
-  listener.close();
+  await server[Symbol.asyncDispose]();
   await rig[Symbol.asyncDispose]();
   await keys[Symbol.asyncDispose]();
 });

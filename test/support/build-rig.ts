@@ -2,7 +2,7 @@ import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Stopped } from "../../src/domain/stop.ts";
-import type { BuildGrant } from "../../src/shared/protocol.ts";
+import type { BuildGrant } from "../../src/shared/build-messages.ts";
 import type { Logger } from "../../src/shared/logger.ts";
 import { serverClient } from "../../src/shared/server-client.ts";
 import type { ContainerLimits, Engine } from "../../workers/build/engine.ts";

@@ -3,24 +3,23 @@ import { createServer } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
+import { LEASE_HEADER } from "../../src/shared/protocol.ts";
 import {
-  LEASE_HEADER,
   buildGrant,
-  claimRequest,
   endMessage,
-  faultMessage,
   planMessage,
-  refusal,
   stepMessage,
-} from "../../src/shared/protocol.ts";
+} from "../../src/shared/build-messages.ts";
+import { claimRequest, faultMessage } from "../../src/shared/worker-messages.ts";
+import { refusal } from "../../src/shared/message-parts.ts";
 import type {
   BuildGrant,
   EndMessage,
-  FaultMessage,
   PlanMessage,
-  Refusal,
   StepMessage,
-} from "../../src/shared/protocol.ts";
+} from "../../src/shared/build-messages.ts";
+import type { FaultMessage } from "../../src/shared/worker-messages.ts";
+import type { Refusal } from "../../src/shared/message-parts.ts";
 
 /** What the server was told about one attempt. */
 export interface Told {

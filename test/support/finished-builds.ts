@@ -1,8 +1,9 @@
 import { createHash, createHmac, randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
-import { LEASE_HEADER, PATHS, PROTOCOL, buildGrant } from "../../src/shared/protocol.ts";
-import type { BuildGrant, EndMessage } from "../../src/shared/protocol.ts";
+import { LEASE_HEADER, PATHS, PROTOCOL } from "../../src/shared/protocol.ts";
+import { buildGrant } from "../../src/shared/build-messages.ts";
+import type { BuildGrant, EndMessage } from "../../src/shared/build-messages.ts";
 
 /** RPMs as a build worker would upload them. */
 export interface FinishedPackage {

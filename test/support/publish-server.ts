@@ -7,29 +7,25 @@ import type { Request, Response } from "express";
 import type { z } from "zod";
 import { DEFAULT_CHANNEL_SETTINGS } from "../../src/shared/channel-settings.ts";
 import type { ChannelSettings } from "../../src/shared/channel-settings.ts";
+import { claimRequest, faultMessage, startedRequest } from "../../src/shared/worker-messages.ts";
+import { LEASE_HEADER, PATHS } from "../../src/shared/protocol.ts";
 import {
-  claimRequest,
-  faultMessage,
-  LEASE_HEADER,
-  PATHS,
   publishCheckRequest,
   publishDoneMessage,
   publishFailMessage,
-  publishGrant,
   publishProgressMessage,
-  startedRequest,
   switchRequest,
-} from "../../src/shared/protocol.ts";
+} from "../../src/shared/publish-messages.ts";
+import { publishGrant } from "../../src/shared/publish-grants.ts";
+import type { FailureCard } from "../../src/shared/message-parts.ts";
+import type { FaultMessage } from "../../src/shared/worker-messages.ts";
+import type { GrantedChannel, PublishGrant } from "../../src/shared/publish-grants.ts";
 import type {
-  FailureCard,
-  FaultMessage,
-  GrantedChannel,
   PublishCheckAnswer,
   PublishCheckRequest,
-  PublishGrant,
   SwitchAnswer,
   SwitchRequest,
-} from "../../src/shared/protocol.ts";
+} from "../../src/shared/publish-messages.ts";
 import { formatNevra } from "../../src/domain/nevra.ts";
 import { yumRoutes } from "../../src/server/yum/routes.ts";
 import type { ChannelHead } from "../../src/server/yum/context.ts";

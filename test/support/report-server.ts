@@ -2,8 +2,9 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { claimRequest, reportAnswer, reportGrant } from "../../src/shared/protocol.ts";
-import type { ReportAnswer, WantedStatus } from "../../src/shared/protocol.ts";
+import { claimRequest } from "../../src/shared/worker-messages.ts";
+import { reportAnswer, reportGrant } from "../../src/shared/report-messages.ts";
+import type { ReportAnswer, WantedStatus } from "../../src/shared/report-messages.ts";
 
 export type Wish = Pick<WantedStatus, "forge" | "repo" | "sha" | "state"> & Partial<WantedStatus>;
 

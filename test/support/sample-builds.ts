@@ -1,4 +1,4 @@
-import type { FailureCard } from "../../src/shared/protocol.ts";
+import type { FailureCard } from "../../src/shared/message-parts.ts";
 import type { BuildView, StepView } from "../../src/server/views.ts";
 import { aBuild, aJob, aPackage, aStep } from "./memory-read-store.ts";
 
@@ -180,7 +180,9 @@ function passed(now: number): BuildView {
       endedAt: publishedAt,
       durationMs: 80,
       keyFingerprint: FINGERPRINT,
-      warnings: [],
+      warnings: [
+        "hello requires libgreet, which dev does not list: the distribution must have it.",
+      ],
     },
     packages: [
       aPackage({ publishedAt }),

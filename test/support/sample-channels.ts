@@ -268,6 +268,7 @@ export function sampleChanges(records: MemoryRecords): Pick<Changes, "plan" | "a
       kind: "undo",
       title: "stable: back to what generation 31 listed, as generation 33",
       channels: [{ name: "stable", head: 32 }],
+      add: [],
       remove: [gone],
       warnings: ["Hosts that have upgraded keep what they have: dnf distro-sync takes them back."],
       confirm: "stable",

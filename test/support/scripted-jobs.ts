@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
-import type { BuildGrant } from "../../src/shared/protocol.ts";
+import type { BuildGrant } from "../../src/shared/build-messages.ts";
 import { startBuildRig } from "./build-rig.ts";
 import type { BuildRig } from "./build-rig.ts";
 import { createRepo } from "./git-host.ts";

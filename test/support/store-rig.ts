@@ -1,10 +1,7 @@
-import type {
-  ListedAdvisory,
-  PlanMessage,
-  PublishedPackage,
-  PublishGrant,
-  SwitchRequest,
-} from "../../src/shared/protocol.ts";
+import type { ListedAdvisory, PublishedPackage } from "../../src/shared/package-messages.ts";
+import type { PlanMessage } from "../../src/shared/build-messages.ts";
+import type { PublishGrant } from "../../src/shared/publish-grants.ts";
+import type { SwitchRequest } from "../../src/shared/publish-messages.ts";
 import { formatNevra, type Nevra } from "../../src/domain/nevra.ts";
 import { recordPush } from "../../src/server/store/deliveries.ts";
 import { claimJob, endJob, recordPlan } from "../../src/server/store/jobs.ts";

@@ -137,7 +137,7 @@ export async function print(server: WebServer, text: string): Promise<void> {
   server.live.logGrew(RUNNING_LOG, size + bytes.length);
 }
 
-/** Waits until so many pages listen. A page of one build listens twice: for it, and for its logs. */
+/** Waits until so many pages listen. Each does twice: for builds, and for logs or for publishes. */
 export async function streaming(server: WebServer, pages: number): Promise<void> {
-  await vi.waitUntil(() => server.live.listeners() >= pages, { timeout: 5_000 });
+  await vi.waitUntil(() => server.live.listeners() >= 2 * pages, { timeout: 5_000 });
 }

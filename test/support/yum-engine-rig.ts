@@ -46,6 +46,8 @@ export interface YumEngineRig extends AsyncDisposable {
   /** Stages, and moves the pointer. */
   publish(edit: RigEdit): Promise<StagedGeneration | undefined>;
   adopt(staged: StagedGeneration | undefined): void;
+  /** The engine's: it stands still until a test moves it. Milliseconds since 1970. */
+  readonly clock: { nowMs: number };
   /** A new life of the process. */
   reopen(): Promise<void>;
 }
@@ -55,7 +57,9 @@ export async function startYumEngine({ signer, publicDir }: EngineKeys): Promise
   const dataDir = await mkdtemp(join(tmpdir(), "tatara-yum-engine-"));
   const layout = yumLayout(join(dataDir, "yum"));
   await cp(publicDir, layout.keys, { recursive: true });
-  const open = () => openEngine({ layout, signer, logger: silentLogger, now: Date.now });
+  const clock = { nowMs: Date.now() };
+  const now = () => clock.nowMs;
+  const open = () => openEngine({ layout, signer, logger: silentLogger, now });
   const never = new AbortController().signal;
   let stages = 0;
 
@@ -76,6 +80,7 @@ export async function startYumEngine({ signer, publicDir }: EngineKeys): Promise
     dataDir,
     layout,
     signer,
+    clock,
     engine: await open(),
     heads: new Map(),
     stage: (edit) => rig.engine.stage(request(editOf(edit, layout), edit), never),

@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { runClientsSuite } from "./clients/clients-suite.ts";
 import type { Figure, Violation } from "./invariants/violation.ts";
 import { runKillSuite } from "./kill-suite.ts";
 import type { Suite } from "./suite.ts";
@@ -10,6 +11,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   kill: runKillSuite,
   "publish-race": runRaceSuite,
   "publisher-kill": runKillSweep,
+  clients: runClientsSuite,
 };
 const FIGURES = [
   "lost",

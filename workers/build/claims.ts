@@ -1,7 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "../../src/shared/logger.ts";
-import { PATHS, PROTOCOL, buildGrant } from "../../src/shared/protocol.ts";
-import type { BuildGrant } from "../../src/shared/protocol.ts";
+import { PATHS, PROTOCOL } from "../../src/shared/protocol.ts";
+import { buildGrant } from "../../src/shared/build-messages.ts";
+import type { BuildGrant } from "../../src/shared/build-messages.ts";
 import type { ServerClient } from "../../src/shared/server-client.ts";
 import type { EngineWatch } from "./engine-watch.ts";
 

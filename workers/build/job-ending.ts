@@ -4,7 +4,8 @@ import { failureCard } from "../../src/domain/failure-card.ts";
 import { InfraFault, UserFault } from "../../src/domain/faults.ts";
 import { Stopped, stopReason } from "../../src/domain/stop.ts";
 import type { Logger } from "../../src/shared/logger.ts";
-import type { EndMessage, FaultMessage } from "../../src/shared/protocol.ts";
+import type { EndMessage } from "../../src/shared/build-messages.ts";
+import type { FaultMessage } from "../../src/shared/worker-messages.ts";
 import type { Job } from "./job.ts";
 import type { Lease } from "./lease.ts";
 

@@ -2,14 +2,15 @@ import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { Stopped } from "../../src/domain/stop.ts";
-import { PATHS, logAnswer } from "../../src/shared/protocol.ts";
+import { PATHS } from "../../src/shared/protocol.ts";
+import { logAnswer } from "../../src/shared/build-messages.ts";
 import type {
   BuildGrant,
   EndMessage,
-  FaultMessage,
   PlanMessage,
   StepMessage,
-} from "../../src/shared/protocol.ts";
+} from "../../src/shared/build-messages.ts";
+import type { FaultMessage } from "../../src/shared/worker-messages.ts";
 import type { ServerClient } from "../../src/shared/server-client.ts";
 import type { Lease } from "./lease.ts";
 import type { RpmFile } from "./rpm-files.ts";

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Logger } from "../../src/shared/logger.ts";
-import type { BuildGrant } from "../../src/shared/protocol.ts";
+import type { BuildGrant } from "../../src/shared/build-messages.ts";
 import type { ServerClient } from "../../src/shared/server-client.ts";
 import type { ContainerLimits, Engine, Owner } from "./engine.ts";
 import type { Git } from "./source/git.ts";

@@ -3,8 +3,9 @@ import { HEARTBEAT_MS } from "../../src/domain/attempt.ts";
 import { Stopped } from "../../src/domain/stop.ts";
 import type { StopReason } from "../../src/domain/stop.ts";
 import type { Logger } from "../../src/shared/logger.ts";
-import { PATHS, heartbeatAnswer } from "../../src/shared/protocol.ts";
-import type { BuildGrant } from "../../src/shared/protocol.ts";
+import { PATHS } from "../../src/shared/protocol.ts";
+import { heartbeatAnswer } from "../../src/shared/worker-messages.ts";
+import type { BuildGrant } from "../../src/shared/build-messages.ts";
 import { ServerUnavailable } from "../../src/shared/server-client.ts";
 import type { ServerClient } from "../../src/shared/server-client.ts";
 

@@ -2,7 +2,8 @@ import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "../../src/shared/logger.ts";
-import { PATHS, liveAttemptsAnswer } from "../../src/shared/protocol.ts";
+import { PATHS } from "../../src/shared/protocol.ts";
+import { liveAttemptsAnswer } from "../../src/shared/build-messages.ts";
 import type { ServerClient } from "../../src/shared/server-client.ts";
 import type { Engine, Leftover } from "./engine.ts";
 

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { UserFault } from "../../src/domain/faults.ts";
 import type { Pipeline } from "../../src/domain/pipeline.ts";
 import { Stopped } from "../../src/domain/stop.ts";
-import type { BuildGrant } from "../../src/shared/protocol.ts";
+import type { BuildGrant } from "../../src/shared/build-messages.ts";
 import type { Commit } from "./source/commit.ts";
 import type { NetworkHandle } from "./engine.ts";
 import {

@@ -1,5 +1,5 @@
 import { branchOf, tagOf } from "../../src/domain/push.ts";
-import type { BuildFacts } from "../../src/shared/protocol.ts";
+import type { BuildFacts } from "../../src/shared/message-parts.ts";
 
 /** What every step finds in its environment; `-u` makes an unset variable an error, so all are set. */
 export function stepEnvironment(facts: {

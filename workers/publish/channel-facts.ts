@@ -1,4 +1,4 @@
-import type { GrantedChannel } from "../../src/shared/protocol.ts";
+import type { GrantedChannel } from "../../src/shared/publish-grants.ts";
 import type { PublishDeps } from "./publish-context.ts";
 
 /** A channel that a publish is going to change, as it is now. */

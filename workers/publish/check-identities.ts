@@ -1,12 +1,10 @@
 import { UserFault } from "../../src/domain/faults.ts";
 import { formatNevra } from "../../src/domain/nevra.ts";
 import type { Nevra } from "../../src/domain/nevra.ts";
-import { PATHS, publishCheckAnswer } from "../../src/shared/protocol.ts";
-import type {
-  PublishCheckAnswer,
-  PublishCheckRequest,
-  Refusal,
-} from "../../src/shared/protocol.ts";
+import { PATHS } from "../../src/shared/protocol.ts";
+import { publishCheckAnswer } from "../../src/shared/publish-messages.ts";
+import type { PublishCheckAnswer, PublishCheckRequest } from "../../src/shared/publish-messages.ts";
+import type { Refusal } from "../../src/shared/message-parts.ts";
 import type { Relation, RpmPackage } from "../../src/yum/rpm/rpm-package.ts";
 import type { Publish } from "./publish-context.ts";
 

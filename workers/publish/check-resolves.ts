@@ -1,6 +1,6 @@
 import { UserFault } from "../../src/domain/faults.ts";
 import { formatNevra } from "../../src/domain/nevra.ts";
-import type { BuiltPackage } from "../../src/shared/protocol.ts";
+import type { BuiltPackage } from "../../src/shared/package-messages.ts";
 import type { Problem } from "../../src/yum/resolve/resolver.ts";
 import type { RpmPackage } from "../../src/yum/rpm/rpm-package.ts";
 import type { ChannelFacts } from "./channel-facts.ts";

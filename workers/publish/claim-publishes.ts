@@ -1,7 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Stopped } from "../../src/domain/stop.ts";
-import { PATHS, PROTOCOL, publishGrant } from "../../src/shared/protocol.ts";
-import type { PublishGrant } from "../../src/shared/protocol.ts";
+import { PATHS, PROTOCOL } from "../../src/shared/protocol.ts";
+import { publishGrant } from "../../src/shared/publish-grants.ts";
+import type { PublishGrant } from "../../src/shared/publish-grants.ts";
 import type { ServerClient } from "../../src/shared/server-client.ts";
 import { keepLease } from "./keep-lease.ts";
 

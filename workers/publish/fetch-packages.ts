@@ -8,7 +8,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { InfraFault } from "../../src/domain/faults.ts";
 import { Stopped } from "../../src/domain/stop.ts";
 import { PATHS } from "../../src/shared/protocol.ts";
-import type { BuildPublishGrant, BuiltPackage } from "../../src/shared/protocol.ts";
+import type { BuildPublishGrant } from "../../src/shared/publish-grants.ts";
+import type { BuiltPackage } from "../../src/shared/package-messages.ts";
 import { ServerUnavailable } from "../../src/shared/server-client.ts";
 import type { ServerClient } from "../../src/shared/server-client.ts";
 

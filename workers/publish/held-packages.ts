@@ -3,19 +3,24 @@
  * and no generation names them yet: a sweep must leave them.
  */
 export interface HeldPackages {
-  hold(publishId: string, sha256: string): void;
-  release(publishId: string): void;
+  /** One attempt's own: a later one of the same publish may hold the same while this one ends. */
+  open(): Hold;
   has(sha256: string): boolean;
 }
 
+export interface Hold {
+  add(sha256: string): void;
+  release(): void;
+}
+
 export function heldPackages(): HeldPackages {
-  const held = new Map<string, Set<string>>();
+  const holds = new Set<ReadonlySet<string>>();
   return {
-    hold: (publishId, sha256) => {
-      const all = held.get(publishId) ?? new Set();
-      held.set(publishId, all.add(sha256));
+    open: () => {
+      const held = new Set<string>();
+      holds.add(held);
+      return { add: (sha256) => void held.add(sha256), release: () => void holds.delete(held) };
     },
-    release: (publishId) => void held.delete(publishId),
-    has: (sha256) => [...held.values()].some((all) => all.has(sha256)),
+    has: (sha256) => [...holds].some((held) => held.has(sha256)),
   };
 }

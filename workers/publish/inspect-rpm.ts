@@ -92,10 +92,17 @@ function findMismatch(
   return `It is for ${nevra.arch}, the target ${target} is not.`;
 }
 
-/** Throws `RpmRefused` for what the metadata cannot say: a client would refuse the whole channel. */
+/**
+ * Throws `RpmRefused` for what the metadata cannot say, since a client would refuse the whole channel,
+ * and for what only looks like another package: `a` in version `1-2` has the NEVRA of `a-1` in `2`.
+ */
 export function checkWritable(
   rpm: RpmPackage,
   { sha256, sizeBytes, fileName }: { sha256: string; sizeBytes: number; fileName: string },
 ): void {
+  const { version, release } = rpm.nevra;
+  if (`${version}${release}`.includes("-")) {
+    throw new RpmRefused("MALFORMED", "Its version or release has a hyphen, which rpm forbids.");
+  }
   fragmentsOf(rpm, { sha256, sizeBytes, fileName, mtimeSeconds: rpm.buildTime });
 }

@@ -1,8 +1,9 @@
 import { setInterval } from "node:timers/promises";
 import { HEARTBEAT_MS } from "../../src/domain/attempt.ts";
 import { Stopped } from "../../src/domain/stop.ts";
-import { heartbeatAnswer, PATHS } from "../../src/shared/protocol.ts";
-import type { PublishGrant } from "../../src/shared/protocol.ts";
+import { heartbeatAnswer } from "../../src/shared/worker-messages.ts";
+import { PATHS } from "../../src/shared/protocol.ts";
+import type { PublishGrant } from "../../src/shared/publish-grants.ts";
 import { ServerUnavailable } from "../../src/shared/server-client.ts";
 import type { ServerClient } from "../../src/shared/server-client.ts";
 

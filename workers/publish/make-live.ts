@@ -2,11 +2,12 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { InfraFault, UserFault } from "../../src/domain/faults.ts";
 import { Stopped } from "../../src/domain/stop.ts";
-import type { SwitchAnswer } from "../../src/shared/protocol.ts";
+import type { SwitchAnswer } from "../../src/shared/publish-messages.ts";
 import type { StagedGeneration } from "./engine/engine.ts";
 import { mergeChanges } from "./merge-changes.ts";
 import type { PublishDeps } from "./publish-context.ts";
 import { switchChannels } from "./switch-channels.ts";
+import type { Announced } from "./switch-channels.ts";
 import type { Member, Outcome } from "./turns.ts";
 
 /** A channel that moves on this often while we assemble has more than one publisher. */
@@ -70,9 +71,7 @@ async function tryOnce(
     if (members.length > 1 && !signal.aborted && !(err instanceof Stopped)) {
       return { kind: "one-by-one", members };
     }
-    for (const { settle, signal: own } of members) {
-      settle({ kind: "failed", err: own.aborted ? own.reason : err });
-    }
+    failAll(members, err);
     return SETTLED;
   } finally {
     await rm(folder, { recursive: true, force: true, maxRetries: 3 });
@@ -81,10 +80,15 @@ async function tryOnce(
 
 /** What the server's answer means to each. */
 async function follow(
-  answer: SwitchAnswer,
+  answer: Announced,
   { members, staged }: { members: readonly Member[]; staged: readonly StagedGeneration[] },
   { engine, heads }: MakeLiveDeps,
 ): Promise<Step> {
+  if (answer.kind === "unheard") {
+    // Who tries at once to stage its part alone would take away what may be live.
+    failAll(members, answer.err);
+    return SETTLED;
+  }
   if (answer.kind === "moved") {
     for (const { name, head } of answer.channels) heads.moved(name, head);
     return { kind: "again", members };
@@ -157,6 +161,13 @@ function withoutStopped(members: readonly Member[]): readonly Member[] {
     if (signal.aborted) settle({ kind: "failed", err: signal.reason });
   }
   return members.filter(({ signal }) => !signal.aborted);
+}
+
+/** To whoever has been stopped, that is why. */
+function failAll(members: readonly Member[], err: unknown): void {
+  for (const { settle, signal } of members) {
+    settle({ kind: "failed", err: signal.aborted ? signal.reason : err });
+  }
 }
 
 function settleAll(members: readonly Member[], outcome: Outcome): void {

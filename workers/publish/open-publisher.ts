@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "../../src/shared/logger.ts";
-import type { PublishGrant } from "../../src/shared/protocol.ts";
+import type { PublishGrant } from "../../src/shared/publish-grants.ts";
 import type { ServerClient } from "../../src/shared/server-client.ts";
 import { openBaseRepositories } from "../../src/yum/base-repositories/base-repositories.ts";
 import type { DeclaredRepositories } from "../../src/yum/base-repositories/base-repositories.ts";

@@ -5,7 +5,9 @@ import { dirname } from "node:path";
 import { z } from "zod";
 import { InfraFault } from "../../src/domain/faults.ts";
 import type { YumLayout } from "../../src/yum/layout.ts";
-import { makeFolder, syncPath } from "./durable.ts";
+import type { Hold } from "./held-packages.ts";
+import { makeFolder, syncFileSystem, syncPath } from "./durable.ts";
+import { inLanes } from "./in-lanes.ts";
 
 /** A signed RPM in the pool. Its name never means other bytes. */
 export interface PooledPackage {
@@ -33,16 +35,22 @@ export interface Pool {
   pathOf(pooled: Pick<PooledPackage, "sha256" | "fileName">): string;
   /** Resolves once the file is in the pool and on the disk. */
   add(file: PackageToPool): Promise<void>;
+  /**
+   * The same for many: the file system is brought to the disk once for all their bytes and once for
+   * all their names, where one by one each would cost its own.
+   */
+  addAll(files: readonly Omit<PackageToPool, "accepted">[], signal: AbortSignal): Promise<void>;
   /** Puts a file of somebody else's there as it is: the same inode where that can be, else a copy. */
   adopt(
     file: PooledPackage & { readonly path: string; readonly stagedPath: string },
   ): Promise<void>;
   /** The signed form of this content, if an earlier try left it here whole. */
-  findSigned(unsignedSha256: string): Promise<PooledPackage | undefined>;
+  findSigned(unsignedSha256: string, hold: Pick<Hold, "add">): Promise<PooledPackage | undefined>;
   /** A package that the server says is here. Throws if it is not. */
   require(pooled: Pick<PooledPackage, "sha256" | "fileName">): Promise<PooledPackage>;
 }
 
+const LANES = 8;
 const SHA256 = /^[0-9a-f]{64}$/;
 export const signedRecord = z.object({
   sha256: z.string().regex(SHA256),
@@ -71,15 +79,29 @@ export function openPool(layout: YumLayout): Pool {
       // Not synced: one that a crash loses, or half loses, costs a second signature and no more.
       if (unsignedSha256 !== undefined) await record(unsignedSha256, staged, pooled);
     },
+    addAll: async (files, signal) => {
+      await inLanes(files, LANES, ({ path, buildTime }) => utimes(path, buildTime, buildTime));
+      await syncFileSystem(layout.staging, signal);
+      await inLanes(files, LANES, async ({ path: staged, unsignedSha256, ...file }) => {
+        const { sha256, sizeBytes, fileName } = file;
+        const pooled = { sha256, sizeBytes, fileName };
+        const path = layout.package(pooled);
+        await mkdir(dirname(path), { recursive: true });
+        await linkOnce(staged, path);
+        if (unsignedSha256 !== undefined) await record(unsignedSha256, staged, pooled);
+      });
+      await syncFileSystem(layout.yumDir, signal);
+    },
     adopt: async ({ path: from, stagedPath, ...pooled }) => {
       const path = layout.package(pooled);
       await makeFolder(dirname(path));
       if (!(await isLinked(from, path))) await copyInto(from, stagedPath, path);
       await syncPath(dirname(path));
     },
-    findSigned: async (unsignedSha256) => {
+    findSigned: async (unsignedSha256, hold) => {
       const pooled = await readRecord(layout.signedRecord(unsignedSha256));
       if (pooled === undefined) return undefined;
+      hold.add(pooled.sha256);
       return (await sha256OfFile(layout.package(pooled))) === pooled.sha256 ? pooled : undefined;
     },
     require: async ({ sha256, fileName }) => {

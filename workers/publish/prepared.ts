@@ -1,4 +1,4 @@
-import type { ListedAdvisory, PublishedPackage } from "../../src/shared/protocol.ts";
+import type { ListedAdvisory, PublishedPackage } from "../../src/shared/package-messages.ts";
 import type { StageRequest } from "./engine/engine.ts";
 
 /** What one publish wants of one channel. */

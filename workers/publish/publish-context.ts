@@ -1,12 +1,12 @@
 import type { Logger } from "../../src/shared/logger.ts";
-import type { PublishGrant } from "../../src/shared/protocol.ts";
+import type { PublishGrant } from "../../src/shared/publish-grants.ts";
 import type { ServerClient } from "../../src/shared/server-client.ts";
 import type { YumLayout } from "../../src/yum/layout.ts";
 import type { BaseRepositoryReader } from "../../src/yum/base-repositories/base-repositories.ts";
 import type { Resolver } from "../../src/yum/resolve/resolver.ts";
 import type { Engine } from "./engine/engine.ts";
 import type { ChannelHeads } from "./channel-heads.ts";
-import type { HeldPackages } from "./held-packages.ts";
+import type { HeldPackages, Hold } from "./held-packages.ts";
 import type { OncePerContent } from "./once-per-content.ts";
 import type { Pool } from "./pool.ts";
 import type { Signer } from "./sign.ts";
@@ -37,5 +37,7 @@ export interface Publish<G extends PublishGrant = PublishGrant> extends PublishD
   readonly grant: G;
   /** This attempt's own, removed at its end. */
   readonly folder: string;
+  /** Whatever of the pool it is going to list, before it looks whether that is there. */
+  readonly hold: Hold;
   readonly stopwatch: Stopwatch;
 }

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { isChannelName } from "../../src/domain/channel.ts";
 import { InfraFault } from "../../src/domain/faults.ts";
 import { PATHS } from "../../src/shared/protocol.ts";
-import type { PublishDoneMessage, PublishGrant } from "../../src/shared/protocol.ts";
+import type { PublishDoneMessage } from "../../src/shared/publish-messages.ts";
+import type { PublishGrant } from "../../src/shared/publish-grants.ts";
 import { prepareBuild } from "./kinds/build.ts";
 import { prepareEdit } from "./kinds/edit.ts";
 import { prepareImport } from "./kinds/import.ts";
@@ -26,14 +27,15 @@ export async function publishPackages(
   onPrepared: () => void,
 ): Promise<void> {
   const folder = join(deps.layout.staging, `${grant.publishId}-${grant.lease.attempt}`);
-  const publish = { ...deps, grant, folder, stopwatch: startStopwatch() };
+  const hold = deps.held.open();
+  const publish = { ...deps, grant, folder, hold, stopwatch: startStopwatch() };
   try {
     await mkdir(folder, { mode: 0o700 });
     await publishGranted(publish, signal, onPrepared);
   } catch (err) {
     await tellEnd(err, publish, signal);
   } finally {
-    deps.held.release(grant.publishId);
+    hold.release();
     await rm(folder, { recursive: true, force: true, maxRetries: 3 });
     onPrepared();
   }

@@ -66,18 +66,17 @@ async function signOnce(
   publish: Publish,
   signal: AbortSignal,
 ): Promise<Signed> {
-  const { pool, grant, held } = publish;
+  const { pool, hold } = publish;
   const { sha256: unsignedSha256, fileName } = inspected.built;
   // An attempt that died may have left it: to sign again would give one content two names.
-  const found = await pool.findSigned(unsignedSha256);
-  if (found !== undefined) held.hold(grant.publishId, found.sha256);
+  const found = await pool.findSigned(unsignedSha256, hold);
   const signing = found === undefined ? signFresh(inspected, publish, signal) : undefined;
   const [checked, signed] = await Promise.allSettled([checking, signing]);
   if (checked.status === "rejected") throw checked.reason;
   if (signed.status === "rejected") throw signed.reason;
 
   const sha256 = checked.value.get(unsignedSha256);
-  if (sha256 !== undefined) held.hold(grant.publishId, sha256);
+  if (sha256 !== undefined) hold.add(sha256);
   const pooled = sha256 === undefined ? found : await pool.require({ sha256, fileName });
   if (pooled !== undefined) {
     return { inspected, file: { ...pooled, path: pool.pathOf(pooled) }, isPooled: true };

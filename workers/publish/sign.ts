@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { KeySource } from "./key-source.ts";
 import type { KeyOptions } from "./key-source.ts";
@@ -28,6 +28,8 @@ export interface SignedFile {
 }
 
 const CHUNK_BYTES = 2 ** 20;
+/** Hashing more at once would hold up everything else for over a millisecond. */
+const WHOLE_BYTES_MAX = 2 ** 20;
 
 /**
  * Opens the keys. gpg keeps them and checks what we make, but does not make it: a spawn of gpg is
@@ -53,18 +55,31 @@ export async function openSigner(options: KeyOptions, signal: AbortSignal): Prom
   };
 }
 
-/** One pass over the file: the new start, then the old rest, hashed on the way. */
+/** The new start, then the old rest: a small file in one piece, a large one in one pass. */
 async function signPackage(
   { from, to, key, now }: { from: string; to: string; key: SigningKey; now: () => number },
   signal: AbortSignal,
 ): Promise<SignedFile> {
   const head = await readRpmHead(from);
   const start = signedStart(head, await signDetached(head.header, key, now()));
+  const { size } = await stat(from);
+  if (size <= WHOLE_BYTES_MAX) {
+    const rest = (await readFile(from)).subarray(headerStart(head));
+    const bytes = Buffer.concat([start, rest]);
+    await writeFile(to, bytes, { flag: "wx", mode: 0o644, signal });
+    return { sha256: createHash("sha256").update(bytes).digest("hex"), sizeBytes: bytes.length };
+  }
+  return await signStreaming({ from, to, start, restFrom: headerStart(head) }, signal);
+}
+
+async function signStreaming(
+  { from, to, start, restFrom }: { from: string; to: string; start: Buffer; restFrom: number },
+  signal: AbortSignal,
+): Promise<SignedFile> {
   const hash = createHash("sha256").update(start);
   let sizeBytes = start.length;
-
   await writeFile(to, start, { flag: "wx", mode: 0o644 });
-  const rest = createReadStream(from, { start: headerStart(head), highWaterMark: CHUNK_BYTES });
+  const rest = createReadStream(from, { start: restFrom, highWaterMark: CHUNK_BYTES });
   const measure = async function* (source: AsyncIterable<Buffer>) {
     for await (const chunk of source) {
       hash.update(chunk);

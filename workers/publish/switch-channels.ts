@@ -1,6 +1,7 @@
 import { UserFault } from "../../src/domain/faults.ts";
-import { PATHS, switchAnswer } from "../../src/shared/protocol.ts";
-import type { SwitchAnswer, SwitchRequest } from "../../src/shared/protocol.ts";
+import { PATHS } from "../../src/shared/protocol.ts";
+import { switchAnswer } from "../../src/shared/publish-messages.ts";
+import type { SwitchAnswer, SwitchRequest } from "../../src/shared/publish-messages.ts";
 import type { StagedGeneration } from "./engine/engine.ts";
 import type { PublishDeps } from "./publish-context.ts";
 import type { Member } from "./turns.ts";
@@ -10,6 +11,9 @@ type SwitchDeps = Pick<PublishDeps, "server" | "signer" | "engine">;
 const TIMEOUT_MS = 30_000;
 /** An import's packages are rows that somebody has to write. */
 const TIMEOUT_PER_PACKAGE_MS = 5;
+
+/** `unheard`: it may have switched, or may do so yet. */
+export type Announced = SwitchAnswer | { readonly kind: "unheard"; readonly err: unknown };
 
 /**
  * Asks the server to move the channels' pointers: the only moment that matters, and one transaction
@@ -21,20 +25,19 @@ export async function switchChannels(
   members: readonly Member[],
   deps: SwitchDeps,
   signal: AbortSignal,
-): Promise<SwitchAnswer> {
+): Promise<Announced> {
   const json = requestOf(staged, members, deps);
   const packages = json.publishes.reduce((sum, each) => sum + each.packages.length, 0);
   const timeoutMs = TIMEOUT_MS + packages * TIMEOUT_PER_PACKAGE_MS;
   const call = { path: PATHS.publishSwitch(), json, answer: switchAnswer, timeoutMs };
   const drop = () => Promise.all(staged.map((each) => deps.engine.drop(each)));
-  try {
-    const answer = await deps.server.send(call, signal);
-    if (answer.kind !== "live") await drop();
-    return answer;
-  } catch (err) {
-    if (err instanceof UserFault) await drop();
+  const answer = await deps.server.send(call, signal).catch(async (err: unknown) => {
+    if (!(err instanceof UserFault)) return { kind: "unheard", err } as const;
+    await drop();
     throw err;
-  }
+  });
+  if (answer.kind === "moved" || answer.kind === "refused") await drop();
+  return answer;
 }
 
 function requestOf(

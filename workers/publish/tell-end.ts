@@ -2,7 +2,8 @@ import { CARD_KIND } from "../../src/domain/failure-card.ts";
 import { InfraFault, UserFault } from "../../src/domain/faults.ts";
 import { Stopped } from "../../src/domain/stop.ts";
 import { PATHS } from "../../src/shared/protocol.ts";
-import type { FailureCard, FaultMessage } from "../../src/shared/protocol.ts";
+import type { FailureCard } from "../../src/shared/message-parts.ts";
+import type { FaultMessage } from "../../src/shared/worker-messages.ts";
 import type { Publish } from "./publish-context.ts";
 
 const HAND_BACK_TIMEOUT_MS = 3_000;

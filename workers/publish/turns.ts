@@ -1,5 +1,5 @@
 import type { Prepared } from "./prepared.ts";
-import type { PublishGrant } from "../../src/shared/protocol.ts";
+import type { PublishGrant } from "../../src/shared/publish-grants.ts";
 import type { Stopwatch } from "./stopwatch.ts";
 
 /** A publish that waits for its turn. */

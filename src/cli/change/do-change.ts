@@ -31,7 +31,7 @@ export async function doChange(
   { wish, named, done }: ChangeAsked,
 ): Promise<ExitCode> {
   const plan = await withSuggestions(api, named, () => api.plan(wish));
-  if (!context.isJson) for (const line of planLines(plan)) context.printer.answer(...line);
+  if (!context.isJson) await show(context, api, plan);
   const isRefused = plan.problems.length > 0 && wish.kind === "promote" && wish.force !== true;
   if (isRefused && !context.isJson) {
     context.printer.complain("Refused: it would not install. --force does it all the same.");
@@ -42,10 +42,35 @@ export async function doChange(
   }
 
   await confirm(context, plan.confirm, namesOf(plan));
-  const result = await awaitChange(context, api, await api.apply(wish));
+  const result = await awaitChange(context, api, await begin(context, api, wish, plan));
   if (context.isJson) answerJson(context, { ...plan, result });
   else tell(context, result, done(result, plan));
   return exitOfChange(result);
+}
+
+async function show({ printer }: CommandContext, api: ChannelApi, plan: ChangePlan): Promise<void> {
+  const names = new Set(plan.channels.map(({ name }) => name));
+  const channels = (await api.channels()).filter(({ name }) => names.has(name));
+  const isChecked = channels.every(({ settings }) => settings["requires"] !== "ignore");
+  for (const line of planLines(plan, isChecked)) printer.answer(...line);
+}
+
+/** The server holds its answer for a while; whoever stops waiting is told that the change may go on. */
+async function begin(
+  { printer, signal }: CommandContext,
+  api: ChannelApi,
+  wish: ChangeWish,
+  { channels }: ChangePlan,
+): Promise<ChangeResult> {
+  try {
+    return await api.apply(wish);
+  } catch (err) {
+    const [channel] = channels;
+    if (signal.aborted && channel !== undefined) {
+      printer.complain(`The change may go on: tatara channel show ${channel.name}`);
+    }
+    throw err;
+  }
 }
 
 /** Goes on only if the person types `word`, or said `--yes`; null asks nothing. */
@@ -87,8 +112,9 @@ export function generationsSaid({ generations }: ChangeResult): string {
   return `generations ${generations.map(({ channel, number }) => `${channel} ${number}`).join(", ")}`;
 }
 
-/** `undo: tatara undo stable@88` */
+/** `undo: tatara undo stable@88`; nothing for a first generation, before which there is none. */
 export function undoSaid({ generations }: ChangeResult): string {
-  const typed = generations.map(({ channel, number }) => `tatara undo ${channel}@${number}`);
-  return typed.length === 0 ? "" : `undo: ${typed.join("; ")}`;
+  const later = generations.filter(({ number }) => number > 1);
+  const typed = later.map(({ channel, number }) => `tatara undo ${channel}@${number}`);
+  return typed.length === 0 ? "" : `   undo: ${typed.join("; ")}`;
 }

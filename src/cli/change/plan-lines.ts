@@ -3,11 +3,14 @@ import type { Line } from "../print.ts";
 
 const LINES_MAX = 40;
 
-/** The plan as people read it: what, for which targets, what it replaces, and what is wrong with it. */
-export function planLines(plan: ChangePlan): readonly Line[] {
+/**
+ * The plan as people read it: what, for which targets, what it replaces, and what is wrong with it.
+ * `isChecked`: the channels want to know whether it would install.
+ */
+export function planLines(plan: ChangePlan, isChecked: boolean): readonly Line[] {
   return [
     [{ ink: "bold", text: plan.title }, `   ${targetsSaid([...plan.add, ...plan.remove])}`],
-    ...bounded(packageLines(plan)),
+    ...packageLines(plan, isChecked),
     ...plan.warnings.map((warning): Line => [
       "  ",
       { ink: "yellow", text: "warn" },
@@ -37,13 +40,16 @@ interface Fate {
 }
 
 /** `  replaces 1.3.2-1   dependencies ok` for one package; a line for each of several. */
-function packageLines({ kind, add, remove, problems }: ChangePlan): readonly Line[] {
+function packageLines(
+  { kind, add, remove, problems }: ChangePlan,
+  isChecked: boolean,
+): readonly Line[] {
   const fates = distinct([
     ...add.filter(isShown).map((line) => ({ ...line, fate: fateOfAdded(line) })),
     ...remove.filter(isShown).map((line) => ({ ...line, fate: fateOfRemoved(line) })),
   ]);
-  const isChecked = (kind === "promote" || kind === "yank") && add.length + remove.length > 0;
-  const verdict = isChecked && problems.length === 0 ? "dependencies ok" : "";
+  const isOfInterest = (kind === "promote" || kind === "yank") && problems.length === 0;
+  const verdict = isOfInterest ? `dependencies ${isChecked ? "ok" : "not checked"}` : "";
   const [only] = fates;
   if (only === undefined) return [];
   if (fates.length === 1) return [[`  ${[only.fate, verdict].filter(Boolean).join("   ")}`]];
@@ -54,10 +60,12 @@ function packageLines({ kind, add, remove, problems }: ChangePlan): readonly Lin
   const channelColumns = isOneChannel ? 0 : columns(({ channel }) => channel) + 3;
   const nevraColumns = columns(({ nevra }) => nevra) + 3;
   return [
-    ...fates.map(({ channel, nevra, fate }): Line => {
-      const place = isOneChannel ? "" : channel.padEnd(channelColumns);
-      return [`  ${place}${nevra.padEnd(nevraColumns)}${fate}`];
-    }),
+    ...bounded(
+      fates.map(({ channel, nevra, fate }): Line => {
+        const place = isOneChannel ? "" : channel.padEnd(channelColumns);
+        return [`  ${place}${nevra.padEnd(nevraColumns)}${fate}`];
+      }),
+    ),
     ...(verdict === "" ? [] : [[`  ${verdict}`]]),
   ];
 }

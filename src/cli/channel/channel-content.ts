@@ -43,7 +43,8 @@ export async function readRepoFile(
     target === undefined
       ? `${channel} has several targets.`
       : `${channel} has no target ${target}.`;
-  throw new CommandError(exit, message, `--target ${targets.join(" | ")}`);
+  const main = targets.filter((one) => !/-(?:source|debug)$/.test(one));
+  throw new CommandError(exit, message, `--target ${main.join(" | ")}`);
 }
 
 export const retention: ChannelAction = {
@@ -68,7 +69,7 @@ async function channelChange(
     named: { channels: [name] },
     done: (result) => {
       if (result.publishId === null) return [];
-      const undo = kind === "retain" ? `   ${undoSaid(result)}` : "";
+      const undo = kind === "retain" ? undoSaid(result) : "";
       return [[`${word}, ${generationsSaid(result)}.${undo}`]];
     },
   });

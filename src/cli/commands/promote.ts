@@ -38,7 +38,7 @@ export const promote: Command = {
       done: (result) =>
         result.publishId === null
           ? []
-          : [[`promoted, ${generationsSaid(result)}.   ${undoSaid(result)}`]],
+          : [[`promoted, ${generationsSaid(result)}.${undoSaid(result)}`]],
     });
   },
 };

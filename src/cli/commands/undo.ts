@@ -37,7 +37,7 @@ export const undo: Command = {
       done: (result, plan) => {
         if (result.publishId === null) return [];
         const isSaid = plan.warnings.some((warning) => warning.includes("distro-sync"));
-        const done: Line = [`undone, ${generationsSaid(result)}.   ${undoSaid(result)}`];
+        const done: Line = [`undone, ${generationsSaid(result)}.${undoSaid(result)}`];
         return isSaid ? [done] : [done, SYNC];
       },
     });

@@ -14,7 +14,7 @@ const FREE_GIB_LOW = 5;
 const SETUP = "sh scripts/setup";
 const VERSION_TIMEOUT_MS = 5_000;
 /** Programs that the processes start, each with the argument that makes it say its version. */
-const PROGRAMS = ["git", "rpm", "createrepo_c", "gpg", "redis-server", "setpriv", "flock"] as const;
+const PROGRAMS = ["git", "rpm", "gpg", "redis-server", "setpriv", "flock"] as const;
 const run = promisify(execFile);
 
 export function checkNode(version = process.versions.node): Check {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { ChangePlan, ChangeRequest, ChangeResult } from "../../shared/channel-changes.ts";
-import type { Refusal } from "../../shared/protocol.ts";
+import type { Refusal } from "../../shared/message-parts.ts";
 import type { Announcer } from "../announcer.ts";
 import { buildIdOf, nevrasOfBuilds } from "../store/change-reads.ts";
 import { askedChange, findChannel, markYanked, requestChange } from "../store/changes.ts";

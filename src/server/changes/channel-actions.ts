@@ -8,7 +8,7 @@ import type {
   PinRequest,
   SettingsPatch,
 } from "../../shared/channel-requests.ts";
-import type { PassedThrough } from "../../shared/protocol.ts";
+import type { PassedThrough } from "../../shared/package-messages.ts";
 import type { Announcer } from "../announcer.ts";
 import type { Changed } from "../store/builds.ts";
 import {

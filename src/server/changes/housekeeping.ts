@@ -4,13 +4,7 @@ import type { Announcer } from "../announcer.ts";
 import type { Changed } from "../store/builds.ts";
 import { isWaiting, lastAskedAt } from "../store/change-reads.ts";
 import { channelNames } from "../store/channels.ts";
-import {
-  askedChange,
-  deleteChannel,
-  findChannel,
-  requestChange,
-  sweepPlan,
-} from "../store/changes.ts";
+import { askedChange, deleteChannel, findChannel, requestChange } from "../store/changes.ts";
 import type { Store, Tx } from "../store/store.ts";
 import type { Changes } from "./changes.ts";
 import { isRefused } from "./refused.ts";
@@ -111,10 +105,9 @@ async function requestSweep(
   tx: Tx,
   { by, dryRun }: { readonly by: string; readonly dryRun: boolean },
 ): Promise<string> {
-  const plan = await sweepPlan(tx, tx.now());
   return await requestChange(tx, {
     kind: "sweep",
-    request: { ...plan, dryRun },
+    request: { dryRun, plan: null },
     channels: [],
     by,
     note: dryRun ? "dry run" : "",

@@ -1,4 +1,4 @@
-import type { Refusal } from "../../shared/protocol.ts";
+import type { Refusal } from "../../shared/message-parts.ts";
 import type { Relation, RpmPackage } from "../../yum/rpm/rpm-package.ts";
 import type { TargetState } from "../../yum/target-state.ts";
 import type { Resolver } from "../../yum/resolve/resolver.ts";

@@ -1,4 +1,4 @@
-import type { Refusal } from "../../shared/protocol.ts";
+import type { Refusal } from "../../shared/message-parts.ts";
 
 /** A person's wish that cannot be done as it is: the answer to give. Nothing has changed. */
 export interface Refused {

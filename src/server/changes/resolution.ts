@@ -1,4 +1,4 @@
-import type { Refusal } from "../../shared/protocol.ts";
+import type { Refusal } from "../../shared/message-parts.ts";
 import type { BaseRepositoryReader } from "../../yum/base-repositories/base-repositories.ts";
 import type { YumLayout } from "../../yum/layout.ts";
 import type { Resolver } from "../../yum/resolve/resolver.ts";

@@ -74,7 +74,8 @@ export function text(fields: Fields, name: string): string | undefined {
   return typeof value === "string" && value !== "" ? value : undefined;
 }
 
-function texts(fields: Fields, name: string): readonly string[] {
+/** A field that may be given several times. */
+export function texts(fields: Fields, name: string): readonly string[] {
   const value = fields[name];
   const list: readonly unknown[] = Array.isArray(value) ? value : [value];
   return list.filter((one): one is string => typeof one === "string" && one !== "");

@@ -97,7 +97,10 @@ function ended({ state, reason }: ChangeResult): Html {
         scripts when you load it again.
       </p>`;
   }
-  return html`<section class="card card-theirs" aria-labelledby="ended-title">
+  return html`<section
+    class="card card-${state === "errored" ? "ours" : "theirs"}"
+    aria-labelledby="ended-title"
+  >
     <h1 id="ended-title">${title}</h1>
     <p>${reason === null ? "No reason is known." : said(reason)}</p>
     <p class="faint">No channel was changed. <a href="/channels">All channels</a></p>

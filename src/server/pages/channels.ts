@@ -162,18 +162,26 @@ function otherChannels(
 }
 
 function otherRow({ name, parent, head, updatedAt, expiresAt }: ChannelSummary, now: number): Html {
+  const word = (text: string): Html => html`<span class="narrow-only faint">${text} </span>`;
   return html`<tr data-row>
     <td><a href="${channelPath(name)}" data-open>${said(name)}</a></td>
+    ${
+      parent === null
+        ? html`<td class="wide-only faint">–</td>`
+        : html`<td>
+            ${word("copy of")}<a
+              href="${generationPath({ channel: parent.name, number: parent.number })}"
+              >${said(parent.name)} ${parent.number}</a
+            >
+          </td>`
+    }
     <td>
-      ${parent === null ? html`<span class="faint">none</span>` : html`<a href="${generationPath({ channel: parent.name, number: parent.number })}">${said(parent.name)} ${parent.number}</a>`}
+      ${head === 0 ? html`<span class="faint">empty</span>` : html`${word("generation")}<span class="num">${head}</span>`}
     </td>
-    <td class="num">${head === 0 ? "empty" : head}</td>
     <td class="wide-only">
       ${head === 0 ? html`<span class="faint">–</span>` : timeAgo(updatedAt, now)}
     </td>
-    <td>
-      ${expiresAt === null ? html`<span class="faint">stays</span>` : expiryText(expiresAt, now)}
-    </td>
+    ${expiresAt === null ? html`<td class="wide-only faint">stays</td>` : html`<td>${word("deleted")}${expiryText(expiresAt, now)}</td>`}
   </tr>`;
 }
 

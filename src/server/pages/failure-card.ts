@@ -1,4 +1,4 @@
-import type { FailureCard } from "../../shared/protocol.ts";
+import type { FailureCard } from "../../shared/message-parts.ts";
 import { html, said, saidBlock, type Html } from "./html.ts";
 import { count } from "./format.ts";
 import { copyButton } from "./parts.ts";

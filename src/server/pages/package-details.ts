@@ -56,8 +56,8 @@ function files(page: FilesPage, { files: some, fileCount }: PackageDetails): Htm
     ${
       fileCount <= some.length
         ? null
-        : html`<p class="older">
-            ${count(filesFrom + 1)} to ${count(last)} of ${count(fileCount)}
+        : html`<p class="facts">
+            <span>${count(filesFrom + 1)} to ${count(last)} of ${count(fileCount)}</span>
             ${filesFrom === 0 ? null : link(Math.max(0, filesFrom - FILES_PER_PAGE), "Files before")}
             ${last >= fileCount ? null : link(last, "Next files")}
           </p>`

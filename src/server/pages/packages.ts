@@ -33,10 +33,11 @@ export function packagesPage(data: PackagesData, { now }: PageContext): Page {
 
 function nothing({ wanted, isFirst }: PackagesData): Html {
   if (wanted === "" && isFirst) return firstPublish();
-  return html`<p class="empty">
-    No${isFirst ? "" : " further"} package's name contains “${said(wanted)}”.
-    <a href="/packages">Show all</a>
-  </p>`;
+  const what =
+    wanted === ""
+      ? "No further names."
+      : html`No ${isFirst ? "" : "further "}name contains “${said(wanted)}”.`;
+  return html`<p class="empty">${what} <a href="/packages">Show all</a></p>`;
 }
 
 function table(names: readonly PackageNameView[], now: number): Html {

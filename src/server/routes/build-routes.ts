@@ -2,18 +2,15 @@ import { json, raw, Router, type Request, type Response } from "express";
 import { LEASE_MS } from "../../domain/attempt.ts";
 import { channelProblem } from "../../domain/pipeline.ts";
 import type { Logger } from "../../shared/logger.ts";
+import { claimRequest, faultMessage, startedRequest } from "../../shared/worker-messages.ts";
 import {
-  claimRequest,
   endMessage,
-  faultMessage,
-  PATHS,
   planMessage,
-  PROTOCOL,
-  startedRequest,
   stepMessage,
-  stepName,
   type BuildGrant,
-} from "../../shared/protocol.ts";
+} from "../../shared/build-messages.ts";
+import { PATHS, PROTOCOL } from "../../shared/protocol.ts";
+import { stepName } from "../../shared/message-parts.ts";
 import type { Announcer } from "../announcer.ts";
 import type { ArtifactFiles } from "../artifact-files.ts";
 import { channelNames } from "../store/channels.ts";

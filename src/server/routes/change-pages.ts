@@ -2,7 +2,7 @@ import express, { Router, type Request, type RequestHandler, type Response } fro
 import type { ChangePlan, ChangeRequest } from "../../shared/channel-changes.ts";
 import { visitorOf } from "../auth.ts";
 import { isRefused, type Refused } from "../changes/refused.ts";
-import { readChange, text, type Fields } from "../pages/change-form.ts";
+import { readChange, text, texts, type Fields } from "../pages/change-form.ts";
 import { changeResultPage, type MadeGeneration } from "../pages/change-result.ts";
 import { changeSheet } from "../pages/change-sheet.ts";
 import { notFound, type Trouble } from "../pages/error.ts";
@@ -71,9 +71,10 @@ function applyChange(deps: RouteDeps): RequestHandler {
 
 /** What the person must see or say first; null: nothing. */
 function whyNotYet(wish: ChangeRequest, plan: ChangePlan, fields: Fields): string | null {
-  const seen = fields["head"];
-  const heads = plan.channels.map(({ name, head }) => `${name}:${head}`);
-  const isMoved = seen !== undefined && [seen].flat().toSorted().join() !== heads.toSorted().join();
+  const seen = texts(fields, "head");
+  const heads = new Set(plan.channels.map(({ name, head }) => `${name}:${head}`));
+  const isSame = seen.length === heads.size && seen.every((head) => heads.has(head));
+  const isMoved = seen.length > 0 && !isSame;
   if (isMoved) return "Something else changed meanwhile: this is what would happen now.";
   if (wish.kind === "yank" && wish.note === "") return "Say why: the reason is shown with it.";
   if (wish.kind === "promote" && plan.problems.length > 0 && !wish.force) {
@@ -139,9 +140,12 @@ const UNREADABLE: Trouble = {
 };
 
 export function refusedTrouble({ status, error, hint }: Refused): Trouble {
+  // Some hints are for programs that use the API; people have the links.
+  const advice = /\bGET \//.test(hint) ? null : said(hint);
   return {
     status,
     what: error,
-    next: html`Nothing was changed. ${said(hint)} <a href="/channels">All channels</a>.`,
+    next: html`Nothing was changed. ${advice} <a href="/channels">All channels</a>,
+      <a href="/packages">all packages</a>.`,
   };
 }

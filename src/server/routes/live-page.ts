@@ -153,9 +153,6 @@ async function streamPage(
     deps.live.onBuild((id) => {
       if (buildId === undefined || buildId === id) draw();
     }),
-    deps.live.onPublish(() => {
-      if (buildId === undefined) draw();
-    }),
   ];
   if (buildId === undefined) stops.push(deps.live.onPublish(draw));
   else stops.push(watchLogs(deps, buildId, stream, onError));

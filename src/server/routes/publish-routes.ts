@@ -1,18 +1,15 @@
 import { json, Router, type Request } from "express";
 import { LEASE_MS } from "../../domain/attempt.ts";
 import type { Logger } from "../../shared/logger.ts";
+import { claimRequest, faultMessage, startedRequest } from "../../shared/worker-messages.ts";
+import { PATHS, PROTOCOL } from "../../shared/protocol.ts";
 import {
-  claimRequest,
-  faultMessage,
-  PATHS,
-  PROTOCOL,
   publishCheckRequest,
   publishDoneMessage,
   publishFailMessage,
   publishProgressMessage,
-  startedRequest,
   switchRequest,
-} from "../../shared/protocol.ts";
+} from "../../shared/publish-messages.ts";
 import type { Announcer } from "../announcer.ts";
 import type { ArtifactFiles } from "../artifact-files.ts";
 import type { Changed } from "../store/builds.ts";

@@ -1,5 +1,7 @@
 import { json, Router } from "express";
-import { claimRequest, PATHS, reportAnswer, type ReportGrant } from "../../shared/protocol.ts";
+import { claimRequest } from "../../shared/worker-messages.ts";
+import { PATHS } from "../../shared/protocol.ts";
+import { reportAnswer, type ReportGrant } from "../../shared/report-messages.ts";
 import { answerStatus, claimStatuses } from "../store/outbox.ts";
 import type { Store } from "../store/store.ts";
 import { answerOrStale, onlyWorkers } from "./worker-auth.ts";

@@ -1,4 +1,4 @@
-import type { Advisory, ListedAdvisory } from "../../shared/protocol.ts";
+import type { Advisory, ListedAdvisory } from "../../shared/package-messages.ts";
 import { inChunks } from "./chunks.ts";
 import type { Reader, Tx } from "./store.ts";
 

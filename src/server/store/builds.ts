@@ -1,7 +1,7 @@
 import { canBuildMove, isFinal, stateOfJobs, type FinalState } from "../../domain/states.ts";
 import type { Pipeline } from "../../domain/pipeline.ts";
 import type { PlannedStep } from "../../domain/step.ts";
-import type { FailureCard } from "../../shared/protocol.ts";
+import type { FailureCard } from "../../shared/message-parts.ts";
 import type { PublishChange } from "../views.ts";
 import { wantStatus } from "./outbox.ts";
 import { buildAgain, insertBuild } from "./new-builds.ts";

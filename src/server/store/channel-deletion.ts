@@ -1,5 +1,6 @@
 import type { Changed } from "./builds.ts";
 import { findChannel } from "./channels.ts";
+import { listed, type Lineage } from "./listings.ts";
 import { channelsOf, endPublish } from "./publish-ends.ts";
 import type { Tx } from "./store.ts";
 
@@ -15,7 +16,8 @@ export type DeletedChannel =
  * if they had been removed now. What waits to publish to it fails; what runs is refused at its switch.
  */
 export async function deleteChannel(tx: Tx, name: string): Promise<DeletedChannel> {
-  if ((await findChannel(tx, name)) === undefined) return { kind: "not-found" };
+  const channel = await findChannel(tx, name);
+  if (channel === undefined) return { kind: "not-found" };
   const children = await tx.db
     .selectFrom("channels")
     .select("name")
@@ -24,7 +26,8 @@ export async function deleteChannel(tx: Tx, name: string): Promise<DeletedChanne
   if (children.length > 0) {
     return { kind: "has-children", children: children.map((child) => child.name) };
   }
-  await delist(tx, name);
+  await delist(tx, channel);
+  await tx.db.deleteFrom("listings").where("channel", "=", name).execute();
   await tx.db.deleteFrom("generationPublishes").where("channel", "=", name).execute();
   await tx.db.deleteFrom("generations").where("channel", "=", name).execute();
   await tx.db.deleteFrom("extras").where("channel", "=", name).execute();
@@ -33,15 +36,36 @@ export async function deleteChannel(tx: Tx, name: string): Promise<DeletedChanne
   return { kind: "deleted", changes: await failWaiting(tx, name) };
 }
 
-async function delist(tx: Tx, channel: string): Promise<void> {
+/** What it listed lately, of its own or by inheritance, and no other channel lists. */
+async function delist(tx: Tx, { name, parent, parentGeneration }: Lineage): Promise<void> {
+  const own = () =>
+    tx.db.selectFrom("listings").select("listings.nevra").where("channel", "=", name);
+  const inherited =
+    parent === null ? undefined : { name: parent, parent: null, parentGeneration: null };
   await tx.db
     .updateTable("packages")
     .set({ delistedAt: tx.now() })
-    .where("nevra", "in", (where) =>
-      where.selectFrom("listings").select("listings.nevra").where("channel", "=", channel),
+    .where("nevra", "in", () =>
+      inherited === undefined
+        ? own()
+        : own().union(
+            tx.db
+              .selectFrom(listed(tx.db, inherited, parentGeneration ?? 0).as("inherited"))
+              .select("inherited.nevra"),
+          ),
+    )
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom("listings")
+            .select("listings.nevra")
+            .whereRef("listings.nevra", "=", "packages.nevra")
+            .where("listings.channel", "!=", name)
+            .where("listings.untilGeneration", "is", null),
+        ),
+      ),
     )
     .execute();
-  await tx.db.deleteFrom("listings").where("channel", "=", channel).execute();
 }
 
 async function failWaiting(tx: Tx, channel: string): Promise<readonly Changed[]> {

@@ -29,7 +29,10 @@ export async function ensureChildChannel(
   const expiresAt = tx.now() + wish.expireDays * DAY_MS;
   const known = await findChannel(tx, name);
   if (known !== undefined) {
-    if (known.parent !== null) await updateSettings(tx, name, { expiresAt });
+    // One that never expires was made so by a person; neither does a push shorten a life.
+    if (known.parent !== null && known.expiresAt !== null && known.expiresAt < expiresAt) {
+      await updateSettings(tx, name, { expiresAt });
+    }
     return { name, publishId: undefined };
   }
   const parent = await findChannel(tx, wish.parent);

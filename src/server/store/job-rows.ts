@@ -1,7 +1,8 @@
 import { CARD_KIND } from "../../domain/failure-card.ts";
 import type { InfraFaultCode } from "../../domain/faults.ts";
 import type { PlannedStep } from "../../domain/step.ts";
-import type { EndMessage, FailureCard } from "../../shared/protocol.ts";
+import type { EndMessage } from "../../shared/build-messages.ts";
+import type { FailureCard } from "../../shared/message-parts.ts";
 import type { JobRow } from "./schema.ts";
 import type { Tx } from "./store.ts";
 

@@ -1,5 +1,5 @@
 import { LEASE_MS } from "../../domain/attempt.ts";
-import type { EndMessage, PlanMessage, StepMessage } from "../../shared/protocol.ts";
+import type { EndMessage, PlanMessage, StepMessage } from "../../shared/build-messages.ts";
 import {
   findBuild,
   readPlan,

@@ -1,4 +1,4 @@
-import type { PublishKind } from "../../shared/protocol.ts";
+import type { PublishKind } from "../../shared/publish-grants.ts";
 import type { Tx } from "./store.ts";
 
 /** Inserts queued work for the publish worker and gives its id. */

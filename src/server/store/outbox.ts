@@ -6,7 +6,7 @@ import {
 } from "../../domain/commit-status.ts";
 import { FORGES, type ForgeName } from "../../domain/push.ts";
 import type { State } from "../../domain/states.ts";
-import type { ReportAnswer, WantedStatus } from "../../shared/protocol.ts";
+import type { ReportAnswer, WantedStatus } from "../../shared/report-messages.ts";
 import type { Reader, Tx } from "./store.ts";
 
 const LEASE_MS = 30_000;

@@ -7,7 +7,7 @@ import {
   type NewestListed,
   type Refused,
 } from "../../domain/publish-rules.ts";
-import type { PublishCheckAnswer, PublishCheckRequest } from "../../shared/protocol.ts";
+import type { PublishCheckAnswer, PublishCheckRequest } from "../../shared/publish-messages.ts";
 import { findBuild } from "./builds.ts";
 import { findChannels, type Channel } from "./channels.ts";
 import { inChunks } from "./chunks.ts";

@@ -1,4 +1,4 @@
-import type { FailureCard } from "../../shared/protocol.ts";
+import type { FailureCard } from "../../shared/message-parts.ts";
 import { endBuild, findBuild, type Changed } from "./builds.ts";
 import type { PublishRow } from "./schema.ts";
 import type { Tx } from "./store.ts";

@@ -1,7 +1,8 @@
 import { setImmediate } from "node:timers/promises";
 import { evrKey } from "../../domain/evr-key.ts";
 import { formatNevra } from "../../domain/nevra.ts";
-import type { PublishedPackage, SwitchRequest } from "../../shared/protocol.ts";
+import type { PublishedPackage } from "../../shared/package-messages.ts";
+import type { SwitchRequest } from "../../shared/publish-messages.ts";
 import { insertAdvisories } from "./advisories.ts";
 import { findBuild, type Changed } from "./builds.ts";
 import type { Channel } from "./channels.ts";

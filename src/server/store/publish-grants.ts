@@ -1,5 +1,5 @@
 import { LEASE_MS } from "../../domain/attempt.ts";
-import type { ChannelEdit, GrantedChannel, PublishGrant } from "../../shared/protocol.ts";
+import type { ChannelEdit, GrantedChannel, PublishGrant } from "../../shared/publish-grants.ts";
 import { findBuild, packagesOf } from "./builds.ts";
 import { findChannels, type Channel } from "./channels.ts";
 import { yankedReasons } from "./packages.ts";
@@ -7,6 +7,7 @@ import { channelsOf } from "./publish-ends.ts";
 import { requestOf, type ChannelEditRequest, type RequestOf } from "./publish-requests.ts";
 import type { BuildRow, PublishRow } from "./schema.ts";
 import type { Tx } from "./store.ts";
+import { planSweep } from "./sweep.ts";
 
 /** It can never be done: why. */
 export interface Impossible {
@@ -41,9 +42,17 @@ export async function grantOf(
       return { ...base, kind: "import", channel: one(channel), ...request };
     }
     case "sweep": {
-      const { keep, dropPackages, ...request } = requestOf(publish, "sweep");
+      const { dryRun } = requestOf(publish, "sweep");
+      const { keep, dropPackages, graceMs } = await planSweep(tx, publish);
       const kept = keep.map(({ channel, numbers }) => ({ channel, numbers: [...numbers] }));
-      return { ...base, kind: "sweep", keep: kept, dropPackages: [...dropPackages], ...request };
+      return {
+        ...base,
+        kind: "sweep",
+        keep: kept,
+        dropPackages: [...dropPackages],
+        graceMs,
+        dryRun,
+      };
     }
   }
 }

@@ -2,8 +2,8 @@ import type {
   ListedAdvisory,
   PassedThrough,
   PooledPackageFacts,
-  PublishKind,
-} from "../../shared/protocol.ts";
+} from "../../shared/package-messages.ts";
+import type { PublishKind } from "../../shared/publish-grants.ts";
 import type { PublishRow } from "./schema.ts";
 
 /** What one channel is to list more and less; its head and settings are looked up at the claim. */
@@ -42,10 +42,17 @@ export interface ImportRequest {
 }
 
 export interface SweepRequest {
+  readonly dryRun: boolean;
+  /** Made when it is granted: what is unused when it is asked for may be needed by then. */
+  readonly plan: SweepPlan | null;
+}
+
+/** What nobody can be using any more: all but these generations, and these packages. */
+export interface SweepPlan {
   readonly keep: readonly { readonly channel: string; readonly numbers: readonly number[] }[];
   readonly dropPackages: readonly { readonly sha256: string; readonly fileName: string }[];
+  /** What is younger stays in any case. */
   readonly graceMs: number;
-  readonly dryRun: boolean;
 }
 
 /** What a publish that is no build's was asked to do, as `publishes.requestJson` keeps it. */

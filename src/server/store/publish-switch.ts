@@ -1,5 +1,6 @@
 import { formatNevra } from "../../domain/nevra.ts";
-import type { Refusal, SwitchAnswer, SwitchRequest } from "../../shared/protocol.ts";
+import type { Refusal } from "../../shared/message-parts.ts";
+import type { SwitchAnswer, SwitchRequest } from "../../shared/publish-messages.ts";
 import { goneChannel } from "./channel-deletion.ts";
 import { findChannels, type Channel } from "./channels.ts";
 import type { Changed } from "./builds.ts";
@@ -9,6 +10,7 @@ import { publishWithToken } from "./publishes.ts";
 import { applySwitch, type SwitchMember, type SwitchPublish } from "./publish-going-live.ts";
 import { yankedReasons } from "./packages.ts";
 import { requestOf } from "./publish-requests.ts";
+import { returningYanked } from "./returning-yanked.ts";
 import type { PublishRow } from "./schema.ts";
 import type { Tx } from "./store.ts";
 
@@ -33,6 +35,7 @@ export async function switchPublishes(tx: Tx, request: SwitchRequest): Promise<S
     ...admitted.refused,
     ...(await refuseGone(tx, members, channels, changes)),
     ...(await refuseTaken(tx, members)),
+    ...(await refuseReturns(tx, members)),
   ];
   if (refused.length > 0) return { answer: { kind: "refused", publishes: refused }, changes };
   if (isMoved(request, channels)) {
@@ -126,6 +129,21 @@ async function refuseTaken(tx: Tx, members: readonly SwitchMember[]): Promise<re
     const hidden = addedBy(publish).find((nevra) => yanked.has(nevra));
     return hidden === undefined ? [] : refuse(yankedRefusal(hidden, yanked.get(hidden) ?? ""));
   });
+}
+
+/** Restores that waited while what they would bring back was yanked. */
+async function refuseReturns(
+  tx: Tx,
+  members: readonly SwitchMember[],
+): Promise<readonly Refused[]> {
+  const refused: Refused[] = [];
+  for (const { publish } of members) {
+    const yanked = await returningYanked(tx, publish);
+    if (yanked === undefined) continue;
+    const refusal = yankedRefusal(yanked.nevra, yanked.reason);
+    refused.push({ publishId: publish.id, why: "taken", refusal });
+  }
+  return refused;
 }
 
 /** What an edit adds, by NEVRA. */

@@ -1,6 +1,8 @@
 import { timingSafeEqual } from "node:crypto";
 import { LEASE_MS } from "../../domain/attempt.ts";
-import type { FailureCard, PublishDoneMessage, PublishGrant } from "../../shared/protocol.ts";
+import type { FailureCard } from "../../shared/message-parts.ts";
+import type { PublishDoneMessage } from "../../shared/publish-messages.ts";
+import type { PublishGrant } from "../../shared/publish-grants.ts";
 import type { Changed } from "./builds.ts";
 import { hashToken } from "./leases.ts";
 import { cancelPublish, channelsOf, endPublish, isCancelRequested } from "./publish-ends.ts";

@@ -1,4 +1,4 @@
-import type { FailureCard } from "../../shared/protocol.ts";
+import type { FailureCard } from "../../shared/message-parts.ts";
 import type {
   BuildSummary,
   BuildView,

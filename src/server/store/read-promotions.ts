@@ -1,11 +1,14 @@
+import { sql } from "kysely";
 import type { PromotionCounts, ReadStore } from "../views.ts";
-import { lineageOf, listed, type Lineage } from "./listings.ts";
 import type { Reader } from "./store.ts";
 
 /** Pairs of generations; a page shows two. */
 const COUNTS_KEPT_MAX = 32;
 
-/** A generation never changes, so two of them are compared once. */
+/**
+ * A generation never changes, so two of them are compared once. For channels of their own: copies of
+ * others list what these queries do not see.
+ */
 export function promotionCounter(store: Reader): ReadStore["promotionCounts"] {
   const kept = new Map<string, Promise<PromotionCounts>>();
   return async (from, to) => {
@@ -20,33 +23,39 @@ export function promotionCounter(store: Reader): ReadStore["promotionCounts"] {
   };
 }
 
-async function countPromotion(store: Reader, from: string, to: string): Promise<PromotionCounts> {
-  const [source, sink] = [await lineageOf(store, from), await lineageOf(store, to)];
-  if (source === undefined || sink === undefined) return { added: 0, updated: 0 };
-  const rows = await store.db
-    .selectFrom(newest(store, source).as("source"))
-    .leftJoin(newest(store, sink).as("sink"), (join) =>
-      join
-        .onRef("sink.target", "=", "source.target")
-        .onRef("sink.name", "=", "source.name")
-        .onRef("sink.arch", "=", "source.arch"),
-    )
-    .where(({ eb, or }) =>
-      or([eb("sink.evrKey", "is", null), eb("sink.evrKey", "<", eb.ref("source.evrKey"))]),
-    )
-    .select(["source.name", ({ fn }) => fn.max<string | null>("sink.evrKey").as("before")])
-    .groupBy("source.name")
-    .execute();
-  const updated = rows.filter(({ before }) => before !== null).length;
-  return { added: rows.length - updated, updated };
-}
-
-/** Of each target that hosts install from, the newest by name and architecture. */
-function newest({ db }: Reader, lineage: Lineage) {
-  return db
-    .selectFrom(listed(db, lineage, undefined).as("listed"))
-    .where("target", "not like", "%-source")
-    .where("target", "not like", "%-debug")
-    .select(["target", "name", "arch", ({ fn }) => fn.max("evrKey").as("evrKey")])
-    .groupBy(["target", "name", "arch"]);
+/**
+ * Names, not packages: one that is new for any target of the other channel counts as an update if
+ * hosts of the other channel have the name at all. Looks up each package in an index: some 50 ms for
+ * 50,000.
+ */
+async function countPromotion({ db }: Reader, from: string, to: string): Promise<PromotionCounts> {
+  const there = db
+    .selectFrom("listings as there")
+    .select("there.nevra")
+    .where("there.channel", "=", to)
+    .where("there.untilGeneration", "is", null)
+    .whereRef("there.name", "=", sql.ref("here.name"));
+  const asNewThere = there
+    .whereRef("there.target", "=", sql.ref("here.target"))
+    .whereRef("there.arch", "=", sql.ref("here.arch"))
+    .whereRef("there.evrKey", ">=", sql.ref("here.evrKey"));
+  const isKnown = there
+    .where("there.target", "not like", "%-source")
+    .where("there.target", "not like", "%-debug");
+  const { names, known } = await db
+    .selectFrom("listings as here")
+    .where("here.channel", "=", from)
+    .where("here.untilGeneration", "is", null)
+    .where("here.target", "not like", "%-source")
+    .where("here.target", "not like", "%-debug")
+    .where(({ not, exists }) => not(exists(asNewThere)))
+    .select(({ fn, eb, exists }) => [
+      fn.count<number>("here.name").distinct().as("names"),
+      fn
+        .count<number>(eb.case().when(exists(isKnown)).then(eb.ref("here.name")).end())
+        .distinct()
+        .as("known"),
+    ])
+    .executeTakeFirstOrThrow();
+  return { added: names - known, updated: known };
 }

@@ -2,7 +2,7 @@ import type { State } from "../../domain/states.ts";
 import type { CommitState } from "../../domain/commit-status.ts";
 import type { ForgeName } from "../../domain/push.ts";
 import type { StepKind } from "../../domain/step.ts";
-import type { PublishKind } from "../../shared/protocol.ts";
+import type { PublishKind } from "../../shared/publish-grants.ts";
 
 /**
  * The tables, one interface each. Columns that end in `At` are epoch milliseconds; those that end in

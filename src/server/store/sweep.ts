@@ -1,18 +1,28 @@
+import type { ExpressionBuilder } from "kysely";
 import { graceSeconds } from "../../shared/channel-settings.ts";
 import { settingsOf } from "./channels.ts";
 import { chunked, inChunks } from "./chunks.ts";
-import { requestOf, type SweepRequest } from "./publish-requests.ts";
-import type { PublishRow } from "./schema.ts";
+import { requestOf, type SweepPlan, type SweepRequest } from "./publish-requests.ts";
+import type { PublishRow, Tables } from "./schema.ts";
 import type { Reader, Tx } from "./store.ts";
 
 /** For a channel whose settings leave it to its name: the longest that its `.repo` file can say. */
 const METADATA_EXPIRE_SECONDS = 3_600;
 
+/** Plans a sweep that is being granted, and keeps the plan for its end. */
+export async function planSweep(tx: Tx, publish: PublishRow): Promise<SweepPlan> {
+  const plan = await sweepPlan(tx, tx.now());
+  const request: SweepRequest = { ...requestOf(publish, "sweep"), plan };
+  await tx.db
+    .updateTable("publishes")
+    .set({ requestJson: JSON.stringify(request) })
+    .where("id", "=", publish.id)
+    .execute();
+  return plan;
+}
+
 /** What nobody can be using any more at this instant. */
-export async function sweepPlan(
-  tx: Pick<Reader, "db">,
-  now: number,
-): Promise<Omit<SweepRequest, "dryRun">> {
+export async function sweepPlan(tx: Pick<Reader, "db">, now: number): Promise<SweepPlan> {
   const graceMs = await graceOf(tx);
   const keep = await keptGenerations(tx, now - graceMs);
   const dropPackages = await unusedPackages(tx, { keep, beforeAt: now - graceMs });
@@ -32,7 +42,7 @@ async function graceOf({ db }: Pick<Reader, "db">): Promise<number> {
 async function keptGenerations(
   { db }: Pick<Reader, "db">,
   cutAt: number,
-): Promise<SweepRequest["keep"]> {
+): Promise<SweepPlan["keep"]> {
   const rows = await db
     .selectFrom("generations")
     .select(["channel", "number", "createdAt", "isPinned", "targetsJson"])
@@ -55,8 +65,8 @@ async function keptGenerations(
 
 async function unusedPackages(
   tx: Pick<Reader, "db">,
-  { keep, beforeAt }: { readonly keep: SweepRequest["keep"]; readonly beforeAt: number },
-): Promise<SweepRequest["dropPackages"]> {
+  { keep, beforeAt }: { readonly keep: SweepPlan["keep"]; readonly beforeAt: number },
+): Promise<SweepPlan["dropPackages"]> {
   const unlisted = await tx.db
     .selectFrom("packages")
     .select(["nevra", "signedSha256", "fileName"])
@@ -64,16 +74,7 @@ async function unusedPackages(
     .where("isPinned", "=", 0)
     .where("publishedAt", "<", beforeAt)
     .where(({ eb, or }) => or([eb("delistedAt", "is", null), eb("delistedAt", "<", beforeAt)]))
-    .where(({ not, exists, selectFrom }) =>
-      not(
-        exists(
-          selectFrom("listings")
-            .select("listings.nevra")
-            .whereRef("listings.nevra", "=", "packages.nevra")
-            .where("listings.untilGeneration", "is", null),
-        ),
-      ),
-    )
+    .where(isListedNowhere)
     .execute();
   const needed = await neededByGenerations(tx, keep, unlisted);
   return unlisted
@@ -81,10 +82,19 @@ async function unusedPackages(
     .map(({ signedSha256: sha256, fileName }) => ({ sha256, fileName }));
 }
 
+/** No channel lists the package now with a row of its own. */
+function isListedNowhere({ not, exists, selectFrom }: ExpressionBuilder<Tables, "packages">) {
+  const listings = selectFrom("listings")
+    .select("listings.nevra")
+    .whereRef("listings.nevra", "=", "packages.nevra")
+    .where("listings.untilGeneration", "is", null);
+  return not(exists(listings));
+}
+
 /** Those that a kept generation lists, or that a child inherits. */
 async function neededByGenerations(
   { db }: Pick<Reader, "db">,
-  keep: SweepRequest["keep"],
+  keep: SweepPlan["keep"],
   packages: readonly { readonly nevra: string }[],
 ): Promise<ReadonlySet<string>> {
   const forks = await db
@@ -114,8 +124,9 @@ async function neededByGenerations(
 
 /** A sweep is done: what it deleted is gone from the records as well. */
 export async function recordSweep(tx: Tx, publish: PublishRow): Promise<void> {
-  const { keep, dropPackages, dryRun } = requestOf(publish, "sweep");
-  if (dryRun) return;
+  const { plan, dryRun } = requestOf(publish, "sweep");
+  if (plan === null || dryRun) return;
+  const { keep, dropPackages } = plan;
   const sweptAt = tx.now();
   for (const some of chunked(dropPackages.map(({ sha256 }) => sha256))) {
     await tx.db
@@ -123,6 +134,8 @@ export async function recordSweep(tx: Tx, publish: PublishRow): Promise<void> {
       .set({ sweptAt })
       .where("signedSha256", "in", some)
       .where("sweptAt", "is", null)
+      // Listed again while the sweep ran: the worker has left its bytes.
+      .where(isListedNowhere)
       .execute();
   }
   for (const { channel, numbers } of keep) {

@@ -7,6 +7,7 @@ import { pairings } from "./pairings.ts";
 import { sendKey, sendPackage } from "./send-files.ts";
 import { sendCurrentMetadata, sendMetadata, sendMirrorlist } from "./send-metadata.ts";
 import { sendRepoFile } from "./send-repo-file.ts";
+import { refuse } from "./send.ts";
 import { openSmallFiles } from "./small-files.ts";
 
 /** Everything that dnf fetches, for mounting at `/yum`. Read-only and open to all. */
@@ -30,5 +31,7 @@ export function yumRoutes(deps: YumDeps): Router {
   get("/:channel/:target/g/:number/p/:sha256/:file", sendPackage);
   get("/:channel/:target/p/:sha256/:file", sendPackage);
   get("/:file", sendRepoFile);
+  // zypper also tries `media.1/media`: asked for a password there, it would refresh no more.
+  router.use((_request, response) => refuse(response, "There is no such file."));
   return router;
 }

@@ -5,7 +5,7 @@ import { familiesOf } from "./families.ts";
 import { isLayer, siblingOf } from "./names.ts";
 import { findChannel, param, quoted } from "./places.ts";
 import { expireSecondsOf, repoFile } from "./repo-file.ts";
-import type { Section } from "./repo-file.ts";
+import type { RepoFileReader, Section } from "./repo-file.ts";
 import { refuse, sendText } from "./send.ts";
 
 /** Which hosts a `.repo` file is for, and the targets that stand behind it. */
@@ -27,8 +27,9 @@ const PRIORITY = /^[1-9]\d?$/;
 
 /**
  * `<channel>.repo`: for `?target=`, or for all releases of a `?family=`; `?includepkgs=` and
- * `?priority=` guard against packages of the same name elsewhere. 300 with what there is to choose
- * from when none is named and there are several.
+ * `?priority=` guard against packages of the same name elsewhere; `?for=zypper` is zypper's form,
+ * which zypper itself is given unasked. 300 with what there is to choose from when none is named
+ * and there are several.
  */
 export const sendRepoFile: Handler = async (request, response, context) => {
   const file = param(request, "file");
@@ -50,10 +51,17 @@ export const sendRepoFile: Handler = async (request, response, context) => {
     title: choice.title,
     sections: choice.sections,
     url: context.publicUrlOf(request),
+    reader: readerOf(request),
     metadataExpireSeconds: expireSecondsOf(name, channel.metadataExpireSeconds),
   });
-  sendText(response, 200, text);
+  sendText(response, 200, text, { vary: "user-agent" });
 };
+
+function readerOf(request: Request): RepoFileReader {
+  const isZypper =
+    request.query["for"] === "zypper" || /^ZYpp\b/.test(request.get("user-agent") ?? "");
+  return isZypper ? "zypper" : "dnf";
+}
 
 function choose(request: Request, { targets, channel }: Asked): Choice | undefined {
   const { family: familyName, target: targetName } = request.query;

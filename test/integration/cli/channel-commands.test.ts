@@ -10,6 +10,7 @@ import type { RpmWish } from "../../support/make-rpm.ts";
 import { tataraAt } from "../../support/run-tatara.ts";
 import { startYum } from "../../support/start-yum.ts";
 import type { Yum } from "../../support/start-yum.ts";
+import { until } from "../../support/until.ts";
 
 const TARGET = "el9.x86_64";
 let yum: Yum;
@@ -232,7 +233,7 @@ describe("channel", () => {
 
     expect(one.stdout).toContain(`mirrorlist=${yum.url}/yum/dev/${TARGET}/mirrorlist\n`);
     expect(wrong).toMatchObject({ code: 3, stdout: "" });
-    expect(wrong.stderr).toContain(`--target ${TARGET} | ${TARGET}-source`);
+    expect(wrong.stderr).toContain(`has no target el8.x86_64.\n  --target ${TARGET}\n`);
   });
 
   test("import publishes a folder of RPMs, and says why it does not", async () => {
@@ -260,6 +261,14 @@ describe("channel", () => {
     expect(imported).toMatchObject({ code: 0 });
     expect(imported.stdout).toContain(`imported ${folderToImport}: generation `);
     expect(listed.stdout).toContain('{"channel":"testing","target":"el9.x86_64"}');
+    const second = ["channel", "import", "testing", folderToImport, "--target", "el10.x86_64"];
+    await tatara(second);
+    const several = await tatara(["channel", "file", "testing"]);
+
+    expect(several).toMatchObject({ code: 2, stdout: "" });
+    expect(several.stderr).toContain(
+      "testing has several targets.\n  --target el10.x86_64 | el9.x86_64",
+    );
     expect(nothing.code).not.toBe(0);
     expect(nothing.stderr).toContain("/nonexistent");
   });
@@ -316,6 +325,30 @@ describe("names and allowances", () => {
 
     expect(given).toMatchObject({ code: 0, stdout: "needy belongs to acme/other\n" });
     expect(JSON.parse(stdout)).toEqual({ repo: "acme/other" });
+  });
+});
+
+describe("without a publish worker", () => {
+  test("who stops waiting is told that the change goes on, and it does", async () => {
+    const before = await headOf("testing");
+    await yum.killPublisher("SIGTERM");
+
+    const promote = ["promote", "hello-2.0-1", "--from", "dev", "--to", "testing"];
+    const impatient = await tatara([...promote, "--timeout", "1s"]);
+    const folderToImport = join(folder, "import");
+    const importing = ["channel", "import", "testing", folderToImport, "--target", TARGET];
+    const left = await tatara([...importing, "--timeout", "1s"]);
+    const untouched = await headOf("testing");
+    await yum.startPublisher();
+
+    expect([impatient.code, left.code]).toEqual([124, 124]);
+    expect(impatient.stderr).toContain("The change may go on: tatara channel show testing\n");
+    expect(left.stderr).toMatch(/^p-[a-z0-9]+ goes on\.\n/m);
+    expect(untouched).toBe(before);
+    await until(
+      async () => (await tatara(["packages", "hello", "--channel", "testing"])).stdout !== "",
+      true,
+    );
   });
 });
 

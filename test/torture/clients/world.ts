@@ -1,5 +1,5 @@
 import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { makeRpms } from "../../support/make-rpm.ts";
 import type { RpmWish } from "../../support/make-rpm.ts";
 import { makeSeeds, writeManyRpms } from "../../support/many-rpms.ts";
@@ -10,6 +10,8 @@ import { madePackages } from "../yum/made-packages.ts";
 /** Channels of every kind that Tatara serves, with what they list, for clients to be tried on. */
 export interface World extends AsyncDisposable {
   readonly yum: Yum;
+  /** What the channel with layers lists, sorted; empty: there is none. */
+  readonly large: readonly string[];
   /** Publishes to a channel: what one spec makes, for a target. Throws unless it is live. */
   publish(wish: RpmWish, options?: PublishOptions): Promise<void>;
   /** `POST /api/changes`; throws unless it is live. */
@@ -61,12 +63,11 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     ...(options.keysDir === undefined ? {} : { keysDir: options.keysDir }),
     keep: options.keep ?? false,
   });
-  const world = worldOn(yum);
   try {
+    const world = worldOn(yum);
     await publishMany(world);
     await publishFrames(world);
-    if (options.large > 0) await importLarge(world, options.large);
-    return world;
+    return { ...world, large: options.large === 0 ? [] : await importLarge(world, options.large) };
   } catch (err) {
     await yum[Symbol.asyncDispose]();
     throw err;
@@ -77,6 +78,7 @@ function worldOn(yum: Yum): World {
   let specs = 0;
   return {
     yum,
+    large: [],
     publish: async (wish, { channel = MANY_TARGETS, target = X86, errata } = {}) => {
       const folder = join(yum.dir, "made", String((specs += 1)));
       await mkdir(folder, { recursive: true });
@@ -154,15 +156,24 @@ async function publishFrames({ yum, publish, settled }: World): Promise<void> {
 }
 
 /** A folder of packages is imported; what is published afterwards is in the updates layer. */
-async function importLarge({ yum, publish, settled }: World, count: number): Promise<void> {
+async function importLarge(
+  { yum, publish, settled }: World,
+  count: number,
+): Promise<readonly string[]> {
   const folder = join(yum.dir, "imported");
   await mkdir(folder, { recursive: true });
-  await madePackages(folder, REAL_PACKAGES);
-  await writeManyRpms(await makeSeeds(), { into: { folder }, count: count - REAL_PACKAGES });
-  await settled(await yum.api<{ publishId: string | null }>("/api/channels", { json: { name: LARGE } }));
+  const real = await madePackages(folder, REAL_PACKAGES);
+  const many = { into: { folder }, count: count - REAL_PACKAGES };
+  const patched = await writeManyRpms(await makeSeeds(), many);
+  const made = await yum.api<{ publishId: string | null }>("/api/channels", {
+    json: { name: LARGE },
+  });
+  await settled(made);
   const json = { target: X86, folder };
   await settled(await yum.api(`/api/channels/${LARGE}/import`, { json }));
   await publish({ name: "update" }, { channel: LARGE });
+  const names = real.map((path) => basename(path, ".rpm"));
+  return [...names, ...patched.map(({ nevra }) => nevra), "update-1.0-1.noarch"].toSorted();
 }
 
 const SECURITY = `- id: ACME-2026-0001
@@ -181,7 +192,7 @@ const BUGFIX = `- id: ACME-2026-0002
   packages: [tool]
 `;
 
-const COMPS = `<?xml version="1.0" encoding="UTF-8"?>
+export const COMPS = `<?xml version="1.0" encoding="UTF-8"?>
 <comps><group><id>greeters</id><name>Greeters</name><description>They greet</description>
 <default>false</default><uservisible>true</uservisible>
 <packagelist><packagereq type="mandatory">hello</packagereq></packagelist>
@@ -202,6 +213,6 @@ data:
   license:
     module: [MIT]
   artifacts:
-    rpms: [epoch-3:1.0-1.noarch]
+    rpms: [greeting-0:1.0-1.x86_64]
 ...
 `;

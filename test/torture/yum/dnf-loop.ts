@@ -45,7 +45,8 @@ export async function dnfHost(folder: string, repo: DnfRepos): Promise<DnfHost> 
   ];
   const dnf = async (...args: string[]) => {
     try {
-      const { stdout } = await run("dnf", [...base, ...args], { timeout: DNF_MS });
+      // Real hosts do not share a machine with the server: here they give way to it.
+      const { stdout } = await run("nice", ["dnf", ...base, ...args], { timeout: DNF_MS });
       return { failure: undefined, stdout };
     } catch (err) {
       const { stdout = "", stderr = "" } = err as { stdout?: string; stderr?: string };

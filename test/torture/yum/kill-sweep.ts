@@ -9,11 +9,12 @@ import { lookAt, type Look } from "./repository-checker.ts";
 
 const TARGET = "debian12.x86_64";
 const CHANNEL = "dev";
-/** What node calls for `sync`, `datasync`, `rename`, `link` and `rm`. */
-const CALLS = ["fsync", "fdatasync", "rename", "link", "unlink", "rmdir"] as const;
+/** What node calls to bring files to the disk, move, link, remove, make and open them. */
+const CALLS = ["fsync", "rename", "link", "unlink", "rmdir", "mkdir"] as const;
 /** strace counts per thread and call, so all file work is given one thread. */
 const ONE_THREAD = { UV_THREADPOOL_SIZE: "1" };
 const FINAL_MS = 60_000;
+const CLEARED_MS = 300;
 
 /**
  * `kill -9` at every fsync, rename, link and unlink that a publish makes: strace ends the publish
@@ -85,10 +86,14 @@ async function publishUnder(sweep: Sweep, trap: Trap | undefined): Promise<boole
       () => true,
       () => false,
     ),
-    yum.builds.final(buildId, FINAL_MS).then(
-      () => false,
-      () => false,
-    ),
+    // What it clears away comes after the switch.
+    yum.builds
+      .final(buildId, FINAL_MS)
+      .then(() => yum.publisherGone(CLEARED_MS))
+      .then(
+        () => true,
+        () => false,
+      ),
   ]);
   if (isKilled) {
     sweep.kills += 1;

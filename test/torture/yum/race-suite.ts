@@ -12,7 +12,7 @@ const TARGET = "debian12.x86_64";
 const CHANNEL = "dev";
 const DNF_HOSTS = 20;
 const CHECKERS = 100;
-const PUBLISHERS = 4;
+const PUBLISHERS = 10;
 /** Each publish may wait for the clients that load this machine. */
 const PUBLISH_MS = 300_000;
 const CHECKER_PAUSE_MS = 250;

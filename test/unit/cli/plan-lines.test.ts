@@ -67,8 +67,12 @@ test("a thousand packages are forty lines and a word about the rest", () => {
 
   const lines = textOf({ add });
 
-  expect(lines).toHaveLength(42);
-  expect(lines.at(-1)).toBe("  and 961 more lines: --json");
+  expect(lines).toHaveLength(43);
+  expect(lines.slice(-2)).toEqual(["  and 960 more lines: --json", "  dependencies ok"]);
+});
+
+test("a channel that does not want to know is not said to be in order", () => {
+  expect(textOf({ add: [aLine({})] }, false)[1]).toBe("  new   dependencies not checked");
 });
 
 function aLine(line: Partial<PlanLine>): PlanLine {
@@ -76,18 +80,9 @@ function aLine(line: Partial<PlanLine>): PlanLine {
   return { channel: "stable", target: "el9.x86_64", nevra, replaces: null, leaves: null, ...line };
 }
 
-function textOf(plan: Partial<ChangePlan>): readonly string[] {
-  const lines = planLines({
-    kind: "promote",
-    title: "A title",
-    channels: [],
-    add: [],
-    remove: [],
-    problems: [],
-    warnings: [],
-    confirm: null,
-    ...plan,
-  });
+function textOf(plan: Partial<ChangePlan>, isChecked = true): readonly string[] {
+  const nothing = { channels: [], add: [], remove: [], problems: [], warnings: [], confirm: null };
+  const lines = planLines({ kind: "promote", title: "A title", ...nothing, ...plan }, isChecked);
   return lines.map((line) =>
     line.map((one) => (typeof one === "string" ? one : one.text)).join(""),
   );

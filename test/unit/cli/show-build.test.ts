@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { failureLines, formatMs, resultsOf } from "../../../src/cli/show-build.ts";
 import type { ApiBuild } from "../../../src/cli/api-types.ts";
 import type { Line } from "../../../src/cli/print.ts";
-import type { FailureCard } from "../../../src/shared/protocol.ts";
+import type { FailureCard } from "../../../src/shared/message-parts.ts";
 
 test("times are as short as they can be", () => {
   const times = [40, 1_234, 9_960, 59_499, 60_000, 111_000, 7_500_000].map(formatMs);

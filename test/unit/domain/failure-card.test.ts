@@ -7,8 +7,8 @@ import {
 } from "../../../src/domain/failure-card.ts";
 import type { CardFault, FailureCard } from "../../../src/domain/failure-card.ts";
 import type { StepFailure } from "../../../src/domain/step.ts";
-import { failureCard as failureCardMessage } from "../../../src/shared/protocol.ts";
-import type { FailureCard as FailureCardMessage } from "../../../src/shared/protocol.ts";
+import { failureCard as failureCardMessage } from "../../../src/shared/message-parts.ts";
+import type { FailureCard as FailureCardMessage } from "../../../src/shared/message-parts.ts";
 
 const EXITED: CardFault = {
   code: "STEP_FAILED",

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { cardPlace, failureCard } from "../../../src/domain/failure-card.ts";
 import type { CardFault, FailureCard } from "../../../src/domain/failure-card.ts";
-import { failureCard as failureCardMessage } from "../../../src/shared/protocol.ts";
+import { failureCard as failureCardMessage } from "../../../src/shared/message-parts.ts";
 
 const EXITED: CardFault = {
   code: "STEP_FAILED",

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { UserFault } from "../../../src/domain/faults.ts";
-import { listedAdvisory } from "../../../src/shared/protocol.ts";
+import { listedAdvisory } from "../../../src/shared/package-messages.ts";
 import { advisoriesOf } from "../../../workers/publish/errata/advisories-of.ts";
 import type { ErrataFacts } from "../../../workers/publish/errata/advisories-of.ts";
 

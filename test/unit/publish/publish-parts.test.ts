@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { InfraFault, UserFault } from "../../../src/domain/faults.ts";
 import { DEFAULT_CHANNEL_SETTINGS } from "../../../src/shared/channel-settings.ts";
-import { failureCard } from "../../../src/shared/protocol.ts";
+import { failureCard } from "../../../src/shared/message-parts.ts";
 import { identityOf, refusedFor } from "../../../workers/publish/check-identities.ts";
 import { sortBySigner } from "../../../workers/publish/import/sort-by-signer.ts";
 import { listedTargets } from "../../../workers/publish/listed-targets.ts";

@@ -2,7 +2,7 @@ import { mkdir, open, rm } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import type { LogAnswer } from "../../../src/shared/protocol.ts";
+import type { LogAnswer } from "../../../src/shared/build-messages.ts";
 
 export const CHUNK_BYTES_MAX = 256 * 1024;
 export const SPOOL_BYTES_MAX = 256 * 1024 * 1024;

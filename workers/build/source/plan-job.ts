@@ -3,7 +3,7 @@ import type { FailureCard } from "../../../src/domain/failure-card.ts";
 import { PIPELINE_FILE, stepsOf } from "../../../src/domain/pipeline.ts";
 import type { Pipeline } from "../../../src/domain/pipeline.ts";
 import { readPipeline } from "../../../src/shared/pipeline-file.ts";
-import type { PlanMessage } from "../../../src/shared/protocol.ts";
+import type { PlanMessage } from "../../../src/shared/build-messages.ts";
 import type { Commit } from "./commit.ts";
 
 export type JobPlan =

@@ -1,4 +1,4 @@
-import type { BuildGrant } from "../../../src/shared/protocol.ts";
+import type { BuildGrant } from "../../../src/shared/build-messages.ts";
 import { readCommit } from "../source/commit.ts";
 import type { Commit } from "../source/commit.ts";
 import type { Git } from "../source/git.ts";

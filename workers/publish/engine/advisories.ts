@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { YumLayout } from "../../../src/yum/layout.ts";
-import { listedAdvisory } from "../../../src/shared/protocol.ts";
-import type { ListedAdvisory } from "../../../src/shared/protocol.ts";
+import { listedAdvisory } from "../../../src/shared/package-messages.ts";
+import type { ListedAdvisory } from "../../../src/shared/package-messages.ts";
 import { makeFolder, renameSynced, writeSynced } from "../durable.ts";
 
 /** Advisories by their id, for all channels and targets. */

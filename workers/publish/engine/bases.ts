@@ -6,7 +6,7 @@ import { channelSettings } from "../../../src/shared/channel-settings.ts";
 import type { ChannelSettings } from "../../../src/shared/channel-settings.ts";
 import { generationFile, readTargetState } from "../../../src/yum/target-state.ts";
 import type { ListedPackage, TargetState } from "../../../src/yum/target-state.ts";
-import { listingOfWholeList } from "./listing.ts";
+import { listingOfWholeList } from "./edit-listing.ts";
 import type { Listing, ListingDeps } from "./listing.ts";
 
 /** A generation to build on. */

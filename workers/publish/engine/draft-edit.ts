@@ -1,8 +1,12 @@
-import type { ListedPackage } from "../../../src/yum/target-state.ts";
+import { isLayered } from "../../../src/yum/target-state.ts";
+import type { ListedPackage, SegmentRef } from "../../../src/yum/target-state.ts";
 import type { AdvisoryFiles } from "./advisories.ts";
 import type { BaseTarget } from "./bases.ts";
 import { extrasOf, withExtras } from "./extras.ts";
-import { editListing, emptyListing, foldListing, sourcesOf, wantsFold } from "./listing.ts";
+import { editListing } from "./edit-listing.ts";
+import { foldListing, wantsFold } from "./fold-listing.ts";
+import { overlapEnd, withoutOverlap } from "./fold-overlap.ts";
+import { emptyListing, packagesOf, sourcesOf } from "./listing.ts";
 import type { Listing, ListingDeps } from "./listing.ts";
 import type { TargetDraft } from "./make-views.ts";
 import type { EditRequest, StageRequest } from "./stage-request.ts";
@@ -10,19 +14,23 @@ import type { TargetAdvisory } from "./updateinfo.ts";
 
 export interface DraftDeps extends ListingDeps {
   readonly advisories: AdvisoryFiles;
+  readonly now: () => number;
 }
 
 type Settings = StageRequest["settings"];
+type Change = Pick<StageRequest, "channel" | "settings"> & { readonly edit: EditRequest };
 
 /** The target after the edit, or undefined if the edit changes nothing of it. */
 export async function draftTarget(
   deps: DraftDeps,
   target: string,
   before: BaseTarget | undefined,
-  { edit, settings }: { readonly edit: EditRequest; readonly settings: Settings },
+  { channel, edit, settings }: Change,
 ): Promise<TargetDraft | undefined> {
   const add = edit.add.get(target) ?? [];
-  const start = before?.listing ?? emptyListing(settings.compression);
+  const start = before
+    ? await listingNow(deps, before, { channel, settings })
+    : emptyListing(settings.compression);
   const remove = edit.remove.get(target) ?? [];
   const edited = await editListing(deps, start, { add, remove, layers: settings.layers });
   const listing = edit.rewrite ? await rebuild(deps, edited ?? start, settings) : (edited ?? start);
@@ -49,17 +57,36 @@ export async function draftTarget(
   };
 }
 
+/** An overlap ends with the first change after its time. */
+async function listingNow(
+  { layout, now }: DraftDeps,
+  { listing, state }: BaseTarget,
+  { channel, settings }: Omit<Change, "edit">,
+): Promise<Listing> {
+  const end = state && (await overlapEnd(layout, { channel, state }, settings));
+  return end !== undefined && end <= now() ? withoutOverlap(listing) : listing;
+}
+
 async function rebuild(deps: DraftDeps, listing: Listing, settings: Settings): Promise<Listing> {
   const { compression, layers } = settings;
   const segments = listing.segments.map(({ id }) => id);
   const rebuilt = await deps.assembler.rebuild({ compression, segments, tail: listing.tail });
-  const made = {
-    compression,
-    baseSegments: 0,
-    segments: [...rebuilt.segments],
-    tail: [...rebuilt.tail],
-  };
-  return layers === "auto" && wantsFold(made, 0) ? await foldListing(deps, made, new Map()) : made;
+  const tail = [...rebuilt.tail];
+  const made = { compression, baseSegments: 0, segments: [...rebuilt.segments], tail };
+  if (layers === "off") return made;
+  if (!isLayered(listing)) {
+    return wantsFold(made, 0) ? await foldListing(deps, made, new Map()) : made;
+  }
+  const updatesFrom = firstOfUpdates(listing, made.segments);
+  return await foldListing(deps, { ...made, updatesFrom }, new Map());
+}
+
+/** Which of the new segments has the first package that the updates had. */
+function firstOfUpdates(before: Listing, segments: readonly SegmentRef[]): number {
+  const { baseSegments, updatesFrom = baseSegments } = before;
+  let packages = packagesOf({ segments: before.segments.slice(0, updatesFrom), tail: [] });
+  const first = segments.findIndex((segment) => (packages -= segment.packages) < 0);
+  return first === -1 ? segments.length : first;
 }
 
 /** Those with at least one package that the target lists. */

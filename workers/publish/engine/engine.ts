@@ -1,4 +1,6 @@
 import { mkdir, rm } from "node:fs/promises";
+import { DEFAULT_CHANNEL_SETTINGS } from "../../../src/shared/channel-settings.ts";
+import type { ChannelSettings } from "../../../src/shared/channel-settings.ts";
 import type { Logger } from "../../../src/shared/logger.ts";
 import type { YumLayout } from "../../../src/yum/layout.ts";
 import { servedSince } from "../../../src/yum/target-state.ts";
@@ -50,12 +52,12 @@ export interface EngineDeps {
 export async function openEngine({ layout, signer, logger, now }: EngineDeps): Promise<Engine> {
   await mkdir(layout.staging, { recursive: true });
   const assembler = openAssembler({ data: { yumDir: layout.yumDir }, logger });
-  const idle = openIdleWork({ layout, assembler, logger });
+  const idle = openIdleWork({ layout, assembler, logger, now });
   const advisories = openAdvisoryFiles(layout);
-  const deps = { layout, assembler, joined: idle.joined, advisories };
+  const deps = { layout, assembler, joined: idle.joined, advisories, now };
   const bases = openBases(deps);
   const numbers = openGenerationNumbers(layout);
-  const layers = new Map<string, "auto" | "off">();
+  const settings = new Map<string, ChannelSettings>();
 
   const write = async (
     request: StageRequest,
@@ -81,7 +83,7 @@ export async function openEngine({ layout, signer, logger, now }: EngineDeps): P
       request.storing.catch(() => undefined);
       try {
         if (request.edit.kind === "edit") await advisories.keep(request.edit.advisories);
-        layers.set(request.channel, request.settings.layers);
+        settings.set(request.channel, request.settings);
         const head = await bases.read(request.channel, request.head, request.settings);
         const state = await write(request, head, signal);
         return state && stagedOf(state, request.head);
@@ -96,7 +98,7 @@ export async function openEngine({ layout, signer, logger, now }: EngineDeps): P
     },
     adopted: ({ channel, number }) => {
       const state = bases.known(channel, number);
-      if (state !== undefined) idle.prepare(state, layers.get(channel) ?? "off");
+      if (state !== undefined) idle.prepare(state, settings.get(channel) ?? DEFAULT_CHANNEL_SETTINGS);
     },
     state: async (channel, number, target) => {
       const found = (await bases.read(channel, number)).targets.get(target);

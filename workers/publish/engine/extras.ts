@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { PassedThrough } from "../../../src/shared/protocol.ts";
+import type { PassedThrough } from "../../../src/shared/package-messages.ts";
 import { compress } from "../../../src/yum/compression.ts";
 import type { YumLayout } from "../../../src/yum/layout.ts";
 import type { ExtraDocument } from "../../../src/yum/target-state.ts";

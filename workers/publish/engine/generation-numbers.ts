@@ -1,4 +1,4 @@
-import { readdir, readFile, rename, rm } from "node:fs/promises";
+import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import type { YumLayout } from "../../../src/yum/layout.ts";
@@ -62,8 +62,25 @@ type Numbers = Map<number, readonly string[] | undefined>;
 
 async function readNumbers(folder: string): Promise<Numbers> {
   const names = (await readdir(folder).catch(unlessMissing)) ?? [];
-  const numbers = names.filter((name) => /^[1-9]\d{0,14}$/.test(name)).map(Number);
+  const numbers = names.flatMap((name) => USED.exec(name)?.[1] ?? []).map(Number);
   return new Map(numbers.map((number) => [number, undefined]));
+}
+
+/** A generation's folder, or what is left of the highest once it is deleted. */
+const USED = /^([1-9]\d{0,14})(?:\.used)?$/;
+
+/**
+ * To be called before a generation is deleted. What it served is immutable to every cache between us
+ * and the hosts, so its number is never used again, even when its channel is deleted and made anew.
+ */
+export async function keepNumberTaken(
+  layout: YumLayout,
+  { channel, number }: { readonly channel: string; readonly number: number },
+): Promise<void> {
+  const folder = layout.generations(channel);
+  const numbers = await readNumbers(folder);
+  if ([...numbers.keys()].some((other) => other > number)) return;
+  await writeFile(join(folder, `${number}.used`), "", { flush: true });
 }
 
 /** One that cannot be read is not ours: ours came here whole. */

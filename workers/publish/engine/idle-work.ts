@@ -1,10 +1,13 @@
 import { utimes } from "node:fs/promises";
+import type { ChannelSettings } from "../../../src/shared/channel-settings.ts";
 import type { Logger } from "../../../src/shared/logger.ts";
 import type { YumLayout } from "../../../src/yum/layout.ts";
 import type { SegmentRef, TargetState } from "../../../src/yum/target-state.ts";
 import type { Assembler } from "./assembler.ts";
 import type { ChannelState } from "./bases.ts";
-import { foldListing, joinGroup, packagesOf, wantsFold, withJoined } from "./listing.ts";
+import { foldListing, joinGroup, wantsFold, withJoined } from "./fold-listing.ts";
+import { overlapEnd, withoutOverlap } from "./fold-overlap.ts";
+import { packagesOf } from "./listing.ts";
 import type { JoinedSegments } from "./listing.ts";
 import { viewsOf } from "./make-views.ts";
 import { joinable } from "./segment-plan.ts";
@@ -14,8 +17,8 @@ export interface IdleWork {
   readonly joined: JoinedSegments;
   /** Whether the next publish may list this segment, which no generation lists yet. */
   uses(segmentId: string): boolean;
-  /** Of the targets that this generation changed. */
-  prepare(state: ChannelState, layers: "auto" | "off"): void;
+  /** For the targets that this generation changed. */
+  prepare(state: ChannelState, settings: ChannelSettings): void;
   settled(): Promise<void>;
   close(): void;
 }
@@ -24,18 +27,27 @@ interface IdleDeps {
   readonly layout: YumLayout;
   readonly assembler: Assembler;
   readonly logger: Logger;
+  readonly now: () => number;
+}
+
+/** A target as it is live. */
+interface Live {
+  readonly channel: string;
+  readonly state: TargetState;
+  readonly settings: ChannelSettings;
 }
 
 /** Numbers of packages that are prepared: a publish adds one, mostly. */
 const AHEAD = 8;
 const JOINED_MAX = 4_096;
+/** What a timer can wait at most. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
 
-export function openIdleWork({ layout, assembler, logger }: IdleDeps): IdleWork {
+export function openIdleWork({ layout, assembler, logger, now }: IdleDeps): IdleWork {
   const made = new Map<string, SegmentRef>();
-  const waiting = new Map<
-    string,
-    { readonly listing: TargetState; readonly layers: "auto" | "off" }
-  >();
+  const waiting = new Map<string, Live>();
+  /** By target: wakes when its overlap ends, for the next publish may fold again then. */
+  const timers = new Map<string, NodeJS.Timeout>();
   const joined: JoinedSegments = {
     find: async (segments) => {
       const whole = made.get(keyOf(segments));
@@ -53,13 +65,18 @@ export function openIdleWork({ layout, assembler, logger }: IdleDeps): IdleWork 
   let working: Promise<void> | undefined;
   let isClosed = false;
 
-  const prepareOne = async (of: string, state: TargetState, layers: "auto" | "off") => {
+  const prepareOne = async (of: string, live: Live): Promise<void> => {
+    const { channel, state, settings } = live;
     const open = state.segments.slice(state.baseSegments);
     for (const group of joinable(open, { whole: false })) await joinGroup(deps, state, group, true);
-    const isFolding = layers === "auto" && wantsFold(state, 1);
+    const end = await overlapEnd(layout, { channel, state }, settings);
+    const waitMs = end === undefined ? 0 : end - now();
+    if (waitMs > 0) wakeAfter(waitMs, of, live);
+    const listing = waitMs > 0 ? state : withoutOverlap(state);
+    const isFolding = settings.layers === "auto" && wantsFold(listing, 1);
     const next = isFolding
-      ? await foldListing(deps, state, new Map(), true)
-      : await withJoined(deps, state);
+      ? await foldListing(deps, listing, new Map(), true)
+      : await withJoined(deps, listing);
     const { compression } = next;
     for (const { name, segments } of viewsOf(next)) {
       const packages = packagesOf({ segments, tail: name === "base" ? [] : next.tail });
@@ -70,11 +87,19 @@ export function openIdleWork({ layout, assembler, logger }: IdleDeps): IdleWork 
       await assembler.prepare({ view: `${of} ${name}`, compression, segments, ...numbers });
     }
   };
+  const wakeAfter = (ms: number, of: string, live: Live): void => {
+    const wake = (): void => {
+      timers.delete(of);
+      if (!waiting.has(of)) want(of, live);
+    };
+    clearTimeout(timers.get(of));
+    if (!isClosed) timers.set(of, setTimeout(wake, Math.min(ms, TIMER_MS_MAX)).unref());
+  };
   const work = async (): Promise<void> => {
-    for (const [of, { listing, layers }] of waiting) {
+    for (const [of, live] of waiting) {
       if (isClosed) return;
       waiting.delete(of);
-      await prepareOne(of, listing, layers).catch((err: unknown) => {
+      await prepareOne(of, live).catch((err: unknown) => {
         if (!isClosed) logger.warn({ err, target: of }, "The next publish could not be prepared.");
       });
     }
@@ -84,6 +109,12 @@ export function openIdleWork({ layout, assembler, logger }: IdleDeps): IdleWork 
       working = undefined;
       if (waiting.size > 0 && !isClosed) start();
     });
+  };
+  const want = (of: string, live: Live): void => {
+    clearTimeout(timers.get(of));
+    timers.delete(of);
+    waiting.set(of, live);
+    start();
   };
 
   const settled = async (): Promise<void> => {
@@ -95,15 +126,15 @@ export function openIdleWork({ layout, assembler, logger }: IdleDeps): IdleWork 
   return {
     joined,
     uses: (segmentId) => [...made.values()].some(({ id }) => id === segmentId),
-    prepare: ({ channel, number, targets }, layers) => {
+    prepare: ({ channel, number, targets }, settings) => {
       for (const [target, { made, state }] of targets) {
-        if (made === number) waiting.set(`${channel} ${target}`, { listing: state, layers });
+        if (made === number) want(`${channel} ${target}`, { channel, state, settings });
       }
-      start();
     },
     settled,
     close: () => {
       isClosed = true;
+      for (const timer of timers.values()) clearTimeout(timer);
     },
   };
 }

@@ -1,6 +1,7 @@
 import type { DocumentName, YumLayout } from "../../../src/yum/layout.ts";
 import { DOCUMENTS } from "../../../src/yum/layout.ts";
-import type { TargetState, View, ViewDocument } from "../../../src/yum/target-state.ts";
+import { isLayered, segmentsOf } from "../../../src/yum/target-state.ts";
+import type { SegmentRef, TargetState, View, ViewDocument } from "../../../src/yum/target-state.ts";
 import type { Assembler } from "./assembler.ts";
 import type { AssembledView, PackageSource } from "./assembly-calls.ts";
 import { packagesOf } from "./listing.ts";
@@ -104,20 +105,19 @@ function sameView(
 
 interface WantedView {
   readonly name: ViewName;
-  readonly segments: Listing["segments"];
+  readonly segments: readonly SegmentRef[];
   readonly hasTail: boolean;
   readonly packages: number;
 }
 
-export function viewsOf({ segments, baseSegments, tail }: Listing): readonly WantedView[] {
-  const view = (name: ViewName, some: Listing["segments"], hasTail: boolean): WantedView => {
-    const packages = packagesOf({ segments: some, tail: hasTail ? tail : [] });
-    return { name, segments: some, hasTail, packages };
+export function viewsOf(listing: Listing): readonly WantedView[] {
+  const view = (name: ViewName, hasTail: boolean): WantedView => {
+    const segments = segmentsOf(listing, name);
+    const packages = packagesOf({ segments, tail: hasTail ? listing.tail : [] });
+    return { name, segments, hasTail, packages };
   };
-  const full = view("full", segments, true);
-  if (baseSegments === 0) return [full];
-  const base = view("base", segments.slice(0, baseSegments), false);
-  return [full, base, view("updates", segments.slice(baseSegments), true)];
+  const full = view("full", true);
+  return isLayered(listing) ? [full, view("base", false), view("updates", true)] : [full];
 }
 
 /** The view as the head has it, if that is what it shall be. */
@@ -134,7 +134,7 @@ function keptView({ before, ...draft }: TargetDraft, wanted: WantedView): View |
   return isSame ? view : undefined;
 }
 
-function sameIds(a: Listing["segments"], b: Listing["segments"]): boolean {
+export function sameIds(a: readonly SegmentRef[], b: readonly SegmentRef[]): boolean {
   return a.length === b.length && a.every(({ id }, i) => id === b[i]?.id);
 }
 
@@ -165,6 +165,7 @@ function newView({
   };
 }
 
-function plainListing({ compression, segments, baseSegments, tail }: Listing) {
-  return { compression, segments: [...segments], baseSegments, tail: [...tail] };
+function plainListing({ compression, segments, baseSegments, updatesFrom, tail }: Listing) {
+  const layers = { baseSegments, ...(updatesFrom !== undefined && { updatesFrom }) };
+  return { compression, segments: [...segments], ...layers, tail: [...tail] };
 }

@@ -1,7 +1,9 @@
+import { isLayered } from "../../../src/yum/target-state.ts";
 import type { YumLayout } from "../../../src/yum/layout.ts";
 import type { Base, Bases, BaseTarget } from "./bases.ts";
 import { draftTarget } from "./draft-edit.ts";
 import type { DraftDeps } from "./draft-edit.ts";
+import { restoredListing } from "./fold-overlap.ts";
 import { emptyListing, packagesOf, sourcesOf } from "./listing.ts";
 import { copyTarget, makeTarget } from "./make-views.ts";
 import type { TargetDraft } from "./make-views.ts";
@@ -44,7 +46,7 @@ async function editedTargets(
   // One after the other, for an import's targets may hold thousands of texts each.
   for (const target of named) {
     const before = head.targets.get(target);
-    const draft = await draftTarget(deps, target, before, { edit, settings: request.settings });
+    const draft = await draftTarget(deps, target, before, { ...request, edit });
     if (draft !== undefined) drafts.push(draft);
   }
   if (drafts.length > 0) drafts.push(...convertedTargets(deps.layout, head, drafts));
@@ -64,29 +66,25 @@ function convertedTargets(
 }
 
 async function restored(
-  { deps, bases, request, head, number }: Context,
+  context: Context,
   { from }: RestoreRequest,
 ): Promise<readonly NewTarget[]> {
+  const { deps, bases, request, head, number } = context;
   const source = await bases.read(from.channel, from.number, request.settings);
   const isSame = (target: string, at: BaseTarget): boolean =>
     from.channel === request.channel &&
     at.state !== undefined &&
     head.targets.get(target)?.made === at.made;
   const changed = [...source.targets].filter(([target, at]) => !isSame(target, at));
-  const made = changed.map(async ([target, at]): Promise<NewTarget> => {
-    const { state } = at;
-    if (state === undefined)
-      return await makeTarget(deps.assembler, draftOf(deps.layout, target, at), number);
-    const before = head.targets.get(target)?.state;
-    return copyTarget(deps.layout, { channel: from.channel, target, state, before }, number);
-  });
+  const made = changed.map(([target, at]) => restoredTarget(context, target, at));
   // Hosts that read such a target shall see that it is empty, not its last packages.
   const gone = [...head.targets].filter(
     ([target, { listing }]) => !source.targets.has(target) && packagesOf(listing) > 0,
   );
   const emptied = gone.map(([target, { listing, state }]) => {
+    const layers = state && isLayered(state) && { updatesFrom: 0 };
     const empty = {
-      listing: emptyListing(listing.compression),
+      listing: { ...emptyListing(listing.compression), ...layers },
       tail: [],
       advisories: [],
       extras: [],
@@ -94,4 +92,22 @@ async function restored(
     return makeTarget(deps.assembler, { target, ...empty, before: state }, number);
   });
   return await Promise.all([...made, ...emptied]);
+}
+
+/** Its documents as they were, unless that would take packages from hosts with the head's layers. */
+async function restoredTarget(
+  { deps, request, head, number }: Context,
+  target: string,
+  at: BaseTarget,
+): Promise<NewTarget> {
+  const { edit, settings } = request;
+  const before = head.targets.get(target)?.state;
+  const isLayering = settings.layers === "auto";
+  const listing = isLayering ? await restoredListing(deps, before, at.listing) : at.listing;
+  if (edit.kind === "restore" && at.state !== undefined && listing === at.listing) {
+    const from = { channel: edit.from.channel, target, state: at.state, before };
+    return copyTarget(deps.layout, from, number);
+  }
+  const draft = draftOf(deps.layout, target, { ...at, listing });
+  return await makeTarget(deps.assembler, { ...draft, before }, number);
 }

@@ -62,6 +62,11 @@ export function startsLayers(packages: number): boolean {
  * of N. With a fold after every U, a client that follows downloads the updates each time, U/2
  * packages on average, and once per U publishes the new base, N packages: U/2 + N/U for each
  * publish, which is least at U = sqrt(2N): 447 for 100,000 packages.
+ *
+ * The first publishes after a fold carry the U folded packages too, for as long as the overlap
+ * lasts (`fold-overlap.ts`). With r publishes in that time it is r·U packages per fold, r for each
+ * publish, whatever U is: the best U stays. No fold comes before the overlap's end, so where r is
+ * larger than U, r packages are folded at once and the updates are 2r at most.
  */
 export function needsFold(packages: number, updates: number): boolean {
   return updates > Math.sqrt(2 * packages);

@@ -1,5 +1,5 @@
 import type { ChannelSettings } from "../../../src/shared/channel-settings.ts";
-import type { ListedAdvisory, PassedThrough } from "../../../src/shared/protocol.ts";
+import type { ListedAdvisory, PassedThrough } from "../../../src/shared/package-messages.ts";
 import type { ListedPackage } from "../../../src/yum/target-state.ts";
 
 export interface NewPackage extends ListedPackage {

@@ -1,7 +1,7 @@
 import { XML } from "../../../src/yum/documents.ts";
 import { escapeAttribute, escapeText } from "../../../src/yum/rpm/xml-text.ts";
 import type { ListedPackage } from "../../../src/yum/target-state.ts";
-import type { ListedAdvisory } from "../../../src/shared/protocol.ts";
+import type { ListedAdvisory } from "../../../src/shared/package-messages.ts";
 
 /** An advisory and those of its packages that a target lists. */
 export interface TargetAdvisory {

@@ -1,6 +1,6 @@
 import { formatNevra } from "../../../src/domain/nevra.ts";
 import type { Nevra } from "../../../src/domain/nevra.ts";
-import type { Advisory, ListedAdvisory } from "../../../src/shared/protocol.ts";
+import type { Advisory, ListedAdvisory } from "../../../src/shared/package-messages.ts";
 import { readErrata } from "./read-errata.ts";
 import type { Erratum } from "./read-errata.ts";
 import { readTrailers } from "./read-trailers.ts";

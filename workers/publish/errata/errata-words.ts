@@ -1,4 +1,4 @@
-import type { Advisory } from "../../../src/shared/protocol.ts";
+import type { Advisory } from "../../../src/shared/package-messages.ts";
 
 export const CVE = /^CVE-\d{4}-\d{4,19}$/;
 export const CVES_MAX = 100;

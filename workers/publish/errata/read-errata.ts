@@ -2,7 +2,7 @@ import { UserFault } from "../../../src/domain/faults.ts";
 import type { Place } from "../../../src/shared/pipeline-mistake.ts";
 import { readPipelineText } from "../../../src/shared/pipeline-text.ts";
 import type { MapEntry, TextNode } from "../../../src/shared/pipeline-text.ts";
-import type { Advisory } from "../../../src/shared/protocol.ts";
+import type { Advisory } from "../../../src/shared/package-messages.ts";
 import { CVE, CVES_MAX, REFERENCE_TYPES, severityOf, TYPES } from "./errata-words.ts";
 
 /** One entry of the repository's errata file. */

@@ -1,5 +1,5 @@
 import { UserFault } from "../../../src/domain/faults.ts";
-import type { Advisory } from "../../../src/shared/protocol.ts";
+import type { Advisory } from "../../../src/shared/package-messages.ts";
 import { CVE, CVES_MAX, severityOf } from "./errata-words.ts";
 
 /** What a commit's message says about the vulnerabilities that it fixes. */

@@ -1,7 +1,7 @@
 import { checkIdentities, refusedFor } from "../check-identities.ts";
 import type { Checked } from "../check-identities.ts";
 import { UserFault } from "../../../src/domain/faults.ts";
-import type { Refusal } from "../../../src/shared/protocol.ts";
+import type { Refusal } from "../../../src/shared/message-parts.ts";
 import type { Publish } from "../publish-context.ts";
 import { shown } from "./read-all.ts";
 import type { FoundPackage } from "./read-package.ts";

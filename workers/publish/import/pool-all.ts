@@ -1,7 +1,7 @@
 import { rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { UserFault } from "../../../src/domain/faults.ts";
-import type { ImportGrant } from "../../../src/shared/protocol.ts";
+import type { ImportGrant } from "../../../src/shared/publish-grants.ts";
 import type { Publish } from "../publish-context.ts";
 import { inLanes } from "../in-lanes.ts";
 import type { PooledPackage } from "../pool.ts";
@@ -21,8 +21,10 @@ interface PoolingDeps {
   readonly progress: Progress;
 }
 
-/** So many are verified by one child, and lie in the staging folder at a time. */
+/** So many are verified by one child, and brought to the disk at a time. */
 const BATCH = 200;
+/** While one batch is signed, another is verified and a third written. */
+const BATCHES_AT_ONCE = 3;
 const LANES = 8;
 
 /** Brings all of them into the pool: signed, or linked as they are. */
@@ -33,13 +35,18 @@ export async function poolAll(
   signal: AbortSignal,
 ): Promise<readonly Imported[]> {
   progress.begin("signing and storing packages", packages.length);
-  const imported: Imported[] = [];
-  for (let at = 0; at < packages.length; at += BATCH) {
-    const batch = packages.slice(at, at + BATCH);
-    imported.push(...(await poolBatch(batch, published, publish, signal)));
+  const pooled = new Map<FoundPackage, Imported>();
+  await inLanes(batchesOf(packages), BATCHES_AT_ONCE, async (batch) => {
+    const imported = await poolBatch(batch, published, publish, signal);
+    for (const each of imported) pooled.set(each.found, each);
     progress.step(batch.length);
-  }
-  return imported;
+  });
+  // In the order of the folder, whichever came first.
+  return packages.flatMap(({ found }) => pooled.get(found) ?? []);
+}
+
+function* batchesOf(packages: readonly SortedPackage[]) {
+  for (let at = 0; at < packages.length; at += BATCH) yield packages.slice(at, at + BATCH);
 }
 
 async function poolBatch(
@@ -91,16 +98,14 @@ async function verifyOurs(
 async function findPooled(
   { identity: { unsignedSha256 }, fileName }: FoundPackage,
   published: ReadonlyMap<string, string>,
-  { pool, held, grant }: ImportPublish,
+  { pool, hold }: ImportPublish,
 ): Promise<PooledPackage | undefined> {
   const signed = published.get(unsignedSha256);
   if (signed !== undefined) {
-    held.hold(grant.publishId, signed);
+    hold.add(signed);
     return await pool.require({ sha256: signed, fileName });
   }
-  const found = await pool.findSigned(unsignedSha256);
-  if (found !== undefined) held.hold(grant.publishId, found.sha256);
-  return found;
+  return await pool.findSigned(unsignedSha256, hold);
 }
 
 async function signCopy(found: FoundPackage, publish: ImportPublish, signal: AbortSignal) {
@@ -112,10 +117,10 @@ async function signCopy(found: FoundPackage, publish: ImportPublish, signal: Abo
 
 async function adopt(found: FoundPackage, publish: ImportPublish): Promise<PooledPackage> {
   const { path, sha256, sizeBytes, fileName } = found;
-  const { pool, held, grant, folder } = publish;
+  const { pool, hold, folder } = publish;
   const pooled = { sha256, sizeBytes, fileName };
   // One that was in the pool already keeps its age.
-  held.hold(grant.publishId, sha256);
+  hold.add(sha256);
   await refuseIfChanged(found);
   await pool.adopt({ ...pooled, path, stagedPath: join(folder, `${sha256}.copy`) });
   return pooled;
@@ -140,10 +145,12 @@ async function addSigned(
     fresh.map(({ path }) => path),
     signal,
   );
-  const accepted = Promise.resolve();
-  await inLanes(fresh, LANES, async ({ found, pooled, path }) => {
-    const { sha256: unsignedSha256, buildTime } = found;
-    await pool.add({ ...pooled, path, unsignedSha256, buildTime, accepted });
-    await rm(path);
-  });
+  await pool.addAll(
+    fresh.map(({ found, pooled, path }) => {
+      const { sha256: unsignedSha256, buildTime } = found;
+      return { ...pooled, path, unsignedSha256, buildTime };
+    }),
+    signal,
+  );
+  await inLanes(fresh, LANES, ({ path }) => rm(path));
 }

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import { UserFault } from "../../../src/domain/faults.ts";
-import type { ImportGrant } from "../../../src/shared/protocol.ts";
+import type { ImportGrant } from "../../../src/shared/publish-grants.ts";
 import { shown } from "./read-all.ts";
 import type { FoundPackage } from "./read-package.ts";
 

@@ -1,5 +1,6 @@
 import { formatNevra } from "../../../src/domain/nevra.ts";
-import type { BuildPublishGrant, PublishedPackage } from "../../../src/shared/protocol.ts";
+import type { BuildPublishGrant } from "../../../src/shared/publish-grants.ts";
+import type { PublishedPackage } from "../../../src/shared/package-messages.ts";
 import { checkIdentities, identityOf } from "../check-identities.ts";
 import type { Checked } from "../check-identities.ts";
 import type { NewPackage } from "../engine/engine.ts";

@@ -1,4 +1,4 @@
-import type { ChannelEdit, EditGrant } from "../../../src/shared/protocol.ts";
+import type { ChannelEdit, EditGrant } from "../../../src/shared/publish-grants.ts";
 import type { NewPackage } from "../engine/engine.ts";
 import type { ChannelChange, Prepared } from "../prepared.ts";
 import type { Publish } from "../publish-context.ts";
@@ -27,12 +27,12 @@ async function changeOf(edit: ChannelEdit, publish: EditPublish): Promise<Channe
 
 async function pooledPackages(
   { add }: ChannelEdit,
-  { pool, held, grant }: EditPublish,
+  { pool, hold }: EditPublish,
 ): Promise<Map<string, NewPackage[]>> {
   const found = new Set<string>();
   for (const { sha256, fileName } of add) {
     if (found.has(sha256)) continue;
-    held.hold(grant.publishId, sha256);
+    hold.add(sha256);
     await pool.require({ sha256, fileName });
     found.add(sha256);
   }

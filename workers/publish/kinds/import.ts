@@ -1,7 +1,8 @@
 import { formatNevra } from "../../../src/domain/nevra.ts";
 import { isTargetName } from "../../../src/domain/channel.ts";
 import { UserFault } from "../../../src/domain/faults.ts";
-import type { ImportGrant, PublishedPackage } from "../../../src/shared/protocol.ts";
+import type { ImportGrant } from "../../../src/shared/publish-grants.ts";
+import type { PublishedPackage } from "../../../src/shared/package-messages.ts";
 import { readChannels } from "../channel-facts.ts";
 import type { ChannelFacts } from "../channel-facts.ts";
 import type { NewPackage } from "../engine/engine.ts";

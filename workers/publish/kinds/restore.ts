@@ -1,4 +1,4 @@
-import type { RestoreGrant } from "../../../src/shared/protocol.ts";
+import type { RestoreGrant } from "../../../src/shared/publish-grants.ts";
 import type { Prepared } from "../prepared.ts";
 
 /** Undo, and a new child channel: another generation's lists, under a new number. */

@@ -1,6 +1,8 @@
+import { renameSync } from "node:fs";
 import { lstat, readFile, rename, rm, rmdir, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { SweepGrant } from "../../../src/shared/protocol.ts";
+import type { SweepGrant } from "../../../src/shared/publish-grants.ts";
+import { keepNumberTaken } from "../engine/generation-numbers.ts";
 import { signedRecord } from "../pool.ts";
 import type { Publish } from "../publish-context.ts";
 import { findByDigest, findGenerations } from "../sweep/find-files.ts";
@@ -90,10 +92,16 @@ async function* sweepGenerations(
   old: readonly FoundGeneration[],
   sweeping: Sweeping,
 ): AsyncGenerator<void> {
+  const begun = new Set<string>();
   // The newest first: an older one may hold files that a newer one uses.
   for (const { channel, number, path } of old.toSorted((a, b) => b.number - a.number)) {
     const name = `${channel}/${number}`;
-    if (!sweeping.needs.generations.has(name)) await remove(`generation ${name}`, path, sweeping);
+    const isUsed = sweeping.needs.generations.has(name);
+    if (!isUsed && !sweeping.grant.dryRun && !begun.has(channel)) {
+      await keepNumberTaken(sweeping.layout, { channel, number });
+      begun.add(channel);
+    }
+    if (!isUsed) await remove(`generation ${name}`, path, sweeping);
     yield;
   }
 }
@@ -126,18 +134,20 @@ async function remove(what: string, path: string, sweeping: Sweeping): Promise<v
  */
 async function sweepPackage(
   { sha256, fileName }: SweepGrant["dropPackages"][number],
-  { grant, layout, held, needs, before, report, signal }: Sweeping,
+  { grant, layout, folder, held, needs, before, report, signal }: Sweeping,
 ): Promise<boolean> {
   signal.throwIfAborted();
   if (fileName.includes("/") || needs.packages.has(sha256)) return false;
   const path = layout.package({ sha256, fileName });
   const found = await lstat(path).catch(() => undefined);
   if (found?.isFile() === true && found.ctimeMs >= before) return false;
-  // Looked at last: from here to the deletion nobody else has a say.
   if (held.has(sha256)) return false;
   if (found === undefined) return true;
   if (!grant.dryRun) {
-    await unlink(path);
+    // In one go with the look at the holds: whoever holds it from now on finds nothing, or all of it.
+    const away = join(folder, "swept");
+    renameSync(path, away);
+    await unlink(away);
     await rmdir(dirname(path)).catch(() => undefined); // Something else is in it.
   }
   report.push(`package ${fileName} (${sha256})`);

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { InfraFault } from "../../../../src/domain/faults.ts";
 import { Stopped } from "../../../../src/domain/stop.ts";
-import type { BuildGrant } from "../../../../src/shared/protocol.ts";
+import type { BuildGrant } from "../../../../src/shared/build-messages.ts";
 import { serverClient } from "../../../../src/shared/server-client.ts";
 import { openClaims } from "../../../../workers/build/claims.ts";
 import type { Claims } from "../../../../workers/build/claims.ts";

@@ -1,0 +1,78 @@
+import { z } from "zod";
+import { INFRA_FAULT_CODES, USER_FAULT_CODES } from "../domain/faults.ts";
+
+export const id = z.string().regex(/^[a-z0-9-]{1,64}$/);
+
+export const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
+export const instant = z.number().int().nonnegative();
+
+export const stepName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/);
+
+export const lease = z.object({
+  token: z.string().min(32),
+  attempt: z.number().int().positive(),
+  /** How long the lease lives from the moment of the answer, if no heartbeat follows. */
+  leaseMs: z.number().int().positive(),
+});
+
+export const nevra = z.object({
+  name: z.string().min(1).max(256),
+  epoch: z.number().int().nonnegative(),
+  version: z.string().min(1).max(256),
+  release: z.string().min(1).max(256),
+  arch: z.string().min(1).max(64),
+});
+
+/** A user fault that the server saw (422). */
+export const refusal = z.object({
+  code: z.enum(USER_FAULT_CODES),
+  message: z.string(),
+  hint: z.string(),
+});
+
+export type Refusal = z.infer<typeof refusal>;
+
+/** What a build worker needs to know about the build it works for. */
+export const buildFacts = z.object({
+  id,
+  repo: z.string(),
+  number: z.number().int(),
+  sha: z.string(),
+  ref: z.string(),
+  /** Without `refs/heads/`; null while the forge has not said. */
+  defaultBranch: z.string().nullable(),
+  /** Address of the build's page. */
+  url: z.string(),
+});
+
+export type BuildFacts = z.infer<typeof buildFacts>;
+
+export const stepFailure = z.object({
+  code: z.enum(USER_FAULT_CODES),
+  message: z.string().max(4_000),
+  hint: z.string().max(2_000).nullable(),
+  file: z.string().max(1_000).nullable(),
+  line: z.number().int().nullable(),
+  exitCode: z.number().int().nullable(),
+});
+
+/** The failure card: one object for page, command line, API and commit status. */
+export const failureCard = z.object({
+  kind: z.enum(["code", "file", "network", "ours"]),
+  code: z.enum([...USER_FAULT_CODES, ...INFRA_FAULT_CODES]),
+  step: z.string().nullable(),
+  title: z.string().max(1_000),
+  excerpt: z.string().max(16_000),
+  file: z.string().max(1_000).nullable(),
+  line: z.number().int().nullable(),
+  /** Line of the step's log, from 1; null when no line is to blame. */
+  logLine: z.number().int().nullable(),
+  hint: z.string().max(2_000).nullable(),
+  confidence: z.enum(["high", "medium", "low"]),
+  evidence: z.enum(["fault", "log", "last-lines"]),
+  /** Several mistakes of one file (`PIPELINE_FILE_INVALID`), as text like a compiler's. */
+  problems: z.string().max(64_000).nullable(),
+});
+
+export type FailureCard = z.infer<typeof failureCard>;
