@@ -23,7 +23,7 @@ const never = new AbortController().signal;
 
 const [first, folder, part] = process.argv.slice(2);
 if (first === "part" && folder !== undefined)
-  await (part === "import" ? grow(folder) : measure(folder));
+  await (part === "import" ? grow(folder) : part === "restart" ? restart(folder) : measure(folder));
 else for (const size of process.argv.slice(2)) await run(Number(size));
 
 /** Each part in a process of its own, so that its memory is its own. */
@@ -33,11 +33,11 @@ async function run(size: number): Promise<void> {
     const into = { yumDir: join(folder, "yum") };
     const written = await writeManyRpms(await makeSeeds(), {
       into,
-      count: size + 2 * ROUNDS,
+      count: size + 2 * ROUNDS + 1,
       workers: 4,
     });
     await writeFile(join(folder, "packages.json"), JSON.stringify({ size, written }));
-    for (const part of ["import", "measure"]) {
+    for (const part of ["import", "restart", "measure"]) {
       const child = fork(import.meta.filename, ["part", folder, part], { execArgv: [] });
       const code = await new Promise((resolve) => child.once("exit", resolve));
       if (code !== 0) throw new Error(`The part ${part} ended with ${String(code)}.`);
@@ -57,6 +57,20 @@ async function grow(folder: string): Promise<void> {
   await context.engine.settled();
   const idleMs = performance.now() - started - importMs;
   say({ packages: size, importMs, idleMs, rssMb: rssMb() });
+}
+
+/** The first publish of a process that has had a moment before it. */
+async function restart(folder: string): Promise<void> {
+  const { size, written } = await readPackages(folder);
+  await using context = await open(folder);
+  context.head = 1;
+  const started = performance.now();
+  await context.engine.warm(async () => undefined);
+  await context.engine.settled();
+  const warmMs = performance.now() - started;
+  const from = performance.now();
+  await context.add(written.slice(-1));
+  say({ packages: size, warmMs, firstWarmMs: performance.now() - from, rssMb: rssMb() });
 }
 
 async function measure(folder: string): Promise<void> {

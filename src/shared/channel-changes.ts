@@ -29,6 +29,8 @@ export const changeRequest = z.discriminatedUnion("kind", [
     channel,
     /** The generation whose lists come back; null: the one before the head. */
     to: z.number().int().positive().nullable().default(null),
+    /** The newest that the asker knows: refused when it is another. Absent: whichever it is. */
+    head: z.number().int().positive().nullish(),
     note,
   }),
   z.object({

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { isChannelName, isTargetName } from "../domain/channel.ts";
+import { PUBLISH_RULES } from "../domain/publish-rules.ts";
 import { isRepoName } from "../domain/push.ts";
 import { isRepoPattern } from "../domain/repo-patterns.ts";
 import { channelSettings } from "./channel-settings.ts";
@@ -113,7 +114,7 @@ export type ImportRequest = z.infer<typeof importRequest>;
 export const allowanceRequest = z
   .object({
     repo: repoName,
-    rule: z.enum(["name", "provides", "obsoletes", "older", "epoch"]),
+    rule: z.enum(PUBLISH_RULES),
     subject: z.string().min(1).max(256),
     /** False takes it back. */
     isAllowed: z.boolean().default(true),

@@ -3,6 +3,9 @@
  * carries the worker kind's token as bearer, and after a claim the lease's token in `LEASE_HEADER`.
  * Answers: 204 nothing to claim; 409 `{error:"stale"}` the lease is lost; 422 a user fault that only
  * the server can see; 5xx or no answer: send again while the lease lives. Everything may be sent twice.
+ * The messages are in `worker-messages.ts` (of every kind), `build-messages.ts`, `publish-grants.ts`,
+ * `publish-messages.ts` and `report-messages.ts`; what they are made of in `message-parts.ts` and
+ * `package-messages.ts`.
  */
 export const PROTOCOL = { lowest: 2, highest: 2 } as const;
 

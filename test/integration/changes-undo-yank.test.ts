@@ -64,6 +64,23 @@ test("undo goes back to any generation that is kept, and to no other", async () 
   });
 });
 
+test("an undo that says which generation is the newest takes back no other one", async () => {
+  await using world = await changesWorld();
+  for (const version of [1, 2]) await world.publish([`a-${version}-1.x86_64`]);
+  const undo = { kind: "undo", channel: "dev", head: 2 };
+
+  const first = await apply(world, undo);
+  const again = await apply(world, undo);
+
+  expect(first).toMatchObject({ state: "live" });
+  expect(again).toMatchObject({
+    kind: "refused",
+    status: 409,
+    error: "dev is at generation 3, no longer at 2.",
+  });
+  expect(await world.listed("dev")).toEqual([A1]);
+});
+
 test("undo to what is listed now changes nothing", async () => {
   await using world = await changesWorld();
   await world.publish(["a-1-1.x86_64"]);

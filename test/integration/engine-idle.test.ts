@@ -1,8 +1,11 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { DOCUMENTS } from "../../src/yum/layout.ts";
 import type { ListedPackage, View } from "../../src/yum/target-state.ts";
 import { makeSeeds, writeManyRpms } from "../support/many-rpms.ts";
 import { servedDocuments } from "../support/naive-listing.ts";
+import { until } from "../support/until.ts";
 import { makeEngineKeys, startYumEngine } from "../support/yum-engine-rig.ts";
 import type { YumEngineRig } from "../support/yum-engine-rig.ts";
 
@@ -18,7 +21,7 @@ beforeAll(async () => {
   keys = await makeEngineKeys();
   rig = await startYumEngine(keys);
   const into = { yumDir: rig.layout.yumDir };
-  packages = await writeManyRpms(await makeSeeds(), { into, count: LARGE + 120 });
+  packages = await writeManyRpms(await makeSeeds(), { into, count: LARGE + 200 });
   await rig.publish({ add: { [target]: packages.slice(0, LARGE) } });
 }, 300_000);
 
@@ -66,3 +69,41 @@ test("what idle time has prepared is exact, what it has not is left out, up to a
     expect(updates.packages).toBe(at + 1 - LARGE);
   }
 });
+
+test("the next fold is prepared when hosts have the base of the last", async () => {
+  const number = (): number => rig.heads.get("dev") ?? 0;
+  const before = (await rig.engine.state("dev", number(), target))?.views.base?.since;
+  const [from, many] = [LARGE + 92, 90];
+  // A moment before the two hours are over: the timer waits for it.
+  rig.clock.nowMs += 2 * 3_600_000 - 20;
+  const still = await viewsAfterAdding(from, from + many);
+  expect(still.base.since).toBe(before);
+  await rig.engine.settled();
+  const sealed = await segmentFolders();
+
+  rig.clock.nowMs += 20;
+  await until(async () => (await segmentFolders()) > sealed, true, { deadlineMs: 30_000 });
+  await rig.engine.settled();
+  const { full, base, updates } = await viewsAfterAdding(from + many, from + many + 1);
+
+  expect(base.since).toBe(number());
+  expect([full, base, updates].map(hasOpenChecksums)).toEqual([true, true, true]);
+});
+
+test("a new process prepares what the next publish needs, and shows the targets", async () => {
+  await rig.reopen();
+  const live = await rig.engine.state("dev", rig.heads.get("dev") ?? 0, target);
+  const seen: unknown[] = [];
+
+  await rig.engine.warm(async (state) => seen.push(state));
+  await rig.engine.settled();
+  const { full } = await viewsAfterAdding(LARGE + 190, LARGE + 191);
+
+  expect(seen).toEqual([live]);
+  expect(hasOpenChecksums(full)).toBe(true);
+});
+
+async function segmentFolders(): Promise<number> {
+  const folders = await readdir(join(rig.layout.yumDir, "segments"), { recursive: true });
+  return folders.filter((name) => name.endsWith("segment.json")).length;
+}

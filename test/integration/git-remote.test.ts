@@ -15,7 +15,7 @@ import { claimJob } from "../../src/server/store/jobs.ts";
 import { claimStatuses } from "../../src/server/store/outbox.ts";
 import { processEnv } from "../../src/shared/config.ts";
 import { claimRequest } from "../../src/shared/worker-messages.ts";
-import { LEASE_HEADER, PATHS } from "../../src/shared/protocol.ts";
+import { LEASE_HEADER, PATHS, PROTOCOL } from "../../src/shared/protocol.ts";
 import { type BuildGrant } from "../../src/shared/build-messages.ts";
 import { aStore } from "../support/a-store.ts";
 import { aGitWorkTree } from "../support/git-work-tree.ts";
@@ -49,7 +49,7 @@ async function claim(server: TestServer): Promise<BuildGrant | undefined> {
       authorization: `Bearer ${server.buildToken}`,
       "content-type": "application/json",
     },
-    body: JSON.stringify(claimRequest.parse({ worker: "w1", protocol: { lowest: 1, highest: 1 } })),
+    body: JSON.stringify(claimRequest.parse({ worker: "w1", protocol: PROTOCOL })),
   });
   return response.status === 204 ? undefined : ((await response.json()) as BuildGrant);
 }

@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { statSync, utimesSync, writeFileSync } from "node:fs";
 import { cp, link, mkdir, mkdtemp, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -226,6 +227,34 @@ describe("an import", () => {
       failure: { title: expect.stringContaining(message) as string },
     });
   });
+
+  test.each([
+    ["small", 0],
+    ["large", 2 * 2 ** 20],
+  ])(
+    "signs nothing that was put in the place of what it has read: a %s file",
+    async (name, randomBytes) => {
+      await using rig = await startPublishRig(keys);
+      const rpm = await makeRpm({ name, randomBytes });
+      const other = await makeRpm({ name, randomBytes, content: "of another" });
+      const from = await folderOf(`swapped-${name}`, [rpm]);
+      const path = join(from, "Packages", rpm.fileName);
+      rig.server.scripted.checkAnswers.push(() => {
+        const { atime, mtime } = statSync(path);
+        writeFileSync(path, other.bytes);
+        utimesSync(path, atime, mtime);
+        return undefined;
+      });
+
+      const end = await rig.again(importFrom(rig, from));
+
+      expect(end).toMatchObject({ kind: "failed", failure: { code: "PACKAGE_INVALID" } });
+      expect(end?.kind === "failed" && end.failure.title).toContain(
+        "changed while it was imported",
+      );
+      expect(await rig.files("pool").catch(() => [])).toEqual([]);
+    },
+  );
 
   test("that is stopped half-way goes on with what it has signed", async () => {
     await using rig = await startPublishRig({ ...keys, now: fastClock() });

@@ -10,6 +10,7 @@ import {
   sweepPlan,
 } from "../../src/server/store/changes.ts";
 import { donePublish } from "../../src/server/store/publishes.ts";
+import { isBeingSwept } from "../../src/server/store/running-sweep.ts";
 import type { Store } from "../../src/server/store/store.ts";
 import { aStore } from "../support/a-store.ts";
 import { aPackage, change, claim, publish, TARGET } from "../support/store-rig.ts";
@@ -258,4 +259,41 @@ test("what is listed again while a sweep runs is not said to be deleted", async 
 
   const [row] = await store.db.selectFrom("packages").select("sweptAt").execute();
   expect(row).toEqual({ sweptAt: null });
+});
+
+test("a sweep keeps the generation that an undo waits for, with its packages", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  await publish(store, [aPackage()]);
+  await change(store, removeFrom("dev", ["a-1-1.noarch"]), {});
+  held.advance(30 * DAY_MS);
+  const asked = { channels: ["dev"], by: "admin", note: "" };
+  const request = { channel: "dev", from: { channel: "dev", number: 1 } };
+  await store.write((tx) => requestChange(tx, { ...asked, kind: "restore", request }));
+
+  const { keep, dropPackages } = await sweepPlan(store, store.now());
+
+  expect(keep).toEqual([{ channel: "dev", numbers: [1, 2] }]);
+  expect(dropPackages).toEqual([]);
+});
+
+test("what a running sweep deletes can no longer be pinned", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  await publish(store, [aPackage()]);
+  await change(store, removeFrom("dev", ["a-1-1.noarch"]), {});
+  held.advance(30 * DAY_MS);
+  const asked = { channels: [], by: "sweep", note: "" };
+  await store.write((tx) =>
+    requestChange(tx, { ...asked, kind: "sweep", request: { dryRun: false, plan: null } }),
+  );
+  const pins = async () => [
+    await isBeingSwept(store, { nevra: "a-1-1.noarch" }),
+    await isBeingSwept(store, { channel: "dev", number: 1 }),
+    await isBeingSwept(store, { channel: "dev", number: 2 }),
+  ];
+
+  expect(await pins()).toEqual([false, false, false]);
+  await claim(store, "sweep");
+  expect(await pins()).toEqual([true, true, false]);
 });

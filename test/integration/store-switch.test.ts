@@ -163,6 +163,21 @@ test("two builds of one batch with the same NEVRA and other content: the second 
   });
 });
 
+test("a content that two publishes signed at the same time goes live with the first one's bytes", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const second = await aRunningPublish(store, "t-2");
+  await publish(store, [aPackage()]);
+  const packages = [{ ...aPackage(), signedSha256: "9".repeat(64) }];
+
+  const { answer } = await switchTo(store, { ...second, base: 1, packages });
+
+  // Its next attempt finds what is signed already.
+  const { publishId } = second;
+  const publishes = [{ publishId, why: "stale", refusal: null }];
+  expect(answer).toEqual({ kind: "refused", publishes });
+});
+
 test("a cancel before the switch wins, a cancel after it is too late", async () => {
   await using held = await aStore();
   const { store } = held;

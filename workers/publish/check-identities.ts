@@ -20,25 +20,35 @@ export interface Checked {
 const NAMES_MAX = 10_000;
 const RAISE_RELEASE = "Raise the release in the spec file; a published package never changes.";
 const HINT_MAX = 2_000;
+/** What the server takes in one message, with room to spare. */
+const MESSAGE_BYTES_MAX = 4 * 2 ** 20;
+const MESSAGE_PACKAGES_MAX = 500;
 
+/** Throws a `UserFault` for more names than the server can be asked about: none may be left out. */
 export function identityOf(
-  rpm: Pick<RpmPackage, "nevra" | "relations">,
+  rpm: Pick<RpmPackage, "nevra"> & {
+    readonly relations: Pick<RpmPackage["relations"], "provides" | "obsoletes" | "conflicts">;
+  },
   unsignedSha256: string,
   target: string,
 ): Identity {
   const namesOf = (relations: readonly Relation[]): string[] => {
     const names = new Set(relations.map(({ name }) => name));
-    return [...names].filter((name) => isForeign(name, rpm.nevra)).slice(0, NAMES_MAX);
+    return [...names].filter((name) => isForeign(name, rpm.nevra));
   };
   const { provides, obsoletes, conflicts } = rpm.relations;
-  return {
-    nevra: rpm.nevra,
-    unsignedSha256,
-    target,
+  const names = {
     provides: namesOf(provides),
     obsoletes: namesOf(obsoletes),
     conflicts: namesOf(conflicts),
   };
+  const identity = { nevra: rpm.nevra, unsignedSha256, target, ...names };
+  const isTooMany = Object.values(names).some(({ length }) => length > NAMES_MAX);
+  if (!isTooMany && bytesOf(identity) <= MESSAGE_BYTES_MAX) return identity;
+  const message = `${formatNevra(rpm.nevra)} provides, obsoletes or conflicts with too many names.`;
+  throw new UserFault("PACKAGE_INVALID", message, {
+    hint: `${NAMES_MAX} names of each kind are allowed, and ${MESSAGE_BYTES_MAX} bytes for all.`,
+  });
 }
 
 /** Neither the package's own name, in whatever form, nor a file, nor a library's soname. */
@@ -58,24 +68,53 @@ export async function checkIdentities(
   signal: AbortSignal,
 ): Promise<Checked> {
   refuseTwins(identities);
-  const call = {
-    path: PATHS.publishCheck(grant.publishId),
-    leaseToken: grant.lease.token,
-    json: { packages: identities },
-    answer: publishCheckAnswer,
-  };
-  const { packages, refusals, warnings } = await server.send(call, signal);
-  const verdicts = new Map(packages.map((each) => [each.unsignedSha256, each]));
-  const taken = identities.flatMap((each) => takenBy(each, verdicts.get(each.unsignedSha256)));
-  if (taken.length + refusals.length > 0) throw refusedFor([...taken, ...refusals]);
-  return {
-    published: new Map(
-      packages.flatMap(({ unsignedSha256, signedSha256 }): [string, string][] =>
-        signedSha256 === null ? [] : [[unsignedSha256, signedSha256]],
-      ),
-    ),
-    warnings,
-  };
+  const published = new Map<string, string>();
+  const refusals: Refusal[] = [];
+  const warnings: string[] = [];
+  for (const packages of messagesOf(identities)) {
+    const answer = await server.send(
+      {
+        path: PATHS.publishCheck(grant.publishId),
+        leaseToken: grant.lease.token,
+        json: { packages },
+        answer: publishCheckAnswer,
+      },
+      signal,
+    );
+    const verdicts = new Map(answer.packages.map((each) => [each.unsignedSha256, each]));
+    refusals.push(
+      ...packages.flatMap((each) => takenBy(each, verdicts.get(each.unsignedSha256))),
+      ...answer.refusals,
+    );
+    warnings.push(...answer.warnings);
+    for (const { unsignedSha256, signedSha256 } of answer.packages) {
+      if (signedSha256 !== null) published.set(unsignedSha256, signedSha256);
+    }
+  }
+  if (refusals.length > 0) throw refusedFor(refusals);
+  return { published, warnings };
+}
+
+/** In parts that the server takes. */
+export function* messagesOf(identities: readonly Identity[]): Generator<readonly Identity[]> {
+  let message: Identity[] = [];
+  let bytes = 0;
+  for (const identity of identities) {
+    const more = bytesOf(identity);
+    const isFull = message.length === MESSAGE_PACKAGES_MAX || bytes + more > MESSAGE_BYTES_MAX;
+    if (isFull && message.length > 0) {
+      yield message;
+      message = [];
+      bytes = 0;
+    }
+    message.push(identity);
+    bytes += more;
+  }
+  if (message.length > 0) yield message;
+}
+
+function bytesOf(identity: Identity): number {
+  return Buffer.byteLength(JSON.stringify(identity));
 }
 
 type Verdict = PublishCheckAnswer["packages"][number];

@@ -1,3 +1,4 @@
+import { mainTargetOf } from "../../src/domain/channel.ts";
 import type { Nevra } from "../../src/domain/nevra.ts";
 
 /** Suffixes of the targets beside a main one. */
@@ -18,13 +19,8 @@ export function listedTargets(
   if (arch === "src" || arch === "nosrc") return [`${target}${SOURCE}`];
   const suffix = /-debug(?:info|source)(?:-common)?$/.test(name) ? DEBUG : "";
   if (arch !== "noarch") return [`${target}${suffix}`];
-  const alike = [...known].map(mainTarget).filter((each) => distOf(each) === distOf(target));
+  const alike = [...known].map(mainTargetOf).filter((each) => distOf(each) === distOf(target));
   return [...new Set([target, ...alike])].map((each) => `${each}${suffix}`);
-}
-
-function mainTarget(target: string): string {
-  const suffix = [SOURCE, DEBUG].find((each) => target.endsWith(each));
-  return suffix === undefined ? target : target.slice(0, -suffix.length);
 }
 
 function distOf(target: string): string {

@@ -1,9 +1,10 @@
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { InfraFault, UserFault } from "../../src/domain/faults.ts";
 import { Stopped } from "../../src/domain/stop.ts";
 import type { SwitchAnswer } from "../../src/shared/publish-messages.ts";
 import type { StagedGeneration } from "./engine/engine.ts";
+import { clearAway } from "./clear-away.ts";
 import { mergeChanges } from "./merge-changes.ts";
 import type { PublishDeps } from "./publish-context.ts";
 import { switchChannels } from "./switch-channels.ts";
@@ -74,7 +75,7 @@ async function tryOnce(
     failAll(members, err);
     return SETTLED;
   } finally {
-    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+    await clearAway(folder, deps.logger);
   }
 }
 

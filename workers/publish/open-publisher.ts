@@ -55,10 +55,12 @@ export async function openPublisher(
   const bases = openBaseRepositories({ declared: baseRepositories, now });
   bases.prepare();
   const parts = { server, signer, engine, heads, layout, logger };
+  const resolver = openResolver(layout);
+  void engine.warm((state) => resolver.warm(state));
   const deps = {
     ...parts,
     pool: openPool(layout),
-    resolver: openResolver(layout),
+    resolver,
     bases,
     turns: openTurns((members) => makeLive(members, parts)),
     signings: oncePerContent(),

@@ -1,10 +1,11 @@
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { isChannelName } from "../../src/domain/channel.ts";
 import { InfraFault } from "../../src/domain/faults.ts";
 import { PATHS } from "../../src/shared/protocol.ts";
 import type { PublishDoneMessage } from "../../src/shared/publish-messages.ts";
 import type { PublishGrant } from "../../src/shared/publish-grants.ts";
+import { clearAway } from "./clear-away.ts";
 import { prepareBuild } from "./kinds/build.ts";
 import { prepareEdit } from "./kinds/edit.ts";
 import { prepareImport } from "./kinds/import.ts";
@@ -36,7 +37,7 @@ export async function publishPackages(
     await tellEnd(err, publish, signal);
   } finally {
     hold.release();
-    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+    await clearAway(folder, deps.logger);
     onPrepared();
   }
 }

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { Hash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
@@ -13,8 +14,11 @@ import type { Verifier } from "./verify-signatures.ts";
 export interface Signer {
   /** Of the key that signs now. */
   readonly fingerprint: string;
-  /** Writes the signed form of an unsigned RPM to a new file. */
-  signPackage(from: string, to: string, signal: AbortSignal): Promise<SignedFile>;
+  /**
+   * Writes the signed form of an unsigned RPM to a new file. `source` hears all that was read of
+   * `from`: it tells whether somebody else has changed that meanwhile.
+   */
+  signPackage(from: string, to: string, signal: AbortSignal, source?: Hash): Promise<SignedFile>;
   /** Text of the detached signature. */
   signMetadata(document: Buffer): Promise<string>;
   readonly verify: Pick<Verifier, "packages" | "detached">;
@@ -47,46 +51,68 @@ export async function openSigner(options: KeyOptions, signal: AbortSignal): Prom
       detached: async (document, signature, abort) =>
         (await keys.verifier()).detached(document, signature, abort),
     },
-    signPackage: async (from, to, abort) =>
-      signPackage({ from, to, key: await keys.signing(), now }, abort),
+    signPackage: async (from, to, abort, source) =>
+      signPackage({ from, to, key: await keys.signing(), now, source }, abort),
     signMetadata: async (document) =>
       armour(await signDetached(document, await keys.signing(), now())),
     close: () => keys.close(),
   };
 }
 
+interface Signing {
+  readonly from: string;
+  readonly to: string;
+  readonly key: SigningKey;
+  readonly now: () => number;
+  readonly source: Hash | undefined;
+}
+
 /** The new start, then the old rest: a small file in one piece, a large one in one pass. */
 async function signPackage(
-  { from, to, key, now }: { from: string; to: string; key: SigningKey; now: () => number },
+  { from, to, key, now, source }: Signing,
   signal: AbortSignal,
 ): Promise<SignedFile> {
   const head = await readRpmHead(from);
   const start = signedStart(head, await signDetached(head.header, key, now()));
   const { size } = await stat(from);
   if (size <= WHOLE_BYTES_MAX) {
-    const rest = (await readFile(from)).subarray(headerStart(head));
-    const bytes = Buffer.concat([start, rest]);
+    const whole = await readFile(from);
+    source?.update(whole);
+    const bytes = Buffer.concat([start, whole.subarray(headerStart(head))]);
     await writeFile(to, bytes, { flag: "wx", mode: 0o644, signal });
     return { sha256: createHash("sha256").update(bytes).digest("hex"), sizeBytes: bytes.length };
   }
-  return await signStreaming({ from, to, start, restFrom: headerStart(head) }, signal);
+  return await signStreaming({ from, to, start, source, restFrom: headerStart(head) }, signal);
 }
 
 async function signStreaming(
-  { from, to, start, restFrom }: { from: string; to: string; start: Buffer; restFrom: number },
+  {
+    from,
+    to,
+    source,
+    start,
+    restFrom,
+  }: Pick<Signing, "from" | "to" | "source"> & {
+    readonly start: Buffer;
+    readonly restFrom: number;
+  },
   signal: AbortSignal,
 ): Promise<SignedFile> {
   const hash = createHash("sha256").update(start);
   let sizeBytes = start.length;
   await writeFile(to, start, { flag: "wx", mode: 0o644 });
-  const rest = createReadStream(from, { start: restFrom, highWaterMark: CHUNK_BYTES });
-  const measure = async function* (source: AsyncIterable<Buffer>) {
-    for await (const chunk of source) {
-      hash.update(chunk);
-      sizeBytes += chunk.length;
-      yield chunk;
+  const whole = createReadStream(from, { highWaterMark: CHUNK_BYTES });
+  let toSkip = restFrom;
+  const measure = async function* (chunks: AsyncIterable<Buffer>) {
+    for await (const chunk of chunks) {
+      source?.update(chunk);
+      const rest = chunk.subarray(toSkip);
+      toSkip = Math.max(0, toSkip - chunk.length);
+      hash.update(rest);
+      sizeBytes += rest.length;
+      yield rest;
     }
   };
-  await pipeline(rest, measure, createWriteStream(to, { flags: "a" }), { signal });
+  await pipeline(whole, measure, createWriteStream(to, { flags: "a" }), { signal });
   return { sha256: hash.digest("hex"), sizeBytes };
 }

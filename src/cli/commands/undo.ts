@@ -32,7 +32,14 @@ export const undo: Command = {
       );
     }
     return await doChange(context, api, {
-      wish: { kind: "undo", channel: name, to, note: context.text("note") ?? "" },
+      // Between plan and change nothing else may have come.
+      wish: {
+        kind: "undo",
+        channel: name,
+        to,
+        head: channel.head > 0 ? channel.head : null,
+        note: context.text("note") ?? "",
+      },
       named,
       done: (result, plan) => {
         if (result.publishId === null) return [];

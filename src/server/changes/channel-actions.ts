@@ -19,8 +19,6 @@ import {
   disallow,
   findChannel,
   insertChannel,
-  pinGeneration,
-  pinPackage,
   requestChange,
   transferName,
   updateSettings,
@@ -28,6 +26,7 @@ import {
 import { requestCopy } from "../store/child-channels.ts";
 import type { Store, Tx } from "../store/store.ts";
 import { problemOfExtra } from "./extras.ts";
+import { pin } from "./pin.ts";
 import { isRefused, noSuchChannel, refused, type Refused } from "./refused.ts";
 
 const DAY_MS = 24 * 3_600_000;
@@ -168,25 +167,6 @@ async function remove(tx: Tx, name: string): Promise<readonly Changed[] | Refuse
     return refused(409, `${name} has forks.`, hint);
   }
   return deleted.changes;
-}
-
-async function pin(
-  tx: Tx,
-  channel: string,
-  request: PinRequest,
-): Promise<{ readonly isPinned: boolean } | Refused> {
-  const { isPinned, nevra, generation } = request;
-  if ((await findChannel(tx, channel)) === undefined) return noSuchChannel(channel);
-  if (nevra !== undefined) {
-    if (await pinPackage(tx, nevra, isPinned)) return { isPinned };
-    const hint = "GET /api/packages/<name> lists a name's NEVRAs.";
-    return refused(404, `There is no package ${nevra}.`, hint);
-  }
-  const number = generation ?? 0;
-  const note = request.note === "" ? null : request.note;
-  if (await pinGeneration(tx, { channel, number }, { isPinned, note })) return { isPinned };
-  const hint = `GET /api/channels/${channel}/generations lists those that are kept.`;
-  return refused(404, `${channel} has no generation ${number}.`, hint);
 }
 
 async function importFolder(

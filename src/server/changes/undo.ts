@@ -1,5 +1,5 @@
 import type { ChangeRequest } from "../../shared/channel-changes.ts";
-import { diffGenerations, findChannel, generationsOf } from "../store/changes.ts";
+import { diffGenerations, findChannel, generationsOf, isBeingSwept } from "../store/changes.ts";
 import type { ListedRow } from "../store/changes.ts";
 import { packagesByNevra } from "../store/packages.ts";
 import { confirmFor, editOf, intendEdit, rowsAt, type Intention, type Read } from "./intention.ts";
@@ -15,16 +15,19 @@ export async function intendUndo(read: Read, request: UndoRequest): Promise<Inte
   const { channel } = request;
   const found = await findChannel(read, channel);
   if (found === undefined) return noSuchChannel(channel);
+  if (request.head != null && request.head !== found.head) {
+    const error = `${channel} is at generation ${found.head}, no longer at ${request.head}.`;
+    return refused(409, error, "Look at what has changed, and ask again.");
+  }
   const [before] = await generationsOf(read, channel, { below: found.head, limit: 1 });
   const number = request.to ?? before?.number;
   if (number === undefined) {
     return refused(409, `${channel} has no earlier generation.`, "There is nothing to undo.");
   }
-  const wanted = await generationAt(read, channel, number);
-  if (wanted === undefined || number > found.head || wanted.sweptAt !== null) {
+  const gone = await whyGone(read, found, number);
+  if (gone !== undefined) {
     const hint = `GET /api/channels/${channel}/generations lists those that are kept.`;
-    const gone = wanted?.sweptAt == null ? "There is no" : "No longer kept is";
-    return refused(404, `${gone} generation ${number} of ${channel}.`, hint);
+    return refused(404, gone, hint);
   }
 
   const isLast = number === before?.number;
@@ -48,6 +51,19 @@ export async function intendUndo(read: Read, request: UndoRequest): Promise<Inte
         : { kind: "edit", request: { edits: [asked], yank: null } },
     atOnce: null,
   };
+}
+
+/** Undefined: it is there. */
+async function whyGone(
+  read: Read,
+  { name, head }: { readonly name: string; readonly head: number },
+  number: number,
+): Promise<string | undefined> {
+  const wanted = await generationAt(read, name, number);
+  if (wanted === undefined || number > head) return `There is no generation ${number} of ${name}.`;
+  if (wanted.sweptAt !== null) return `No longer kept is generation ${number} of ${name}.`;
+  const isGoing = await isBeingSwept(read, { channel: name, number });
+  return isGoing ? `Generation ${number} of ${name} is being deleted right now.` : undefined;
 }
 
 async function generationAt(read: Read, channel: string, number: number) {

@@ -40,14 +40,6 @@ export async function buildIdOf(
   return row?.id;
 }
 
-/** A publish, whatever it is for. */
-export async function publishById(
-  { db }: Pick<Reader, "db">,
-  id: string,
-): Promise<PublishRow | undefined> {
-  return await db.selectFrom("publishes").selectAll().where("id", "=", id).executeTakeFirst();
-}
-
 /** Is work like this waiting already? `channel` undefined: any. */
 export async function isWaiting(
   { db }: Pick<Reader, "db">,

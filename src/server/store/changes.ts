@@ -15,6 +15,7 @@ export { listedIn, listingAt, newestListed, type ListedRow } from "./listings.ts
 export { markYanked, pinPackage, unmarkYanked } from "./packages.ts";
 export { retentionCandidates } from "./retention.ts";
 export { allow, allowances, disallow, ownersOf, transferName } from "./rights.ts";
+export { isBeingSwept } from "./running-sweep.ts";
 export { sweepPlan } from "./sweep.ts";
 export type {
   ChannelEditRequest,

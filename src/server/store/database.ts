@@ -38,9 +38,3 @@ export class DatabaseUnusable extends Error {
     super(message, { cause });
   }
 }
-
-/** A unique key was already taken. */
-export function isUniqueViolation(err: unknown): boolean {
-  const { errcode, code } = (err ?? {}) as { errcode?: unknown; code?: unknown };
-  return errcode === 2067 || errcode === 1555 || code === "23505";
-}

@@ -104,6 +104,8 @@ async function refuseGone(
   return refused;
 }
 
+type Bytes = Pick<SwitchPublish["packages"][number], "unsignedSha256" | "signedSha256">;
+
 /**
  * Looked at again where it counts: two builds may have checked the same NEVRA at the same time, and
  * something may have been yanked since.
@@ -112,19 +114,24 @@ async function refuseTaken(tx: Tx, members: readonly SwitchMember[]): Promise<re
   const all = members.flatMap(({ wish }) => wish.packages);
   const known = await knownPackages(tx, all);
   const yanked = await yankedReasons(tx);
-  /** NEVRA → content, of those before in the batch. */
-  const claimed = new Map<string, string>();
+  /** By NEVRA, of those before in the batch. */
+  const claimed = new Map<string, Bytes>();
   return members.flatMap(({ wish, publish }): Refused[] => {
     const { publishId } = wish;
     const refuse = (refusal: Refusal): Refused[] => [{ publishId, why: "taken", refusal }];
-    for (const { nevra, unsignedSha256 } of wish.packages) {
+    for (const { nevra, ...bytes } of wish.packages) {
       const name = formatNevra(nevra);
       const before = known.get(name);
-      const content = before?.unsignedSha256 ?? claimed.get(name) ?? unsignedSha256;
-      if (content !== unsignedSha256) return refuse(takenRefusal(name, before?.by));
+      const { unsignedSha256 } = before ?? claimed.get(name) ?? bytes;
+      if (unsignedSha256 !== bytes.unsignedSha256) return refuse(takenRefusal(name, before?.by));
       const [refusal] = refuseYanked(before);
       if (refusal !== undefined) return refuse(refusal);
-      claimed.set(name, unsignedSha256);
+      // What was swept is signed anew.
+      const { signedSha256 } =
+        (before?.sweptAt === null ? before : undefined) ?? claimed.get(name) ?? bytes;
+      // Signed twice at the same time: its next attempt finds the bytes that were first.
+      if (signedSha256 !== bytes.signedSha256) return [{ publishId, why: "stale", refusal: null }];
+      claimed.set(name, bytes);
     }
     const hidden = addedBy(publish).find((nevra) => yanked.has(nevra));
     return hidden === undefined ? [] : refuse(yankedRefusal(hidden, yanked.get(hidden) ?? ""));

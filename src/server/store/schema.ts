@@ -1,5 +1,6 @@
 import type { State } from "../../domain/states.ts";
 import type { CommitState } from "../../domain/commit-status.ts";
+import type { PublishRule } from "../../domain/publish-rules.ts";
 import type { ForgeName } from "../../domain/push.ts";
 import type { StepKind } from "../../domain/step.ts";
 import type { PublishKind } from "../../shared/publish-grants.ts";
@@ -276,7 +277,7 @@ export interface PackageNameRow {
 export interface AllowanceRow {
   id: string;
   repo: string;
-  rule: "name" | "provides" | "obsoletes" | "older" | "epoch";
+  rule: PublishRule;
   /** The package or capability name. */
   subject: string;
   by: string;

@@ -38,7 +38,10 @@ async function graceOf({ db }: Pick<Reader, "db">): Promise<number> {
   return Math.max(graceSeconds(METADATA_EXPIRE_SECONDS), ...seconds) * 1_000;
 }
 
-/** Heads, pinned ones, those that were the head since `cutAt`, and those whose files they name. */
+/**
+ * Heads, pinned ones, those that were the head since `cutAt`, those that a restore waits for, and those
+ * whose files they name.
+ */
 async function keptGenerations(
   { db }: Pick<Reader, "db">,
   cutAt: number,
@@ -49,11 +52,13 @@ async function keptGenerations(
     .where("sweptAt", "is", null)
     .orderBy("number")
     .execute();
+  const restored = await restoredGenerations({ db });
   const byChannel = Map.groupBy(rows, ({ channel }) => channel);
   return [...byChannel].map(([channel, generations]) => {
-    const kept = generations.filter(({ isPinned }, index) => {
+    const kept = generations.filter(({ number, isPinned }, index) => {
       const next = generations[index + 1];
-      return next === undefined || isPinned === 1 || next.createdAt > cutAt;
+      const isNeeded = isPinned === 1 || restored.has(`${channel} ${number}`);
+      return next === undefined || isNeeded || next.createdAt > cutAt;
     });
     const named = kept.flatMap(({ targetsJson }) =>
       Object.values(JSON.parse(targetsJson) as Record<string, number>),
@@ -61,6 +66,18 @@ async function keptGenerations(
     const numbers = new Set([...kept.map(({ number }) => number), ...named]);
     return { channel, numbers: [...numbers].sort((a, b) => a - b) };
   });
+}
+
+/** As `channel number`: what an undo, or a new fork, is to be made from. */
+async function restoredGenerations({ db }: Pick<Reader, "db">): Promise<ReadonlySet<string>> {
+  const restores = await db
+    .selectFrom("publishes")
+    .select(["kind", "requestJson"])
+    .where("state", "in", ["queued", "running"])
+    .where("kind", "=", "restore")
+    .execute();
+  const sources = restores.map((restore) => requestOf(restore, "restore").from);
+  return new Set(sources.map(({ channel, number }) => `${channel} ${number}`));
 }
 
 async function unusedPackages(

@@ -61,15 +61,32 @@ export const sendCurrentMetadata: Handler = async (request, response, context) =
   if (isHashedFile(file)) return sendCurrentDocument(request, response, { place, file }, context);
 
   const client = `${place.channel}/${place.served} ${request.ip} ${request.get("user-agent")}`;
-  if (file === "repomd.xml") context.pairings.remember(client, place.number);
   const earlier = earlierSignature(file);
-  const paired = file === "repomd.xml.asc" ? context.pairings.find(client) : undefined;
-  const number = earlier ?? paired ?? place.number;
+  const number = earlier ?? pairedNumber(request, client, place, context) ?? place.number;
   const name = earlier === undefined ? file : "repomd.xml.asc";
   if (!isIndexFile(name) || number > place.head) return refuse(response, noFile(file, place));
   const asked = { place: { ...place, number }, file: name, caching: NO_CACHE };
   return sendIndex(request, response, asked, context);
 };
+
+/** Of the generation whose index or signature the same fetch has got; undefined: any will do. */
+function pairedNumber(
+  request: Request,
+  client: string,
+  { number }: Place,
+  { pairings }: Context,
+): number | undefined {
+  const file = param(request, "file");
+  if (file === "repomd.xml.asc") return pairings.find(client);
+  if (file !== "repomd.xml") return undefined;
+  if (request.method === "HEAD") {
+    pairings.begin(client, number);
+    return number;
+  }
+  const given = pairings.signed(client) ?? number;
+  pairings.remember(client, given);
+  return given;
+}
 
 interface AskedFile {
   readonly place: Place;

@@ -131,6 +131,7 @@ function keptRepository(url: string, now: () => number, closing: AbortSignal) {
 async function until(work: Promise<void>, deadline: AbortSignal): Promise<void> {
   const over = Promise.withResolvers<void>();
   const end = (): void => over.resolve();
+  if (deadline.aborted) end();
   deadline.addEventListener("abort", end, { once: true });
   await Promise.race([work, over.promise]);
   deadline.removeEventListener("abort", end);

@@ -35,6 +35,8 @@ export interface ResolveRequest {
  * change touches, never all of a channel; what it cannot find out it does not refuse.
  */
 export interface Resolver {
+  /** Reads the indexes that a check will ask, while nobody waits for them. */
+  warm(state: TargetState): Promise<void>;
   /** All problems, at most 50 and a count of the rest. */
   check(request: ResolveRequest): Promise<readonly Problem[]>;
   /** All packages, oldest first. */
@@ -51,6 +53,7 @@ const PROVIDERS_MAX = 1_000;
 export function openResolver(layout: YumLayout): Resolver {
   const packages = listedPackages(layout);
   return {
+    warm: async (state) => void (await packages.groups(state)),
     check: (request) => check(packages, request),
     list: (state) => list(packages, state),
     whoProvides: (state, name, max = PROVIDERS_MAX) => whoProvides(packages, state, { name, max }),

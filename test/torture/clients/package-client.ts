@@ -43,12 +43,15 @@ const STATE = [
   "var/lib/dnf",
   "var/lib/rpm",
   "var/lib/zypp",
+  "var/log",
 ];
 const REPO_FOLDER = {
   dnf4: "etc/yum.repos.d",
   dnf5: "etc/yum.repos.d",
   zypper: "etc/zypp/repos.d",
 };
+/** Debian 12's rpm, and so dnf, has its database below the home folder. */
+const ZYPPER_DATABASE = " --dbpath /var/lib/rpm";
 /** As EL and Debian ship dnf, a bad signature ends in "Ignoring repositories" and exit code 0. */
 const DNF_CONF = "[main]\ngpgcheck=1\ninstall_weak_deps=0\nskip_if_unavailable=0\nretries=1\n";
 
@@ -74,8 +77,7 @@ export async function clientIn(
     title: `${program} ${version} of ${release}`,
     kind,
     commands,
-    // Debian 12's rpm, which dnf uses, has its database below the home folder; zypper says where.
-    installed: `rpm${kind === "zypper" ? " --dbpath /var/lib/rpm" : ""} --query --all`,
+    installed: `rpm${kind === "zypper" ? ZYPPER_DATABASE : ""} --query --all`,
     run: root.run,
     scratch: "/tmp/trial",
     asTyped: (line) => {
@@ -107,7 +109,7 @@ export async function hostClient(
     title: `this machine's ${kind}`,
     kind,
     commands: kind === "dnf4" ? dnf4Commands(program) : zypperCommands(program),
-    installed: `rpm --root ${folder} --query --all`,
+    installed: `rpm --root ${folder}${kind === "zypper" ? ZYPPER_DATABASE : ""} --query --all`,
     run: (line) => runShell(["bash", "-c", line], line),
     scratch: join(folder, "scratch"),
     asTyped: (line) => {

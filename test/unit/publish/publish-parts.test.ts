@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { InfraFault, UserFault } from "../../../src/domain/faults.ts";
 import { DEFAULT_CHANNEL_SETTINGS } from "../../../src/shared/channel-settings.ts";
 import { failureCard } from "../../../src/shared/message-parts.ts";
-import { identityOf, refusedFor } from "../../../workers/publish/check-identities.ts";
+import { identityOf, messagesOf, refusedFor } from "../../../workers/publish/check-identities.ts";
 import { sortBySigner } from "../../../workers/publish/import/sort-by-signer.ts";
 import { listedTargets } from "../../../workers/publish/listed-targets.ts";
 import { mergeChanges } from "../../../workers/publish/merge-changes.ts";
@@ -243,6 +243,35 @@ describe("where a package is listed", () => {
 });
 
 describe("what is asked about a package", () => {
+  const withProvides = (count: number, length = 1) => {
+    const provides = Array.from({ length: count }, (_, i) => ({
+      name: `${i}`.padEnd(length, "x"),
+    }));
+    const nevra = { name: "hello", epoch: 0, version: "1", release: "1", arch: "noarch" };
+    return { nevra, relations: { provides, obsoletes: [], conflicts: [] } as never };
+  };
+
+  test("is all of its names, or it is refused: none may hide behind others", () => {
+    expect(identityOf(withProvides(10_000), SHA("a"), "el9.x86_64").provides).toHaveLength(10_000);
+    for (const hiding of [withProvides(10_001), withProvides(9_000, 1_000)]) {
+      expect(() => identityOf(hiding, SHA("a"), "el9.x86_64")).toThrow(UserFault);
+    }
+  });
+
+  test("comes in parts that the server takes, in their order and none left out", () => {
+    const many = Array.from({ length: 1_100 }, () => identityOf(withProvides(1), SHA("a"), "t"));
+    const large = Array.from({ length: 9 }, () =>
+      identityOf(withProvides(1_500, 1_000), SHA("b"), "t"),
+    );
+    const parts = [...messagesOf([...many, ...large])];
+
+    expect(parts.flat()).toEqual([...many, ...large]);
+    for (const packages of parts) {
+      expect(packages.length).toBeLessThanOrEqual(500);
+      expect(JSON.stringify(packages).length).toBeLessThan(5_000_000);
+    }
+  });
+
   test("leaves out its own name, files and sonames", () => {
     const relation = (name: string) => ({ name }) as never;
     const provides = [

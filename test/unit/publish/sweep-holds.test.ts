@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { yumLayout } from "../../../src/yum/layout.ts";
 import { heldPackages } from "../../../workers/publish/held-packages.ts";
 import { sweep } from "../../../workers/publish/kinds/sweep.ts";
+import { openNeeds } from "../../../workers/publish/sweep/read-kept.ts";
 import { openTurns } from "../../../workers/publish/turns.ts";
 
 const derive = promisify(pbkdf2);
@@ -78,4 +79,36 @@ test("whoever holds a package after the sweep has looked does not find it any mo
   await Promise.all(busy);
   expect(report).toHaveLength(1);
   expect(found).toBe(false);
+});
+
+test("a number above the heads is looked at again: another generation may have it by now", async () => {
+  const layout = yumLayout(join(folder, "again"));
+  const { needs, add } = openNeeds(layout, new Map([["dev", 1]]));
+  const { signal } = new AbortController();
+  const write = async (number: number, sha256: string): Promise<void> => {
+    await mkdir(layout.generation("dev", number), { recursive: true });
+    const targets = { "el9.x86_64": { since: number, packages: [{ sha256 }] } };
+    const path = join(layout.generation("dev", number), "generation.json");
+    await writeFile(path, JSON.stringify({ targets }));
+  };
+  const both = [1, 2].map((number) => ({ channel: "dev", number }));
+  for (const number of [1, 2]) await write(number, `staged ${number}`);
+  await add(both, signal);
+
+  await write(2, "live 2");
+  await add(both, signal);
+
+  expect([...needs.packages]).toEqual(["staged 1", "staged 2", "live 2"]);
+});
+
+test("a generation that was dropped while it was looked at needs nothing; one that is damaged is a doubt", async () => {
+  const layout = yumLayout(join(folder, "needs"));
+  const { needs, add } = openNeeds(layout, new Map([["dev", 2]]));
+  const { signal } = new AbortController();
+  await mkdir(layout.generation("dev", 2), { recursive: true });
+
+  await add([{ channel: "dev", number: 1 }], signal);
+
+  expect(needs.generations.size).toBe(0);
+  await expect(add([{ channel: "dev", number: 2 }], signal)).rejects.toThrow("Nothing was deleted");
 });

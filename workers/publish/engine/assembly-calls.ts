@@ -66,12 +66,14 @@ export interface AssemblyCalls {
     readonly segments: readonly string[];
     readonly nevras: readonly string[];
   }): Promise<readonly FoundPackage[]>;
-  /** In idle time: hashes what the next publishes will need. Resolves when it is noted. */
+  /** In idle time: reads and hashes what the next publishes will need. Resolves when it is noted. */
   prepare(request: {
     /** Replaces what was prepared for this view before. */
     readonly view: string;
     readonly compression: Compression;
     readonly segments: readonly SegmentRef[];
+    /** All in the pool. */
+    readonly tail: readonly ListedPackage[];
     /** The numbers of packages that it may have next: from this one on, so many. */
     readonly from: number;
     readonly ahead: number;

@@ -3,7 +3,7 @@ import { DEFAULT_CHANNEL_SETTINGS } from "../../../src/shared/channel-settings.t
 import type { ChannelSettings } from "../../../src/shared/channel-settings.ts";
 import type { Logger } from "../../../src/shared/logger.ts";
 import type { YumLayout } from "../../../src/yum/layout.ts";
-import { servedSince } from "../../../src/yum/target-state.ts";
+import { readTargetState, servedSince } from "../../../src/yum/target-state.ts";
 import type { GenerationFile, TargetState } from "../../../src/yum/target-state.ts";
 import type { Signer } from "../sign.ts";
 import { openAdvisoryFiles } from "./advisories.ts";
@@ -15,6 +15,7 @@ import { openIdleWork } from "./idle-work.ts";
 import { packagesOf } from "./listing.ts";
 import { makeTarget } from "./make-views.ts";
 import { draftOf, newTargets } from "./new-targets.ts";
+import { newestGenerations } from "./newest-generations.ts";
 import type { StagedGeneration, StageRequest } from "./stage-request.ts";
 import { writeGeneration } from "./write-generation.ts";
 import type { NewTarget } from "./write-generation.ts";
@@ -33,6 +34,11 @@ export interface Engine {
   drop(staged: StagedGeneration): Promise<void>;
   /** It is live now: what the next publish needs is prepared in idle time. */
   adopted(staged: StagedGeneration): void;
+  /**
+   * After a start, prepares in idle time what the next publishes of the channels that changed last
+   * need, and lets `visit` see their targets. Never rejects.
+   */
+  warm(visit: (state: TargetState) => Promise<unknown>): Promise<void>;
   /** Undefined if the generation does not have the target. Throws `PUBLISH_FAILED` without the generation. */
   state(channel: string, number: number, target: string): Promise<TargetState | undefined>;
   /** Whether the next publish may list this segment, which no generation lists yet: a sweep leaves it. */
@@ -49,6 +55,9 @@ export interface EngineDeps {
   readonly now: () => number;
 }
 
+/** More would push each other out of what the thread keeps. */
+const WARM_TARGETS_MAX = 12;
+
 export async function openEngine({ layout, signer, logger, now }: EngineDeps): Promise<Engine> {
   await mkdir(layout.staging, { recursive: true });
   const assembler = openAssembler({ data: { yumDir: layout.yumDir }, logger });
@@ -58,6 +67,13 @@ export async function openEngine({ layout, signer, logger, now }: EngineDeps): P
   const bases = openBases(deps);
   const numbers = openGenerationNumbers(layout);
   const settings = new Map<string, ChannelSettings>();
+  const prepare = (channel: string, target: string, state: TargetState): void =>
+    idle.prepare({
+      channel,
+      target,
+      state,
+      settings: settings.get(channel) ?? DEFAULT_CHANNEL_SETTINGS,
+    });
 
   const write = async (
     request: StageRequest,
@@ -97,8 +113,26 @@ export async function openEngine({ layout, signer, logger, now }: EngineDeps): P
       await numbers.drop(channel, number);
     },
     adopted: ({ channel, number }) => {
-      const state = bases.known(channel, number);
-      if (state !== undefined) idle.prepare(state, settings.get(channel) ?? DEFAULT_CHANNEL_SETTINGS);
+      for (const [target, { made, state }] of bases.known(channel, number)?.targets ?? []) {
+        if (made === number) prepare(channel, target, state);
+      }
+    },
+    warm: async (visit) => {
+      const files = await newestGenerations(layout);
+      const all = files.flatMap(({ channel, targets }) =>
+        Object.entries(targets).map(([target, number]) => ({ channel, target, number })),
+      );
+      for (const place of all.slice(0, WARM_TARGETS_MAX)) {
+        // A publish was faster.
+        if (settings.has(place.channel)) continue;
+        try {
+          const state = await readTargetState(layout, place);
+          prepare(place.channel, place.target, state);
+          await visit(state);
+        } catch (err) {
+          logger.debug({ err, ...place }, "A target could not be prepared.");
+        }
+      }
     },
     state: async (channel, number, target) => {
       const found = (await bases.read(channel, number)).targets.get(target);

@@ -1,5 +1,10 @@
 import type { ChannelSettings } from "../../../src/shared/channel-settings.ts";
-import { isLayered, readGeneration, readSegment, segmentsOf } from "../../../src/yum/target-state.ts";
+import {
+  isLayered,
+  readGeneration,
+  readSegment,
+  segmentsOf,
+} from "../../../src/yum/target-state.ts";
 import type { TargetState } from "../../../src/yum/target-state.ts";
 import type { YumLayout } from "../../../src/yum/layout.ts";
 import { foldListing } from "./fold-listing.ts";
@@ -21,7 +26,9 @@ const HOUR_MS = 3_600_000;
 const EXPIRE_SECONDS_MAX = 3_600;
 
 /** Twice as long as a host keeps a base, and two hours at least. */
-export function overlapMs({ metadataExpireSeconds }: Pick<ChannelSettings, "metadataExpireSeconds">) {
+export function overlapMs({
+  metadataExpireSeconds,
+}: Pick<ChannelSettings, "metadataExpireSeconds">) {
   return Math.max(2 * HOUR_MS, 2_000 * (metadataExpireSeconds ?? EXPIRE_SECONDS_MAX));
 }
 

@@ -23,7 +23,7 @@ export interface GenerationNumbers {
 export function openGenerationNumbers(layout: YumLayout): GenerationNumbers {
   const known = new Map<string, Promise<Numbers>>();
   const numbersOf = (channel: string): Promise<Numbers> => {
-    const found = known.get(channel) ?? readNumbers(layout.generations(channel));
+    const found = known.get(channel) ?? newNumbers(layout.generations(channel));
     known.set(channel, found);
     // What could not be read is read again at the next try.
     found.catch(() => known.delete(channel));
@@ -60,10 +60,14 @@ export function openGenerationNumbers(layout: YumLayout): GenerationNumbers {
 /** Each number that is there → the publishes that it was made for, once that was looked up. */
 type Numbers = Map<number, readonly string[] | undefined>;
 
-async function readNumbers(folder: string): Promise<Numbers> {
+async function newNumbers(folder: string): Promise<Numbers> {
+  return new Map((await readNumbers(folder)).map((number) => [number, undefined]));
+}
+
+/** Those that were used in a folder of generations; not every one is there still. */
+export async function readNumbers(folder: string): Promise<readonly number[]> {
   const names = (await readdir(folder).catch(unlessMissing)) ?? [];
-  const numbers = names.flatMap((name) => USED.exec(name)?.[1] ?? []).map(Number);
-  return new Map(numbers.map((number) => [number, undefined]));
+  return names.flatMap((name) => USED.exec(name)?.[1] ?? []).map(Number);
 }
 
 /** A generation's folder, or what is left of the highest once it is deleted. */
@@ -79,7 +83,7 @@ export async function keepNumberTaken(
 ): Promise<void> {
   const folder = layout.generations(channel);
   const numbers = await readNumbers(folder);
-  if ([...numbers.keys()].some((other) => other > number)) return;
+  if (numbers.some((other) => other > number)) return;
   await writeFile(join(folder, `${number}.used`), "", { flush: true });
 }
 

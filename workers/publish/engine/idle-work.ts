@@ -4,10 +4,8 @@ import type { Logger } from "../../../src/shared/logger.ts";
 import type { YumLayout } from "../../../src/yum/layout.ts";
 import type { SegmentRef, TargetState } from "../../../src/yum/target-state.ts";
 import type { Assembler } from "./assembler.ts";
-import type { ChannelState } from "./bases.ts";
 import { foldListing, joinGroup, wantsFold, withJoined } from "./fold-listing.ts";
 import { overlapEnd, withoutOverlap } from "./fold-overlap.ts";
-import { packagesOf } from "./listing.ts";
 import type { JoinedSegments } from "./listing.ts";
 import { viewsOf } from "./make-views.ts";
 import { joinable } from "./segment-plan.ts";
@@ -17,8 +15,7 @@ export interface IdleWork {
   readonly joined: JoinedSegments;
   /** Whether the next publish may list this segment, which no generation lists yet. */
   uses(segmentId: string): boolean;
-  /** For the targets that this generation changed. */
-  prepare(state: ChannelState, settings: ChannelSettings): void;
+  prepare(live: Live): void;
   settled(): Promise<void>;
   close(): void;
 }
@@ -30,9 +27,10 @@ interface IdleDeps {
   readonly now: () => number;
 }
 
-/** A target as it is live. */
+/** A target as the next publish will find it. */
 interface Live {
   readonly channel: string;
+  readonly target: string;
   readonly state: TargetState;
   readonly settings: ChannelSettings;
 }
@@ -78,19 +76,19 @@ export function openIdleWork({ layout, assembler, logger, now }: IdleDeps): Idle
       ? await foldListing(deps, listing, new Map(), true)
       : await withJoined(deps, listing);
     const { compression } = next;
-    for (const { name, segments } of viewsOf(next)) {
-      const packages = packagesOf({ segments, tail: name === "base" ? [] : next.tail });
+    for (const { name, segments, packages, hasTail } of viewsOf(next)) {
       // A new base gets no package that is not listed yet; the one that is served stays as it is.
       if (name === "base" && !isFolding) continue;
       const numbers =
         name === "base" ? { from: packages, ahead: 1 } : { from: packages + 1, ahead: AHEAD };
-      await assembler.prepare({ view: `${of} ${name}`, compression, segments, ...numbers });
+      const tail = hasTail ? next.tail : [];
+      await assembler.prepare({ view: `${of} ${name}`, compression, segments, tail, ...numbers });
     }
   };
   const wakeAfter = (ms: number, of: string, live: Live): void => {
     const wake = (): void => {
       timers.delete(of);
-      if (!waiting.has(of)) want(of, live);
+      if (!waiting.has(of)) want(live);
     };
     clearTimeout(timers.get(of));
     if (!isClosed) timers.set(of, setTimeout(wake, Math.min(ms, TIMER_MS_MAX)).unref());
@@ -110,7 +108,8 @@ export function openIdleWork({ layout, assembler, logger, now }: IdleDeps): Idle
       if (waiting.size > 0 && !isClosed) start();
     });
   };
-  const want = (of: string, live: Live): void => {
+  const want = (live: Live): void => {
+    const of = `${live.channel} ${live.target}`;
     clearTimeout(timers.get(of));
     timers.delete(of);
     waiting.set(of, live);
@@ -126,11 +125,7 @@ export function openIdleWork({ layout, assembler, logger, now }: IdleDeps): Idle
   return {
     joined,
     uses: (segmentId) => [...made.values()].some(({ id }) => id === segmentId),
-    prepare: ({ channel, number, targets }, settings) => {
-      for (const [target, { made, state }] of targets) {
-        if (made === number) want(`${channel} ${target}`, { channel, state, settings });
-      }
-    },
+    prepare: (live) => want(live),
     settled,
     close: () => {
       isClosed = true;

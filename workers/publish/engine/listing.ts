@@ -64,4 +64,3 @@ export function sourcesOf(
     path: paths.get(each.sha256) ?? layout.package(each),
   }));
 }
-

@@ -65,10 +65,7 @@ function convertedTargets(
     .map(([target, at]) => draftOf(layout, target, at));
 }
 
-async function restored(
-  context: Context,
-  { from }: RestoreRequest,
-): Promise<readonly NewTarget[]> {
+async function restored(context: Context, { from }: RestoreRequest): Promise<readonly NewTarget[]> {
   const { deps, bases, request, head, number } = context;
   const source = await bases.read(from.channel, from.number, request.settings);
   const isSame = (target: string, at: BaseTarget): boolean =>

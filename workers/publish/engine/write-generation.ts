@@ -1,5 +1,5 @@
 import { link, mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { DOCUMENTS } from "../../../src/yum/layout.ts";
 import type { DocumentName, YumLayout } from "../../../src/yum/layout.ts";
 import { repomdEntries, repomdXml } from "../../../src/yum/repomd.ts";
@@ -49,30 +49,38 @@ export interface WriteDeps {
  *
  * What is fsynced: every file, for a name may outlive the bytes; then every folder, for a folder may
  * be there and its names not; then, after the rename, the folder that holds the generations. Files
- * do not wait for each other, nor views; only those three steps do.
+ * do not wait for each other, nor views, nor any of it for the reader; only those three steps do.
  */
 export async function writeGeneration(
   { file, targets, stagingDir, storing }: NewGeneration,
   deps: WriteDeps,
   signal: AbortSignal,
 ): Promise<void> {
-  await Promise.all([
+  const views = targets.flatMap(({ target, state, views: some }) =>
+    some.map(async (view) => {
+      const folder = join(stagingDir, servedName(target, view.name));
+      const extras = extrasOf(state, view.name);
+      return await writeView({ view, folder, file, extras }, deps, signal);
+    }),
+  );
+  const [written] = await Promise.all([
+    Promise.all(views),
     writeJson(stagingDir, "generation.json", file),
     makeFolder(deps.layout.generations(file.channel)),
-    ...targets.flatMap(({ target, state, views }) => [
+    ...targets.map(({ target, state }) =>
       writeJson(join(stagingDir, target), "target.json", state),
-      ...views.map((view) => {
-        const folder = join(stagingDir, servedName(target, view.name));
-        return writeView({ view, folder, file, extras: extrasOf(state, view.name) }, deps, signal);
-      }),
-    ]),
+    ),
   ]);
-  const folders = targets.flatMap(({ target, views }) => {
-    const served = new Set([target, ...views.map(({ name }) => servedName(target, name))]);
-    return [...served].map((name) => join(stagingDir, name));
-  });
-  await Promise.all([...folders, stagingDir].map(syncPath));
-  await storing;
+  const folders = new Set([
+    stagingDir,
+    ...targets.map(({ target }) => join(stagingDir, target)),
+    ...written.flatMap(({ repodata }) => [dirname(repodata), repodata]),
+  ]);
+  await Promise.all([
+    ...[...folders].map(syncPath),
+    ...written.map(({ verified }) => verified),
+    storing,
+  ]);
   signal.throwIfAborted();
   await renameSynced(stagingDir, deps.layout.generation(file.channel, file.number));
 }
@@ -91,6 +99,7 @@ async function writeJson(folder: string, name: string, content: unknown): Promis
   await writeSynced(join(folder, name), JSON.stringify(content));
 }
 
+/** Resolves when the files are written; `verified` may take longer, and rejects if a reader refuses. */
 async function writeView(
   {
     view: { view, ends },
@@ -105,21 +114,29 @@ async function writeView(
   },
   { signer }: WriteDeps,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<{ readonly repodata: string; readonly verified: Promise<void> }> {
   const repodata = join(folder, "repodata");
   const entries = repomdEntries(view.documents, extras);
   const revision = { revision: file.number, createdAt: file.createdAt };
   const repomd = Buffer.from(repomdXml(entries, revision));
-  // The longest of all steps, so it begins first.
-  const signing = signer.signMetadata(repomd);
-  const [signature] = await Promise.all([signing, mkdir(repodata, { recursive: true })]);
-  await Promise.all([
-    signer.verify.detached(repomd, signature, signal),
-    writeSynced(join(repodata, "repomd.xml.asc"), signature),
-    writeSynced(join(repodata, "repomd.xml"), repomd),
-    ...DOCUMENTS.map((document) => writeEnds(repodata, document, ends)),
-  ]);
-  await syncPath(repodata);
+  const writeSigned = async () => {
+    const signature = await signer.signMetadata(repomd);
+    const verified = signer.verify.detached(repomd, signature, signal);
+    // It is awaited with the last files, and may fail before.
+    verified.catch(() => undefined);
+    await folderMade;
+    await writeSynced(join(repodata, "repomd.xml.asc"), signature);
+    return { repodata, verified };
+  };
+  const writePlain = async () => {
+    await folderMade;
+    const ended = DOCUMENTS.map((document) => writeEnds(repodata, document, ends));
+    await Promise.all([writeSynced(join(repodata, "repomd.xml"), repomd), ...ended]);
+  };
+  const folderMade = mkdir(repodata, { recursive: true });
+  // What is signed and checked takes longest, so it begins first.
+  const [signed] = await Promise.all([writeSigned(), writePlain()]);
+  return signed;
 }
 
 async function writeEnds(

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { UserFault } from "../../../src/domain/faults.ts";
@@ -111,7 +112,10 @@ async function findPooled(
 async function signCopy(found: FoundPackage, publish: ImportPublish, signal: AbortSignal) {
   const { signer, folder } = publish;
   const path = join(folder, `${found.sha256}.signed`);
-  const { sha256, sizeBytes } = await signer.signPackage(found.path, path, signal);
+  // What was read and accepted is what is signed, whatever the folder's owner does meanwhile.
+  const source = createHash("sha256");
+  const { sha256, sizeBytes } = await signer.signPackage(found.path, path, signal, source);
+  if (source.digest("hex") !== found.sha256) throw changed(found);
   return { found, path, pooled: { sha256, sizeBytes, fileName: found.fileName } };
 }
 
@@ -130,7 +134,11 @@ async function adopt(found: FoundPackage, publish: ImportPublish): Promise<Poole
 async function refuseIfChanged({ path, sizeBytes, changedAt }: FoundPackage): Promise<void> {
   const now = await stat(path).catch(() => undefined);
   if (now?.size === sizeBytes && now.mtimeMs === changedAt) return;
-  throw new UserFault("PACKAGE_INVALID", `${basename(path)}: It changed while it was imported.`, {
+  throw changed({ path });
+}
+
+function changed({ path }: Pick<FoundPackage, "path">): UserFault {
+  return new UserFault("PACKAGE_INVALID", `${basename(path)}: It changed while it was imported.`, {
     hint: "Import the folder again once nothing writes to it.",
   });
 }

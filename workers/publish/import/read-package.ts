@@ -37,12 +37,10 @@ const FILE_NAME = /^[A-Za-z0-9][A-Za-z0-9._+~^-]{0,250}\.rpm$/;
 /** Reads one RPM, checks its digests, and that it fits the target. */
 export async function readPackage(path: string, target: string): Promise<ReadOutcome> {
   try {
-    const [rpm, sha256, { size, mtimeMs }] = await Promise.all([
-      readRpm(path),
-      sha256OfFile(path),
-      stat(path),
-      checkDigests(path),
-    ]);
+    const reading = [readRpm(path), sha256OfFile(path), stat(path), checkDigests(path)] as const;
+    // A thread that is ended while it reads takes the process with it, so none reads on.
+    await Promise.allSettled(reading);
+    const [rpm, sha256, { size, mtimeMs }] = await Promise.all(reading);
     if (sha256 === undefined) return { kind: "refused", why: "It has gone." };
     const fileName = rpmFileName(rpm.nevra);
     const file = { sha256, sizeBytes: size, fileName, changedAt: mtimeMs };
@@ -59,9 +57,12 @@ export async function readPackage(path: string, target: string): Promise<ReadOut
   }
 }
 
+/** Whose names an import may use is the admin's word, and a kernel provides tens of thousands. */
+const NOT_JUDGED = { provides: [], obsoletes: [], conflicts: [] };
+
 function factsOf(rpm: RpmPackage, sha256: string, target: string) {
   return {
-    identity: identityOf(rpm, sha256, target),
+    identity: identityOf({ nevra: rpm.nevra, relations: NOT_JUDGED }, sha256, target),
     summary: oneLine(rpm.summary),
     license: oneLine(rpm.license),
     sourceRpm: rpm.sourceRpm.slice(0, 300),

@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import type { ReadOutcome } from "./read-package.ts";
 
@@ -26,8 +25,8 @@ interface Waiting {
 
 const THREAD = new URL("./reader-thread.ts", import.meta.url);
 
-export function openReaders(count: number): Readers {
-  const threads = Array.from({ length: count }, () => openReader());
+export function openReaders(count: number, thread: URL = THREAD): Readers {
+  const threads = Array.from({ length: count }, () => openReader(thread));
   let next = 0;
   return {
     read: async (path, target) => {
@@ -42,11 +41,13 @@ export function openReaders(count: number): Readers {
   };
 }
 
-function openReader(): Readers {
-  const worker = new Worker(THREAD);
+function openReader(thread: URL): Readers {
+  const worker = new Worker(thread);
   const waiting = new Map<number, Waiting>();
   let ids = 0;
+  let ended: Error | undefined;
   const failAll = (err: Error): void => {
+    ended = err;
     for (const { reject } of waiting.values()) reject(err);
     waiting.clear();
   };
@@ -60,6 +61,7 @@ function openReader(): Readers {
   worker.on("exit", () => failAll(new Error("A reader ended.")));
   return {
     read: async (path, target) => {
+      if (ended !== undefined) throw ended;
       const { promise, resolve, reject } = Promise.withResolvers<ReadOutcome>();
       ids += 1;
       waiting.set(ids, { resolve, reject });
@@ -68,9 +70,7 @@ function openReader(): Readers {
       return await promise;
     },
     close: async () => {
-      const ended = once(worker, "exit");
       await worker.terminate();
-      await ended.catch(() => undefined);
     },
   };
 }

@@ -30,9 +30,14 @@ export async function sweep(
 ): Promise<readonly string[]> {
   const { grant, layout, now, turns } = publish;
   const before = now() - grant.graceMs;
-  const reader = openNeeds(layout);
+  const heads = new Map(
+    grant.keep.map(({ channel, numbers }) => [channel, Math.max(0, ...numbers)]),
+  );
+  const reader = openNeeds(layout, heads);
+  let known: ReadonlyMap<string, FoundGeneration> = new Map();
   const look = async (): Promise<readonly FoundGeneration[]> => {
-    const generations = await findGenerations(layout);
+    const generations = await findGenerations(layout, known);
+    known = new Map(generations.map((each) => [each.path, each]));
     const old = new Set(generationsToDrop(generations, grant.keep, before));
     await reader.add(
       generations.filter((each) => !old.has(each)),

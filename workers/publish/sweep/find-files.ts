@@ -22,15 +22,25 @@ const PREFIX = /^[0-9a-f]{2}$/;
 const SHA256 = /^[0-9a-f]{64}$/;
 const RECORD = /^([0-9a-f]{64})\.json$/;
 
-export async function findGenerations(layout: YumLayout): Promise<readonly FoundGeneration[]> {
+/** `known`: what was found before, by its path; it is not looked at again. */
+export async function findGenerations(
+  layout: YumLayout,
+  known: ReadonlyMap<string, FoundGeneration> = new Map(),
+): Promise<readonly FoundGeneration[]> {
   const found: FoundGeneration[] = [];
   for (const channel of await namesIn(join(layout.yumDir, "channels"))) {
     if (!isChannelName(channel)) continue;
     for (const name of await namesIn(layout.generations(channel))) {
       if (!NUMBER.test(name)) continue;
       const path = join(layout.generations(channel), name);
-      const seen = await lstat(path);
-      if (!seen.isDirectory()) continue;
+      const before = known.get(path);
+      if (before !== undefined) {
+        found.push(before);
+        continue;
+      }
+      // One that was staged may be dropped meanwhile; any other failure leaves a doubt.
+      const seen = await lstat(path).catch(noneIfMissing);
+      if (seen?.isDirectory() !== true) continue;
       found.push({ channel, number: Number(name), path, changedAt: seen.ctimeMs });
     }
   }
@@ -58,10 +68,10 @@ export async function* findByDigest(
 
 /** None where there is no such folder. */
 async function namesIn(folder: string): Promise<readonly string[]> {
-  try {
-    return (await readdir(folder)).toSorted();
-  } catch (err) {
-    if (err instanceof Error && "code" in err && err.code === "ENOENT") return [];
-    throw err;
-  }
+  return ((await readdir(folder).catch(noneIfMissing)) ?? []).toSorted();
+}
+
+export function noneIfMissing(err: unknown): undefined {
+  if (err instanceof Error && "code" in err && err.code === "ENOENT") return undefined;
+  throw err;
 }

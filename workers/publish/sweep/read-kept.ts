@@ -1,9 +1,10 @@
-import { readFile } from "node:fs/promises";
+import { lstat, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { InfraFault } from "../../../src/domain/faults.ts";
 import type { YumLayout } from "../../../src/yum/layout.ts";
 import { generationFile, readSegment, readTargetState } from "../../../src/yum/target-state.ts";
+import { noneIfMissing } from "./find-files.ts";
 import { reachableFrom } from "./reachable.ts";
 import type { Reachable } from "./reachable.ts";
 
@@ -29,18 +30,22 @@ const wholeLists = z.object({
 export interface NeedsReader {
   readonly needs: Needs;
   /**
-   * Adds what these need; what was read before is not read again. Throws `PUBLISH_FAILED` if any of it
+   * Adds what these need; what cannot have changed is not read again. Throws `PUBLISH_FAILED` if any of it
    * cannot be read: on a doubt nothing is deleted.
    */
   add(kept: readonly KeptGeneration[], signal: AbortSignal): Promise<void>;
 }
 
-export function openNeeds(layout: YumLayout): NeedsReader {
+/** `heads`: up to them a channel's generations never change; one above may be dropped, and its number used again. */
+export function openNeeds(layout: YumLayout, heads: ReadonlyMap<string, number>): NeedsReader {
   const generations = new Set<string>();
   const segments = new Set<string>();
   const extras = new Set<string>();
   const packages = new Set<string>();
   const read = new Set<string>();
+  const remember = (name: string, { channel, number }: KeptGeneration): void => {
+    if (number <= (heads.get(channel) ?? 0)) read.add(name);
+  };
 
   const addState = async (place: { channel: string; number: number; target: string }) => {
     const { channel, number, target } = place;
@@ -65,7 +70,7 @@ export function openNeeds(layout: YumLayout): NeedsReader {
     for (const view of Object.values(state.views)) {
       if (view !== null) generations.add(`${channel}/${view.since}`);
     }
-    read.add(name);
+    remember(name, place);
   };
 
   const addGeneration = async ({ channel, number }: KeptGeneration): Promise<void> => {
@@ -93,9 +98,16 @@ export function openNeeds(layout: YumLayout): NeedsReader {
         signal.throwIfAborted();
         const name = `${generation.channel}/${generation.number}`;
         if (read.has(name)) continue;
-        await addGeneration(generation);
+        try {
+          await addGeneration(generation);
+        } catch (err) {
+          // One that was staged and is dropped now goes away whole.
+          const folder = layout.generation(generation.channel, generation.number);
+          if ((await lstat(folder).catch(noneIfMissing)) !== undefined) throw err;
+          continue;
+        }
         generations.add(name);
-        read.add(name);
+        remember(name, generation);
       }
     },
   };

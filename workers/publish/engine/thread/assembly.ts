@@ -50,6 +50,8 @@ export function openAssembly({ yumDir }: ThreadData): AssemblyCalls {
         // Swept meanwhile: then nobody will ask for it.
         await nevras.load(id).catch(() => undefined);
       }
+      const tail = wanted.tail.map((each) => ({ ...each, path: layout.package(each) }));
+      await texts.of(tail).catch(() => undefined);
     },
     settled: () => preparation.settled(),
   };
