@@ -1,6 +1,6 @@
 /**
  * Which generation's index a client was last given, so that it gets the signature that fits. libzypp
- * before 17.36 does it the other way round: headers of the index, signature, index.
+ * 17.25 does it the other way round: headers of the index, signature, index.
  */
 export interface Pairings {
   /** The client gets this generation's index. */

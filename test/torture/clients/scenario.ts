@@ -34,6 +34,7 @@ export const ABILITIES: readonly Ability[] = [
   { title: "shows advisories and applies the security updates alone", prove: applySecurity },
   { title: "shows groups and modules", of: ["dnf4", "dnf5"], prove: showExtras },
   { title: "sees a promotion and its undo", prove: promoteAndUndo },
+  { title: "refreshes while the channel changes", prove: refreshInChange },
   { title: "reads zstd frames", prove: readFrames },
   { title: "reads layers", prove: readLayers },
   { title: "reads source and debug siblings", prove: readSiblings },
@@ -180,15 +181,18 @@ async function crashesAnyway(trial: Trial, line: string): Promise<boolean> {
   return (await client.run(line)).code > 128;
 }
 
-/** In a channel of its own, since all clients are tried at once. */
+/** A channel for this client alone, since all clients are tried at once. */
+async function makeChannel({ client, world }: Trial, use: string): Promise<string> {
+  const name = `${use}-${client.title.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-")}`;
+  const json = { name };
+  await world.settled(await world.yum.api<{ publishId: string | null }>("/api/channels", { json }));
+  return name;
+}
+
 async function promoteAndUndo(trial: Trial): Promise<void> {
   const { client, world } = trial;
   const { commands } = client;
-  const to = `own-${client.title.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-")}`;
-  const settled = await world.yum.api<{ publishId: string | null }>("/api/channels", {
-    json: { name: to },
-  });
-  await world.settled(settled);
+  const to = await makeChannel(trial, "own");
   const promote = (version: string) =>
     world.change({ kind: "promote", packages: [`hello-${version}-1`], from: MANY_TARGETS, to });
   await promote("1.0");
@@ -202,6 +206,32 @@ async function promoteAndUndo(trial: Trial): Promise<void> {
   same("undone", await offered(trial), ["hello-1.0-1.noarch"]);
   await good(trial, commands.follow);
   same("followed", await installed(trial), ["hello-1.0-1.noarch"]);
+}
+
+const REFRESHES = 8;
+
+/** Index and signature come by two requests; here a generation comes between them often. */
+async function refreshInChange(trial: Trial): Promise<void> {
+  const { client, world } = trial;
+  const to = await makeChannel(trial, "busy");
+  const promote = (version: string) =>
+    world.change({ kind: "promote", packages: [`hello-${version}-1`], from: MANY_TARGETS, to });
+  await promote("1.0");
+  await subscribeTo(trial, to);
+  const stop = new AbortController();
+  const change = async (): Promise<void> => {
+    while (!stop.signal.aborted) {
+      await promote("1.1");
+      await world.change({ kind: "undo", channel: to });
+    }
+  };
+  const changing = change();
+  try {
+    for (let i = 0; i < REFRESHES; i += 1) await good(trial, client.commands.refresh);
+  } finally {
+    stop.abort();
+    await changing;
+  }
 }
 
 async function readFrames(trial: Trial): Promise<void> {
