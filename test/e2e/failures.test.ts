@@ -146,7 +146,7 @@ test("a test that eats its memory is out of memory, not merely failed", async ()
 });
 
 test("every failure left nothing on the engine and the next build is unaffected", async () => {
-  const repo = await tatara.createRepo("acme/after", tinyRepo());
+  const repo = await tatara.createRepo("acme/after", tinyRepo({ name: "after" }));
   await repo.push();
 
   await tatara.until("acme/after#1", "passed");

@@ -64,7 +64,7 @@ test("a failing test is a failure with the test's name in the description", asyn
 });
 
 test("a hundred redeliveries in parallel make one build, with old and new ids", async () => {
-  const repo = await forge.addRepo("acme/often", { files: tinyRepo() });
+  const repo = await forge.addRepo("acme/often", { files: tinyRepo({ name: "often" }) });
   const push = await repo.commit({ NEWS: "x\n" });
   const { deliveryId } = await forge.hook.push(push);
 
@@ -81,7 +81,7 @@ test("a hundred redeliveries in parallel make one build, with old and new ids", 
 });
 
 test("the previous secret still works during rotation; an unknown one does not", async () => {
-  const repo = await forge.addRepo("acme/rotated", { files: tinyRepo() });
+  const repo = await forge.addRepo("acme/rotated", { files: tinyRepo({ name: "rotated" }) });
   const push = await repo.commit({ NEWS: "x\n" });
   const url = `${tatara.url}/webhooks/github`;
 
@@ -97,7 +97,7 @@ test("the previous secret still works during rotation; an unknown one does not",
 });
 
 test("annotated and light tags are built by their commit", async () => {
-  const repo = await forge.addRepo("acme/tags", { files: tinyRepo() });
+  const repo = await forge.addRepo("acme/tags", { files: tinyRepo({ name: "tags" }) });
   const light = await repo.tag("v1.0");
   const annotated = await repo.tag("v1.1", { annotation: "a release" });
 
@@ -111,7 +111,7 @@ test("annotated and light tags are built by their commit", async () => {
 });
 
 test("a deleted branch, another branch and a skip marker leave rows and build nothing", async () => {
-  const repo = await forge.addRepo("acme/quiet", { files: tinyRepo() });
+  const repo = await forge.addRepo("acme/quiet", { files: tinyRepo({ name: "quiet" }) });
   const topic = await repo.commit({ NEWS: "t\n" }, { branch: "topic" });
   const answers = [
     await forge.hook.push(topic),
@@ -126,7 +126,7 @@ test("a deleted branch, another branch and a skip marker leave rows and build no
 });
 
 test("a force-push builds the new commit; the one that is gone for good never shows success", async () => {
-  const repo = await forge.addRepo("acme/forced", { files: tinyRepo() });
+  const repo = await forge.addRepo("acme/forced", { files: tinyRepo({ name: "forced" }) });
   const push = await repo.forcePush({ NEWS: "forced\n" });
 
   await forge.hook.push(push);
@@ -167,7 +167,7 @@ test("a body of 30 MB is refused with 413", async () => {
 });
 
 test("statuses wait out an outage of the forge and are right in the end", async () => {
-  const repo = await forge.addRepo("acme/outage", { files: tinyRepo() });
+  const repo = await forge.addRepo("acme/outage", { files: tinyRepo({ name: "outage" }) });
   const push = await repo.commit({ NEWS: "x\n" });
   forge.api.inject({ method: "POST", times: 1_000, fault: { kind: "status", status: 502 } });
 

@@ -118,6 +118,28 @@ test("a build that a newer push overtook is told so, and not refused", async () 
   expect(answer.warnings).toMatchObject([expect.stringMatching(/newer push, was faster/)]);
 });
 
+test("nor is a rerun of one refused, though its number is the highest", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const slow = await aRunningPublish(store, "slow");
+  await publish(store, [aPackage({ version: "2" })]);
+  const again = await aRunningPublish(store, "again");
+  const [first, second] = await Promise.all(
+    [slow, again].map(({ publishId }, i) =>
+      leasedPublish(store, publishId, i === 0 ? "slow" : "again"),
+    ),
+  );
+  if (first === undefined || second === undefined) throw new Error("They do not run.");
+  const check = async () => (await checkPublish(store, second, { packages: [asked()] })).refusals;
+
+  expect(await check()).toMatchObject([{ code: "VERSION_LOWER" }]);
+  await store.write(async (tx) => {
+    const builds = tx.db.updateTable("builds").set({ rerunOf: first.buildId });
+    await builds.where("id", "=", second.buildId ?? "").execute();
+  });
+  expect(await check()).toEqual([]);
+});
+
 test("what was yanked is refused again, however it comes", async () => {
   await using held = await aStore();
   const { store } = held;

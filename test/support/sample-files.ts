@@ -17,7 +17,7 @@ export async function exampleFiles(name: string): Promise<SampleFiles> {
   return files;
 }
 
-const SPEC = `Name: tiny
+const SPEC = `Name: NAME
 Version: 1.0
 Release: 1%{?dist}
 Summary: A script that says its name
@@ -31,20 +31,33 @@ A script that says its name.
 %build
 BUILD
 %install
-install -D -m 755 tiny %{buildroot}%{_bindir}/tiny
+install -D -m 755 tiny %{buildroot}%{_bindir}/NAME
 %files
-%{_bindir}/tiny
+%{_bindir}/NAME
 `;
 
-/** The smallest repository that goes the whole line; parts of it can be replaced. */
+/**
+ * The smallest repository that goes the whole line; parts of it can be replaced. Packages of two
+ * repos need two names: the first to publish a name owns it.
+ */
 export function tinyRepo(
-  parts: { readonly test?: string; readonly build?: string; readonly dockerfile?: string } = {},
+  parts: {
+    readonly name?: string;
+    readonly test?: string;
+    readonly build?: string;
+    readonly dockerfile?: string;
+  } = {},
 ): SampleFiles {
-  const { test = "sh ./tiny", build = ":", dockerfile = "FROM tatara/base\n" } = parts;
+  const {
+    name = "tiny",
+    test = "sh ./tiny",
+    build = ":",
+    dockerfile = "FROM tatara/base\n",
+  } = parts;
   return {
     ".tatara.yml": `image: ./Dockerfile\ntest: ${JSON.stringify(test)}\npackage: tiny.spec\npublish: dev\n`,
     Dockerfile: dockerfile,
     tiny: "#!/bin/sh\necho tiny\n",
-    "tiny.spec": SPEC.replace("BUILD", build),
+    "tiny.spec": SPEC.replace("BUILD", build).replaceAll("NAME", name),
   };
 }

@@ -124,11 +124,26 @@ async function judge(
     checked.push(await checkedChannel(tx, channel, packages));
   return judgePackages(packages, {
     repo: build.repo,
-    buildNumber: build.number,
+    buildNumber: await pushedAs(tx, build),
     channels: checked,
     owners: await ownersOf(tx, names),
     isAllowed: (rule, subject) => lifted.has(`${rule} ${subject}`),
   });
+}
+
+const RERUNS_MAX = 100;
+
+/** The number of the build that the push made: a rerun makes its commit no newer. */
+async function pushedAs({ db }: Db, build: BuildRow): Promise<number> {
+  let { number, rerunOf } = build;
+  for (let i = 0; rerunOf !== null && i < RERUNS_MAX; i += 1) {
+    const id = rerunOf;
+    const select = db.selectFrom("builds").select(["number", "rerunOf"]).where("id", "=", id);
+    const earlier = await select.executeTakeFirst();
+    if (earlier === undefined) break;
+    ({ number, rerunOf } = earlier);
+  }
+  return number;
 }
 
 async function checkedChannel(
