@@ -10,7 +10,12 @@ export function holds(document: Buffer, signature: string, keys: string): boolea
   const { hash, hashed, value } = readSignature(packet.body);
   return packetsOf(dearmour(keys))
     .filter(({ tag }) => tag === PUBLIC_KEY)
-    .some(({ body }) => verify(hash, Buffer.concat([document, hashed]), rsaKey(body), value));
+    .some(({ body }) => {
+      const { key, bytes } = rsaKey(body);
+      // An OpenPGP number has no zeros in front, and one signature in 256 begins with some.
+      const padded = Buffer.concat([Buffer.alloc(Math.max(0, bytes - value.length)), value]);
+      return verify(hash, Buffer.concat([document, hashed]), key, padded);
+    });
 }
 
 const SIGNATURE = 2;
@@ -74,7 +79,7 @@ function rsaKey(body: Buffer) {
   const n = mpi(body, 6);
   const e = mpi(body, n.end);
   const jwk = { kty: "RSA", n: n.bytes.toString("base64url"), e: e.bytes.toString("base64url") };
-  return createPublicKey({ key: jwk, format: "jwk" });
+  return { key: createPublicKey({ key: jwk, format: "jwk" }), bytes: n.bytes.length };
 }
 
 function mpi(body: Buffer, at: number) {
