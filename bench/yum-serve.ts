@@ -7,6 +7,7 @@ import type { FetchOrder, FetchResult } from "./support/fetch-load.ts";
 import { startNginx } from "./support/nginx.ts";
 import { end, runProcess, startProcess } from "./support/processes.ts";
 import { makeYumTree } from "./support/yum-tree.ts";
+import { median } from "./support/numbers.ts";
 
 const ROUNDS = 5;
 const PACKAGES = 10_000;
@@ -138,10 +139,6 @@ async function load(
   const latencies = results.flatMap((result) => result.latencies).toSorted((a, b) => a - b);
   const p99Ms = latencies[Math.floor(latencies.length * 0.99)] ?? 0;
   return { rate: Math.round(rate), p99Ms, failed: sum((result) => result.failed) };
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }
 
 function rounded(value: number): number {

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createLogger } from "../../src/shared/logger.ts";
 import { serverClient } from "../../src/shared/server-client.ts";
+import { openRing } from "../../src/yum/keys/key-changes.ts";
 import { openPublisher } from "../../workers/publish/open-publisher.ts";
 import type { Publisher } from "../../workers/publish/open-publisher.ts";
 import type { MadeRpm } from "./make-rpm.ts";
@@ -98,10 +99,10 @@ export function fastClock(): () => number {
 
 /** A folder with a key in it, for rigs that need not make their own. */
 export async function makeKeysDir(): Promise<{ readonly keysDir: string } & AsyncDisposable> {
-  const { readOrMakeKey } = await import("../../workers/publish/gnupg.ts");
   const folder = await mkdtemp(join(tmpdir(), "tatara-keys-"));
   const keysDir = join(folder, "keys");
-  await readOrMakeKey(keysDir, new AbortController().signal);
+  const publicDir = join(folder, "public-keys");
+  await openRing({ keysDir, publicDir, now: Date.now }, new AbortController().signal);
   return {
     keysDir,
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),

@@ -1,8 +1,5 @@
-import { dirname, join } from "node:path";
 import { InfraFault } from "../../src/domain/faults.ts";
 import { withGpgHome } from "../../src/yum/keys/gpg.ts";
-import { openRing } from "../../src/yum/keys/key-changes.ts";
-import type { KeyRing } from "../../src/yum/keys/key-ring.ts";
 import { readSecretKey } from "./openpgp.ts";
 import type { SigningKey } from "./openpgp.ts";
 
@@ -34,12 +31,6 @@ export async function readSecretKeys(
     signal,
   );
   return { keys, problems };
-}
-
-/** Makes sure that a folder has a key that signs, and is what `openSigner` wants. */
-export async function readOrMakeKey(keysDir: string, signal: AbortSignal): Promise<KeyRing> {
-  const publicDir = join(dirname(keysDir), "public-keys");
-  return await openRing({ keysDir, publicDir, now: Date.now }, signal);
 }
 
 function parse(secretKey: Buffer, fingerprint: string): SigningKey {

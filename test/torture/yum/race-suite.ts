@@ -47,7 +47,7 @@ export async function runRaceSuite(options: SuiteOptions): Promise<Outcome> {
   await Promise.all(clients);
   violations.push(...failed, ...(await checkEnd(yum, keys, packages.length)));
   tell(
-    `${packages.length} publishes in ${(await headOf(yum)).toString()} generations; ` +
+    `${packages.length} publishes in ${await headOf(yum)} generations; ` +
       `${tally.refreshes} dnf refreshes, ${tally.installs} installs, ${tally.looks} whole looks ` +
       `at ${tally.generations.size} generations`,
   );
