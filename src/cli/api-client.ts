@@ -31,6 +31,7 @@ export interface ApiClient {
   cancel(id: string): Promise<"cancelled" | "cancelling">;
   rerun(
     id: string,
+    options?: { readonly isFresh?: boolean },
   ): Promise<{ readonly id: string; readonly number: number; readonly url: string }>;
   statuses(repo: string, sha: string): Promise<readonly ApiStatus[]>;
   health(): Promise<ApiHealth>;
@@ -100,7 +101,8 @@ export function apiClient(options: {
       const { status } = await call(`${buildPath(id)}/cancel`, post);
       return status === 200 ? "cancelled" : "cancelling";
     },
-    rerun: (id) => json(`${buildPath(id)}/rerun`, isRerun, post),
+    rerun: (id, { isFresh = false } = {}) =>
+      json(`${buildPath(id)}/rerun${isFresh ? "?fresh=true" : ""}`, isRerun, post),
     statuses: (repo, sha) => json(`/api/repos/${repo}/statuses/${sha}`, isStatuses),
     request: (path, { method, json: body, text } = {}) => {
       const isBare = body === undefined && text === undefined;

@@ -33,6 +33,8 @@ export interface CommandContext {
   readonly positionals: readonly string[];
   readonly flag: (name: string) => boolean;
   readonly text: (name: string) => string | undefined;
+  /** Of an option that may be given several times. */
+  readonly texts: (name: string) => readonly string[];
   readonly isJson: boolean;
   /** `--json=a,b`: only these fields. */
   readonly fields: readonly string[] | undefined;
@@ -41,6 +43,8 @@ export interface CommandContext {
   readonly printer: Printer;
   /** Asks the person at the terminal; undefined where there is none, and with `--json`. */
   readonly ask: Ask | undefined;
+  /** All of stdin. */
+  readonly input: ((signal: AbortSignal) => Promise<string>) | undefined;
   /** Aborted by Ctrl-C and SIGTERM with `Interrupted`, at the end of `--timeout` with a TimeoutError. */
   readonly signal: AbortSignal;
   readonly now: () => number;

@@ -17,6 +17,8 @@ export interface World {
   readonly stderr: Terminal;
   /** Only where somebody can answer. */
   readonly ask?: Ask | undefined;
+  /** All of stdin. */
+  readonly input?: ((signal: AbortSignal) => Promise<string>) | undefined;
   /** Aborted with `Interrupted` by Ctrl-C and SIGTERM. */
   readonly signal: AbortSignal;
   readonly now: () => number;
@@ -72,6 +74,10 @@ async function run(command: Command, parsed: Parsed, world: World): Promise<Exit
     const value = values[name];
     return typeof value === "string" ? value : undefined;
   };
+  const texts = (name: string): readonly string[] => {
+    const given = values[name];
+    return Array.isArray(given) ? given.filter((one) => typeof one === "string") : [];
+  };
   const printer = createPrinter({ ...world, isQuiet: flag("quiet"), noColor: flag("no-color") });
   if (flag("help")) {
     for (const line of commandHelp(command)) printer.answer(...line);
@@ -82,12 +88,14 @@ async function run(command: Command, parsed: Parsed, world: World): Promise<Exit
     positionals,
     flag,
     text,
+    texts,
     isJson: flag("json"),
     fields: fields?.split(",").map((field) => field.trim()),
     env: world.env,
     cwd: world.cwd,
     printer,
     ask: flag("json") ? undefined : world.ask,
+    input: world.input,
     signal:
       timeoutMs === undefined
         ? world.signal

@@ -123,19 +123,50 @@ function publishResult(publish: ApiPublish): Result {
   };
 }
 
-/** The failure card as text: what happened, where, the evidence, what to do. */
+const EVIDENCE = {
+  fault: "Tatara's own check",
+  report: "a test report",
+  log: "found in the log",
+  "last-lines": "the last lines of the log",
+} as const satisfies Record<FailureCard["evidence"], string>;
+
+/** The failure card as text: what happened, where, what to do, the evidence, what else. */
 export function failureLines(failure: FailureCard): readonly Line[] {
-  const { title, code, file, line, excerpt, hint, kind, confidence, problems } = failure;
-  const place = file === null ? "" : line === null ? file : `${file}:${line}`;
-  const text = problems ?? excerpt;
-  const excerptLines = text.split("\n").filter((one) => one.trim() !== "");
+  const { title, code, excerpt, kind, problems } = failure;
+  const excerptLines = (problems ?? excerpt).split("\n").filter((one) => one.trim() !== "");
   return [
     [{ ink: "red", text: title }, `   ${code}`],
-    ...(place === "" ? [] : [["  ", { ink: "bold" as const, text: place }]]),
-    ...excerptLines.slice(-EXCERPT_LINES_MAX).map((one): Line => ["  | ", one]),
-    ...(hint === null ? [] : [[`  do: ${hint}`]]),
-    [`  ${WHOSE[kind]}${confidence === "high" ? "" : `; confidence: ${confidence}`}`],
+    ...placeLine(failure),
+    ...excerptLines.slice(0, EXCERPT_LINES_MAX).map((one): Line => ["  | ", one]),
+    ...alsoLine(failure),
+    [`  ${[WHOSE[kind], confidenceOf(failure), sinceOf(failure)].filter(Boolean).join("; ")}`],
   ];
+}
+
+/** `  hello.spec:34    add it to %files, or delete it in %install` */
+function placeLine({ file, line, hint }: FailureCard): readonly Line[] {
+  const place = file === null ? "" : line === null ? file : `${file}:${line}`;
+  if (place === "") return hint === null ? [] : [[`  do: ${hint}`]];
+  const bold = { ink: "bold" as const, text: place };
+  return [hint === null ? ["  ", bold] : ["  ", bold, `    ${hint}`]];
+}
+
+const ALSO_SHOWN_MAX = 3;
+
+function alsoLine({ also }: FailureCard): readonly Line[] {
+  if (!also || also.length === 0) return [];
+  const shown = also.slice(0, ALSO_SHOWN_MAX).map(({ title }) => title);
+  const more = also.length - shown.length;
+  return [[`  also: ${shown.join("; ")}${more === 0 ? "" : `; and ${more} more`}`]];
+}
+
+/** A guess is called one. */
+function confidenceOf({ confidence, evidence }: FailureCard): string {
+  return confidence === "high" ? "" : `confidence: ${confidence} (${EVIDENCE[evidence]})`;
+}
+
+function sinceOf({ newSince }: FailureCard): string {
+  return newSince === null || newSince === undefined ? "" : `failing since #${newSince}`;
 }
 
 export function refName(ref: string): string {

@@ -1,4 +1,6 @@
-import { branchOf } from "./push.ts";
+import { matcherOf } from "./patterns.ts";
+import type { PublishRule } from "./pipeline.ts";
+import { branchOf, tagOf } from "./push.ts";
 
 /** Channels that exist on every server from the start. */
 export const CHANNELS = ["dev", "testing", "stable"] as const;
@@ -34,33 +36,61 @@ export function distOf(target: string): string {
   return `.${name.replace(/^fedora-/, "fc")}`;
 }
 
-/**
- * The channels that a build's packages go to. `publish: dev` means the default branch only; a build
- * that no rule matches keeps its packages as downloads.
- */
-export function channelsFor(facts: {
-  readonly publish: string | null;
-  readonly ref: string;
-  readonly defaultBranch: string | undefined;
-}): readonly string[] {
-  const branch = branchOf(facts.ref);
-  if (facts.publish === null || branch === undefined) return [];
-  return branch === facts.defaultBranch ? [facts.publish] : [];
-}
-
-/** The branch that a rule leaves out, whose packages go to a child of `parent`, if that has children. */
-export function branchChannelFor(facts: {
-  readonly publish: string | null;
+/** What of a build decides where its packages go. */
+export interface PublishedRef {
   readonly repo: string;
   readonly ref: string;
-  readonly defaultBranch: string | undefined;
-}): { readonly parent: string; readonly name: string } | undefined {
+  /** Null while the forge has not said. */
+  readonly defaultBranch: string | null;
+  /** Number of the pull request; null: it is none. */
+  readonly pullRequest: number | null;
+}
+
+/**
+ * The channels that a build's packages go to: those of all rules that match. `promote-from` never
+ * does, and a build that no rule matches keeps its packages as downloads.
+ */
+export function channelsFor(rules: readonly PublishRule[], facts: PublishedRef): readonly string[] {
+  if (facts.pullRequest !== null) return [];
   const branch = branchOf(facts.ref);
-  const { publish, defaultBranch } = facts;
+  const tag = tagOf(facts.ref);
+  const isMatch = ({ isDefaultBranch, branches, tags }: PublishRule): boolean =>
+    (branch !== undefined && isDefaultBranch && branch === facts.defaultBranch) ||
+    (branch !== undefined && matcherOf(branches)(branch)) ||
+    (tag !== undefined && matcherOf(tags)(tag));
+  const matching = rules.filter((rule) => rule.promoteFrom === null && isMatch(rule));
+  return [...new Set(matching.map(({ channel }) => channel))];
+}
+
+/**
+ * The channel of a branch that the rules leave out, or of a pull request: a child of the first
+ * channel that takes branches.
+ */
+export function childChannelFor(
+  rules: readonly PublishRule[],
+  facts: PublishedRef,
+):
+  | { readonly parent: string; readonly name: string; readonly kind: "branch" | "pull-request" }
+  | undefined {
+  const taker = rules.find(
+    ({ isDefaultBranch, branches }) => isDefaultBranch || branches.length > 0,
+  );
+  if (taker === undefined) return undefined;
+  const parent = taker.channel;
+  const { repo, pullRequest } = facts;
+  if (pullRequest !== null) {
+    return { parent, name: pullRequestChannelName(repo, pullRequest), kind: "pull-request" };
+  }
+  const branch = branchOf(facts.ref);
   // Without a known default branch this may be it, and its packages belong elsewhere.
-  if (publish === null || branch === undefined || defaultBranch === undefined) return undefined;
-  if (branch === defaultBranch) return undefined;
-  return { parent: publish, name: branchChannelName(facts.repo, branch) };
+  if (branch === undefined || facts.defaultBranch === null) return undefined;
+  if (branch === facts.defaultBranch || channelsFor(rules, facts).length > 0) return undefined;
+  return { parent, name: branchChannelName(repo, branch), kind: "branch" };
+}
+
+/** The channel that holds what one build made until it is verified: `build-<id>`. */
+export function buildChannelName(buildId: string): string {
+  return `build-${buildId}`;
 }
 
 /** `acme/hello` and `feature/new-ui` → `acme.hello.feature-new-ui-…`; the same for ever, never another's. */

@@ -1,8 +1,14 @@
 import type { FaultCode } from "./faults.ts";
-import { findFailure } from "./failure-evidence.ts";
-import type { LogTail } from "./failure-evidence.ts";
+import { CARD_KIND } from "./failure-kinds.ts";
+import type { CardKind } from "./failure-kinds.ts";
+import { endOfLog, findFailure } from "./failure-evidence.ts";
+import type { FoundFailure, LogTail, OtherFailure } from "./failure-evidence.ts";
+import { logFiles } from "./log-files.ts";
 import { cutText } from "./log-text.ts";
-import type { CommitTree, PipelineProblem } from "./pipeline.ts";
+import type { CommitTree } from "./pipeline.ts";
+import type { PipelineProblem } from "./pipeline-problem.ts";
+import { failureFromTests } from "./test-failure.ts";
+import type { ReportedTest } from "./test-failure.ts";
 
 /** Why a build did not pass: one object for page, command line, API and commit status. */
 export interface FailureCard {
@@ -19,62 +25,14 @@ export interface FailureCard {
   readonly logLine: number | null;
   readonly hint: string | null;
   readonly confidence: "high" | "medium" | "low";
-  readonly evidence: "fault" | "log" | "last-lines";
+  readonly evidence: "fault" | "report" | "log" | "last-lines";
+  /** Number of the first build of this branch that failed so; null: not known, or this one. */
+  readonly newSince?: number | null | undefined;
+  /** Other failures of the same step, at most 20. */
+  readonly also?: OtherFailure[] | null | undefined;
   /** Several mistakes of one file, as text like a compiler's. */
   readonly problems: string | null;
 }
-
-/** Whose fault: commands said no, a file cannot be built as it is, somebody did not answer, us. */
-export type CardKind = "code" | "file" | "network" | "ours";
-
-// A new code breaks compilation here, until somebody has said whose fault it is.
-export const CARD_KIND = {
-  PIPELINE_FILE_INVALID: "file",
-  FILE_MISSING: "file",
-  SPEC_MISSING: "file",
-  SPEC_INVALID: "file",
-  SPEC_SOURCE_MISSING: "file",
-  IMAGE_UNKNOWN: "file",
-  IMAGE_BUILD_FAILED: "code",
-  DOCKERFILE_INVALID: "file",
-  DOCKERFILE_NEEDS_BUILDKIT: "file",
-  NO_SHELL: "file",
-  STEP_FAILED: "code",
-  STEP_TIMEOUT: "code",
-  STEP_SILENT: "code",
-  OUT_OF_MEMORY: "code",
-  RPM_BUILD_FAILED: "code",
-  BUILD_REQUIRES_MISSING: "file",
-  CHECKOUT_LIMIT: "code",
-  PACKAGE_LIMIT: "code",
-  CHANNEL_UNKNOWN: "file",
-  PACKAGE_INVALID: "file",
-  NEVRA_TAKEN: "file",
-  PACKAGE_SIGNED: "file",
-  PACKAGE_NAME_TAKEN: "file",
-  PACKAGE_NAME_RESERVED: "file",
-  PROVIDES_FOREIGN: "file",
-  OBSOLETES_FOREIGN: "file",
-  VERSION_LOWER: "file",
-  EPOCH_JUMP: "file",
-  CHANNEL_FORBIDDEN: "file",
-  REQUIRES_UNSATISFIED: "file",
-  FILE_CONFLICT: "file",
-  ERRATA_INVALID: "file",
-  NO_PACKAGES: "file",
-  ENGINE_UNAVAILABLE: "ours",
-  ENGINE_FAILED: "ours",
-  IMAGE_UNAVAILABLE: "network",
-  CANNOT_FETCH: "network",
-  COMMIT_GONE: "network",
-  WORKER_LOST: "ours",
-  NO_WORKER: "ours",
-  ARTIFACT_CHANGED: "ours",
-  SIGNING_FAILED: "ours",
-  PUBLISH_FAILED: "ours",
-  DISK_FULL: "ours",
-  INTERNAL: "ours",
-} as const satisfies Record<FaultCode, CardKind>;
 
 /** A coded fault, or a step's failure: what happened, what to do, and perhaps where. */
 export interface CardFault {
@@ -93,32 +51,93 @@ export interface CardFacts {
   /** End of the step's log, secrets masked already. */
   readonly log?: LogTail | undefined;
   readonly tree?: Pick<CommitTree, "has" | "files"> | undefined;
+  /** What the step's reports say, if it has any. */
+  readonly tests?: readonly ReportedTest[] | undefined;
 }
 
-/** Codes that only say "it ended non-zero"; what went wrong is in the log, if anywhere. */
+/** Codes that only say "it ended non-zero"; what went wrong is in reports or in the log, if anywhere. */
 const LOG_KNOWS: ReadonlySet<FaultCode> = new Set<FaultCode>([
   "STEP_FAILED",
   "IMAGE_BUILD_FAILED",
   "RPM_BUILD_FAILED",
 ]);
 
-/** The card, by the first evidence that applies: our own fault, a place in the log, its last lines. */
-export function failureCard({ step, fault, log, tree }: CardFacts): FailureCard {
-  const isInLog = LOG_KNOWS.has(fault.code) && !fault.file;
-  const found = log && findFailure(log, isInLog ? tree : undefined);
-  const facts = { step, fault, excerpt: found?.excerpt ?? "", logLine: found?.logLine ?? null };
-  if (!isInLog) {
-    return assemble({ ...facts, title: fault.message, confidence: "high", evidence: "fault" });
-  }
+/** Codes that say at what it ended; the tool that ended it may say why. */
+const LOG_SHOWS: ReadonlySet<FaultCode> = new Set<FaultCode>(["VERIFY_FAILED", "RPM_LINT"]);
+
+/**
+ * The card, by the first evidence that applies: our own fault, a failed test in a report, what the log
+ * says, its last lines.
+ */
+export function failureCard(facts: CardFacts): FailureCard {
+  const { fault, log } = facts;
+  const isInLog = LOG_KNOWS.has(fault.code);
+  if (!isInLog && !LOG_SHOWS.has(fault.code)) return faultCard(facts, undefined);
+  const found = log && findFailure(log, facts.tree);
+  if (!isInLog || fault.file) return faultCard(facts, found);
+  return reportCard(facts, found) ?? logCard(facts, found);
+}
+
+/** A fault that says all itself. The log shows how it came to it: words we are sure of, or its end. */
+function faultCard({ step, fault, log }: CardFacts, found: FoundFailure | undefined): FailureCard {
+  const told = found?.kind === "log" && found.confidence === "high" ? found : undefined;
+  const shown = told ?? (log && endOfLog(log));
+  const hint = fault.code === "IMAGE_BUILD_FAILED" ? told?.hint : (fault.hint ?? told?.hint);
+  return assemble({
+    step,
+    fault,
+    title: fault.message,
+    excerpt: shown?.excerpt ?? "",
+    logLine: shown?.logLine ?? null,
+    confidence: "high",
+    evidence: "fault",
+    hint: hint ?? null,
+    also: told?.also ?? [],
+  });
+}
+
+/** A report knows names, messages and often places. Where it lacks a place, the log may have it. */
+function reportCard(
+  { step, fault, log, tree, tests }: CardFacts,
+  found: FoundFailure | undefined,
+): FailureCard | undefined {
+  const failed = tests && failureFromTests(tests, log);
+  if (failed === undefined) return undefined;
+  const reported = tree && failed.file ? logFiles(tree).any(failed.file) : undefined;
+  const told = found?.kind === "log" && isAbout(failed.title, found) ? found : undefined;
+  const place =
+    reported === undefined
+      ? { file: told?.file ?? null, line: told?.line ?? null }
+      : { file: reported, line: failed.line };
+  return assemble({
+    step,
+    fault,
+    title: cardTitle(step, failed.title),
+    excerpt: failed.excerpt || (told?.excerpt ?? ""),
+    ...place,
+    logLine: failed.logLine ?? told?.logLine ?? null,
+    also: failed.also,
+    confidence: "high",
+    evidence: "report",
+  });
+}
+
+function isAbout(title: string, { title: other, excerpt }: Extract<FoundFailure, { kind: "log" }>) {
+  const name = title.split(" > ").at(-1) ?? title;
+  return excerpt.includes(name) || (other?.includes(name) ?? false);
+}
+
+function logCard({ step, fault }: CardFacts, found: FoundFailure | undefined): FailureCard {
   const { exitCode } = fault;
   const isPlainExit = fault.code === "STEP_FAILED" && typeof exitCode === "number";
   const ending = isPlainExit ? cardTitle(step, `exited ${exitCode}`, " ") : fault.message;
+  const facts = { step, fault, excerpt: found?.excerpt ?? "", logLine: found?.logLine ?? null };
   if (found === undefined || found.kind === "last-lines") {
     return assemble({ ...facts, title: ending, confidence: "low", evidence: "last-lines" });
   }
   const title = found.title === null ? ending : cardTitle(step, found.title);
-  const { file, line, confidence } = found;
-  return assemble({ ...facts, title, file, line, confidence, evidence: "log" });
+  const { file, line, confidence, hint, also } = found;
+  return assemble({ ...facts, title, file, line, confidence, hint, also, evidence: "log" });
 }
 
 /** The card of a refused pipeline file; `report` is all problems as text. */
@@ -129,8 +148,9 @@ export function pipelineFileCard(refused: {
   readonly report: string;
 }): FailureCard {
   const { step, file, problems, report } = refused;
-  const [{ line, column, message, hint }] = problems;
-  const more = problems.length - 1;
+  const errors = problems.filter(({ isWarning }) => !isWarning);
+  const [{ line, column, message, hint } = problems[0]] = errors;
+  const more = Math.max(0, errors.length - 1);
   const others = more === 0 ? "" : `, and ${more} more problem${more === 1 ? "" : "s"}`;
   const fault = { code: "PIPELINE_FILE_INVALID", message, hint, file, line } as const;
   const title = `${file}:${line}:${column} ${message}${others}`;
@@ -163,6 +183,7 @@ const EXCERPT_MAX = 16_000;
 const PATH_MAX = 1_000;
 const HINT_MAX = 2_000;
 const PROBLEMS_MAX = 64_000;
+const ALSO_MAX = 20;
 
 function assemble(facts: {
   readonly step: string | null;
@@ -174,9 +195,12 @@ function assemble(facts: {
   readonly evidence: FailureCard["evidence"];
   readonly file?: string | null;
   readonly line?: number | null;
+  readonly hint?: string | null;
+  readonly also?: readonly OtherFailure[];
   readonly problems?: string;
 }): FailureCard {
   const { fault } = facts;
+  const also = facts.also?.slice(0, ALSO_MAX).map(fittingOther) ?? [];
   return {
     kind: CARD_KIND[fault.code],
     code: fault.code,
@@ -186,11 +210,16 @@ function assemble(facts: {
     file: cutOrNull(facts.file ?? fault.file, PATH_MAX),
     line: facts.line ?? fault.line ?? null,
     logLine: facts.logLine,
-    hint: cutOrNull(fault.hint, HINT_MAX),
+    hint: cutOrNull(facts.hint ?? fault.hint, HINT_MAX),
     confidence: facts.confidence,
     evidence: facts.evidence,
+    ...(also.length === 0 ? {} : { also }),
     problems: cutOrNull(facts.problems, PROBLEMS_MAX),
   };
+}
+
+function fittingOther({ title, logLine }: OtherFailure): OtherFailure {
+  return { title: cutText(title, TITLE_MAX), logLine };
 }
 
 function cutOrNull(text: string | null | undefined, charactersMax: number): string | null {

@@ -1,212 +1,168 @@
-import { cutText, lastState, stripAnsi } from "./log-text.ts";
+import { knownFailure } from "./known-failure.ts";
+import type { KnownFailure } from "./known-failure.ts";
+import { EXCERPT_LINES_MAX, excerptAround, joinLines, linesOf } from "./log-excerpt.ts";
+import type { LogTail } from "./log-excerpt.ts";
+import { logFiles } from "./log-files.ts";
+import type { LogFiles } from "./log-files.ts";
+import { guessedPlace, guessedTest, guessedWords } from "./log-guess.ts";
+import type { GuessedFailure } from "./log-guess.ts";
+import { lastGroup } from "./matchers/groups.ts";
+import type { LogView, Match, MatchPlace } from "./matchers/matcher.ts";
 import type { CommitTree } from "./pipeline.ts";
-import { placesOn } from "./log-places.ts";
-import { testTitle } from "./log-titles.ts";
-import { baseName, pathInRepo } from "./repo-path.ts";
 
-/** The end of a step's log. */
-export interface LogTail {
-  readonly text: string;
-  /** Number, from 1, of the first line in `text`. */
-  readonly firstLineNumber: number;
+export type { LogTail } from "./log-excerpt.ts";
+
+export interface OtherFailure {
+  readonly title: string;
+  readonly logLine: number | null;
 }
 
 export type FoundFailure =
   | {
       readonly kind: "log";
-      /** The failed test, or what stands behind the place; null when neither is there. */
+      /** The failed test, the tool's message, or what stands behind the place; null without them. */
       readonly title: string | null;
       readonly file: string | null;
       readonly line: number | null;
       readonly confidence: "high" | "medium" | "low";
       readonly excerpt: string;
       readonly logLine: number;
+      readonly hint: string | null;
+      readonly also: readonly OtherFailure[];
     }
   | { readonly kind: "last-lines"; readonly excerpt: string; readonly logLine: number | null };
 
-/** More than this is never looked at; callers pass no more. */
-export const LOG_TAIL_CHARACTERS_MAX = 256 * 1024;
-const EXCERPT_LINES_MAX = 20;
-const EXCERPT_LINE_CHARACTERS_MAX = 500;
-/** A title and a place this close surely belong together … */
-const CLOSE_LINES = 10;
-/** … and farther apart than this they do not. */
-const NEAR_LINES_MAX = 200;
+export type FailureInLog = Extract<FoundFailure, { readonly kind: "log" }>;
+
+/** Matchers see no more of a line. */
+const LINE_CHARACTERS_MAX = 2_000;
+
+/** What one log has to say, before it is decided which of it counts. */
+interface Evidence {
+  readonly lines: readonly string[];
+  readonly firstLineNumber: number;
+  readonly files: LogFiles;
+  readonly known: KnownFailure | undefined;
+  readonly guess: GuessedFailure | undefined;
+  readonly group: Match | undefined;
+}
 
 /**
- * Looks for the last place in the log whose file is in the commit, and for the failed test nearest to
- * it. Without a place, a failed test alone still says more than the last lines do.
+ * The first that applies: the words of a known tool that ended the step; a place in a file of the
+ * commit, with the failed test next to it; the last group of commands; words of a known tool after
+ * which the step went on; a failed test without a place; words that sound like the reason; the last
+ * lines.
  */
 export function findFailure(
   log: LogTail,
   tree: Pick<CommitTree, "has" | "files"> | undefined,
 ): FoundFailure {
+  const evidence = evidenceIn(log, tree);
+  const { known, lines, firstLineNumber } = evidence;
+  if (known?.isLast)
+    return known.rank === "wrapper" ? wrapped(known, evidence) : told(known, evidence);
+  return (
+    laterThan(known?.match.end ?? -1, evidence) ??
+    (known && told(known, evidence)) ??
+    (tree && guessed(guessedTest(lines) ?? guessedWords(lines), evidence)) ??
+    lastLines(lines, firstLineNumber)
+  );
+}
+
+/** The end of a log as it is, for a fault that needs no other evidence. */
+export function endOfLog(log: LogTail): FoundFailure {
   const { lines, firstLineNumber } = linesOf(log);
-  const place = tree && (lastPlace(lines, exactly(tree)) ?? lastPlace(lines, byName(tree)));
-  if (place !== undefined) return failureAt(place, lines, firstLineNumber);
+  return lastLines(lines, firstLineNumber);
+}
 
-  const titleIndex = tree ? lines.findLastIndex((line) => testTitle(line) !== undefined) : -1;
-  const title = testTitle(lines[titleIndex] ?? "");
-  if (title === undefined) return lastLines(lines, firstLineNumber);
+function evidenceIn(log: LogTail, tree: Pick<CommitTree, "has" | "files"> | undefined): Evidence {
+  const { lines, firstLineNumber } = linesOf(log);
+  const files = logFiles(tree ?? { has: () => false, files: () => [] });
+  const view: LogView = {
+    lines: lines.map((line) => line.slice(0, LINE_CHARACTERS_MAX).trimEnd()),
+    fileOf: files.any,
+    onlyFile: files.only,
+  };
   return {
-    kind: "log",
-    title,
-    file: null,
-    line: null,
-    confidence: "low",
-    excerpt: excerptOf(lines, titleIndex),
-    logLine: firstLineNumber + titleIndex,
+    lines,
+    firstLineNumber,
+    files,
+    known: knownFailure(view),
+    guess: tree && guessedPlace(lines, files),
+    group: lastGroup.find(view),
   };
 }
 
-interface Lines {
-  readonly lines: readonly string[];
-  readonly firstLineNumber: number;
+/** What the log goes on to say after the words of a known tool, if any. */
+function laterThan(end: number, evidence: Evidence): FoundFailure | undefined {
+  const { guess, group } = evidence;
+  const isPlaceLater = guess !== undefined && guess.at > end;
+  if (isPlaceLater && guess.at > (group?.at ?? -1)) return guessed(guess, evidence);
+  if (group === undefined || group.at <= end) return undefined;
+  return ofMatch(group, "medium", evidence);
 }
 
-function linesOf({ text, firstLineNumber }: LogTail): Lines {
-  const tail = text.slice(-LOG_TAIL_CHARACTERS_MAX);
-  const dropped = text.slice(0, text.length - tail.length).split("\n").length - 1;
-  const lines = stripAnsi(tail).split("\n").map(lastState);
-  if (lines.at(-1) === "") lines.pop(); // What follows the last line end is no line.
-  return { lines, firstLineNumber: firstLineNumber + dropped };
+function told({ match: found, isLast, inside }: KnownFailure, evidence: Evidence): FoundFailure {
+  const match = inside === null ? found : { ...found, title: `${inside}: ${found.title}` };
+  const placed = match.place === null ? { ...match, place: placeNear(match, evidence) } : match;
+  return ofMatch(placed, isLast && !match.isGuess ? "high" : "medium", evidence);
 }
 
-interface FoundPlace {
-  readonly index: number;
-  readonly file: string;
-  readonly line: number;
-  /** What stands behind the place on a line that starts with it, as compilers write. */
-  readonly message: string | null;
-  readonly isExact: boolean;
-}
-
-interface FileFinder {
-  readonly isExact: boolean;
-  find(written: string): string | undefined;
-}
-
-/** Paths as they are in the commit, seen from the workspace or from rpmbuild's folder. */
-function exactly(tree: Pick<CommitTree, "has">): FileFinder {
-  return {
-    isExact: true,
-    find: (written) => candidates(written).find((path) => tree.has(path)),
-  };
-}
-
-/** rpmbuild unpacks the sources there, in one folder or, since rpm 4.20, in two. */
-const BUILD_FOLDER = /(?:^|\/)BUILD\/[^/]+\//;
-
-function candidates(written: string): readonly string[] {
-  const build = BUILD_FOLDER.exec(written);
-  const inside = build ? written.slice(build.index + build[0].length) : undefined;
-  return [
-    written.replace(/^\/+workspace\//, ""),
-    ...(inside === undefined ? [] : [inside, inside.replace(/^[^/]*\//, "")]),
-  ].flatMap((path) => pathInRepo(path) ?? []);
-}
-
-/** Some runners print the name of a file without its folder: it counts if only one has that name. */
-function byName(tree: Pick<CommitTree, "files">): FileFinder {
-  let pathOf: Map<string, string | undefined> | undefined;
-  return {
-    isExact: false,
-    find: (written) => {
-      if (written.includes("/") || !written.includes(".")) return undefined;
-      pathOf ??= uniqueNames(tree.files());
-      return pathOf.get(written);
-    },
-  };
-}
-
-function uniqueNames(files: readonly string[]): Map<string, string | undefined> {
-  const pathOf = new Map<string, string | undefined>();
-  for (const path of files) {
-    const name = baseName(path);
-    pathOf.set(name, pathOf.has(name) ? undefined : path);
-  }
-  return pathOf;
-}
-
-function lastPlace(lines: readonly string[], finder: FileFinder): FoundPlace | undefined {
-  for (let index = lines.length - 1; index >= 0; index--) {
-    const text = lines[index] ?? "";
-    for (const place of placesOn(text).toReversed()) {
-      const file = finder.find(place.path);
-      if (file === undefined) continue;
-      const isAtStart = text.slice(0, place.start).trim() === "";
-      const message = isAtStart ? messageAfter(text.slice(place.end)) : null;
-      return { index, file, line: place.line, message, isExact: finder.isExact };
-    }
-  }
-  return undefined;
-}
-
-function messageAfter(rest: string): string | null {
-  const message = cutText(rest.replace(/^[\s:\-)]+/, "").trimEnd(), 300);
-  return /\p{L}/u.test(message) ? message : null;
-}
-
-function failureAt(
-  place: FoundPlace,
-  lines: readonly string[],
-  firstLineNumber: number,
-): FoundFailure {
-  const titleIndex = nearestTitle(lines, place.index);
-  const isClose = titleIndex !== undefined && Math.abs(titleIndex - place.index) <= CLOSE_LINES;
-  const title = titleIndex === undefined ? undefined : testTitle(lines[titleIndex] ?? "");
-  return {
-    kind: "log",
-    title: title ?? place.message,
-    file: place.file,
-    line: place.line,
-    confidence: isClose && place.isExact ? "high" : "medium",
-    excerpt: excerptOf(lines, place.index, titleIndex),
-    logLine: firstLineNumber + place.index,
-  };
+/** Tests that print the place in words of their own print it with the failure. */
+function placeNear({ from, to }: Match, { lines, files }: Evidence): MatchPlace | null {
+  const near = guessedPlace(lines.slice(from, to + 1), files);
+  return near?.file ? { file: near.file, line: near.line } : null;
 }
 
 /**
- * The line that names a failed test, next to `from`. Most runners print the name above the place; when
- * two are equally near, the log's own habit decides: does its first place come before its first name?
+ * A tool that only repeats that something it ran has failed. A place or a failed test in what it ran
+ * says more.
  */
-function nearestTitle(lines: readonly string[], from: number): number | undefined {
-  const isTitle = (index: number): boolean => testTitle(lines[index] ?? "") !== undefined;
-  for (let distance = 0; distance <= NEAR_LINES_MAX; distance++) {
-    const isAbove = isTitle(from - distance);
-    const isBelow = isTitle(from + distance);
-    if (isAbove && isBelow) return from + (namesComeLast(lines) ? distance : -distance);
-    if (isAbove) return from - distance;
-    if (isBelow) return from + distance;
-  }
-  return undefined;
+function wrapped({ match, tool }: KnownFailure, evidence: Evidence): FoundFailure {
+  const { lines, files } = evidence;
+  const from = Math.max(match.from, match.at - 60);
+  const inside = lines.slice(0, match.end + 1).map((line, at) => (at < from ? "" : line));
+  const guess = guessedPlace(inside, files) ?? guessedTest(inside);
+  const isConsequence =
+    guess === undefined || (guess.file === match.place?.file && guess.line === match.place.line);
+  if (isConsequence) return ofMatch(match, "medium", evidence);
+  const found = guessed(guess, evidence);
+  if (found?.kind !== "log") return ofMatch(match, "medium", evidence);
+  const confidence = found.confidence === "high" ? "high" : "medium";
+  const title = tool === "ctest" ? match.title : (found.title ?? match.title);
+  return { ...found, title, confidence };
 }
 
-function namesComeLast(lines: readonly string[]): boolean {
-  const firstTitle = lines.findIndex((line) => testTitle(line) !== undefined);
-  const firstPlace = lines.findIndex((line) => placesOn(line).length > 0);
-  return firstPlace < firstTitle;
+function ofMatch(
+  match: Match,
+  confidence: "high" | "medium",
+  { lines, firstLineNumber }: Evidence,
+): FoundFailure {
+  return {
+    kind: "log",
+    title: match.title,
+    file: match.place?.file ?? null,
+    line: match.place?.line ?? null,
+    confidence,
+    excerpt: excerptAround(lines, match),
+    logLine: firstLineNumber + match.at,
+    hint: match.hint ?? null,
+    also: (match.also ?? []).map(({ title, at }) => ({ title, logLine: firstLineNumber + at })),
+  };
 }
 
-/** At most 20 lines with the place in them, and the title if it is near enough. */
-function excerptOf(lines: readonly string[], place: number, title: number = place): string {
-  const isTogether = Math.abs(title - place) < EXCERPT_LINES_MAX;
-  const above = title > place ? EXCERPT_LINES_MAX - 1 - (title - place) : 0;
-  const lone = Math.floor(EXCERPT_LINES_MAX / 2);
-  const wanted = isTogether && title !== place ? Math.min(title, place) - above : place - lone;
-  const start = Math.max(0, Math.min(wanted, lines.length - 1));
-  return joined(lines.slice(start, start + EXCERPT_LINES_MAX));
+function guessed(
+  guess: GuessedFailure | undefined,
+  { firstLineNumber }: Evidence,
+): FoundFailure | undefined {
+  if (guess === undefined) return undefined;
+  const { title, file, line, confidence, excerpt, at } = guess;
+  const logLine = firstLineNumber + at;
+  return { kind: "log", title, file, line, confidence, excerpt, logLine, hint: null, also: [] };
 }
 
 function lastLines(lines: readonly string[], firstLineNumber: number): FoundFailure {
   const last = lines.findLastIndex((line) => line.trim() !== "");
-  const excerpt = joined(lines.slice(Math.max(0, last + 1 - EXCERPT_LINES_MAX), last + 1));
+  const excerpt = joinLines(lines.slice(Math.max(0, last + 1 - EXCERPT_LINES_MAX), last + 1));
   return { kind: "last-lines", excerpt, logLine: last === -1 ? null : firstLineNumber + last };
-}
-
-function joined(lines: readonly string[]): string {
-  return lines
-    .map((line) => cutText(line.trimEnd(), EXCERPT_LINE_CHARACTERS_MAX))
-    .join("\n")
-    .replace(/^\n+|\n+$/g, "");
 }

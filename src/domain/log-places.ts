@@ -12,7 +12,7 @@ const PATH_LENGTH_MAX = 400;
 const PLACES_PER_LINE_MAX = 100;
 
 /** make repeats which of its own lines ended: a consequence, whose cause was printed before it. */
-const MAKE_ENDED = /^(?:g|b)?make(?:\[\d+\])?: \*\*\* /;
+const MAKE_ENDED = /^(?:g|b)?make(?:\[\d+\])?: (?:\*\*\* |\[)/;
 
 /**
  * The places that a line of a log names, in order: `path:12`, `path:12:5`, `path(12)`, `path(12,5)`,

@@ -20,6 +20,7 @@ const ENDING_LENGTH_MAX = 120;
 const ENDINGS = [
   /\.{2,}\s*\**\s*(?:FAIL|FAILED|Failed)\b.{0,40}$/,
   /\s(?:FAIL|FAILED)(?:\s+\[\s*\d+%\])?$/,
+  /\s(?:FAIL|TIMEOUT|ERROR)\s+\d+(?:\.\d+)?s\b.{0,60}$/, // meson
 ] as const;
 
 /** The name of the failed test that a line of a log announces, without marks, numbers and times. */
@@ -54,7 +55,9 @@ function beforeEnding(text: string): string | undefined {
 function cleaned(text: string): string {
   return text
     .trim()
+    .replace(/^\[fail\]: */, "")
     .replace(/^[-–—:] */, "")
+    .replace(/^\d+\/\d+ (?!Test #)/, "")
     .replace(/^(?:#\d+[:.)]?|\d+[.)]|\d+ [-–—:]) /, "")
     .replace(/ # (?:time|duration)\b.*$/i, "")
     .replace(/ ?[([]\d+(?:\.\d+)? ?(?:ns|µs|us|ms|s|sec|seconds?|m|min)[)\]]$/, "")

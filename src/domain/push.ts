@@ -3,7 +3,8 @@ export const FORGES = ["github", "own"] as const;
 export type ForgeName = (typeof FORGES)[number];
 
 /** Fixed at intake from ids that the forge vouches for, and never raised afterwards. */
-export type TrustClass = "trusted";
+export const TRUST_CLASSES = ["trusted", "internal-pr", "fork-pr", "manual"] as const;
+export type TrustClass = (typeof TRUST_CLASSES)[number];
 
 /** The verified facts of one push. */
 export interface Push {
@@ -25,6 +26,40 @@ export interface Push {
   /** First line and body of the newest commit's message; empty when unknown. */
   readonly message: string;
   readonly authorName: string;
+  /** The push replaced commits instead of adding to them, as far as the forge said; absent: it did not. */
+  readonly isForced?: boolean;
+}
+
+/** The verified facts of a pull request whose head is new here, or that has ended. */
+export interface PullRequest {
+  readonly forge: ForgeName;
+  /** The repo that it is for. */
+  readonly repo: string;
+  readonly number: number;
+  readonly action: "opened" | "updated" | "closed";
+  readonly baseBranch: string;
+  readonly baseSha: string;
+  readonly headBranch: string;
+  readonly headSha: string;
+  /** The head before this; null where there was none. */
+  readonly before: string | null;
+  readonly title: string;
+  /** By the ids of both repos: commits come from elsewhere. */
+  readonly isFork: boolean;
+  /** Who pushed or opened. */
+  readonly sender: string;
+  /** The forge knows its author as one who may write or has had work merged, and that is the sender. */
+  readonly isAuthorKnown: boolean;
+  readonly defaultBranch: string;
+}
+
+export function pullRequestRef(number: number): string {
+  return `refs/pull/${number}/head`;
+}
+
+export function pullRequestOf(ref: string): number | undefined {
+  const number = /^refs\/pull\/([1-9]\d{0,8})\/head$/.exec(ref)?.[1];
+  return number === undefined ? undefined : Number(number);
 }
 
 /** What becomes of a push: a build, or a row that says why there is none. */
@@ -64,12 +99,13 @@ export function tagOf(ref: string): string | undefined {
 
 /** `main` or `v1.2.0`: how a ref is shown to people. */
 export function shortRef(ref: string): string {
-  return branchOf(ref) ?? tagOf(ref) ?? ref;
+  const pull = pullRequestOf(ref);
+  return branchOf(ref) ?? tagOf(ref) ?? (pull === undefined ? ref : `pull request ${pull}`);
 }
 
 /**
- * Decides whether a push asks for a build. From a forge the default branch and tags are built, from
- * the own remote every branch and tag.
+ * Decides whether a push is worth a look at its pipeline file, which then says whether it is built:
+ * only the file knows which branches `when` names.
  */
 export function decidePush(push: Push): PushDecision {
   const branch = branchOf(push.ref);
@@ -79,12 +115,6 @@ export function decidePush(push: Push): PushDecision {
   }
   if (SKIP_MARKER.test(push.message)) {
     return { kind: "skip", reason: "skip marker in the commit message", hasCommit: true };
-  }
-  const isOtherBranch =
-    branch !== undefined && push.defaultBranch !== undefined && branch !== push.defaultBranch;
-  if (push.forge !== "own" && isOtherBranch) {
-    const reason = `branch ${branch} is not the default branch ${push.defaultBranch}`;
-    return { kind: "skip", reason, hasCommit: true };
   }
   return { kind: "build" };
 }

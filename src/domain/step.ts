@@ -5,7 +5,8 @@ export type ContainerEnd =
   | { readonly how: "exited"; readonly code: number }
   | { readonly how: "out-of-memory" }
   | { readonly how: "over-time" }
-  | { readonly how: "silent" };
+  | { readonly how: "silent" }
+  | { readonly how: "over-disk" };
 
 /** A step either passed, or the user's side said no. That we could not find out is thrown. */
 export type StepOutcome =
@@ -22,11 +23,16 @@ export interface StepFailure {
   readonly exitCode: number | null;
 }
 
-export const STEP_KINDS = ["checkout", "image", "test", "package"] as const;
+export const STEP_KINDS = ["checkout", "image", "test", "package", "verify"] as const;
 export type StepKind = (typeof STEP_KINDS)[number];
 
 /** A step as the plan names it. */
 export interface PlannedStep {
+  /** Its id: `unit-22`. */
   readonly name: string;
+  /** As people read it: `unit (node 22)`. */
+  readonly title: string;
   readonly kind: StepKind;
+  /** Why it does not run; null: it does. */
+  readonly skip: string | null;
 }

@@ -16,10 +16,14 @@ import type { Housekeeping } from "./changes/housekeeping.ts";
 import { buildRoutes } from "./routes/build-routes.ts";
 import { changeRoutes } from "./routes/change-routes.ts";
 import { channelRoutes } from "./routes/channel-routes.ts";
+import { keptRoutes } from "./routes/kept-routes.ts";
 import { opsRoutes } from "./routes/ops-routes.ts";
 import { publishRoutes } from "./routes/publish-routes.ts";
 import { reportRoutes } from "./routes/report-routes.ts";
+import { secretRoutes } from "./routes/secret-routes.ts";
 import { statusRoutes } from "./routes/status-routes.ts";
+import { testReportRoutes } from "./routes/test-report-routes.ts";
+import { triggerRoutes } from "./routes/trigger-routes.ts";
 import { webRoutes } from "./routes/web-routes.ts";
 import { onlyWorkers } from "./routes/worker-auth.ts";
 import { openServed } from "./store/served.ts";
@@ -53,13 +57,17 @@ export function createApp(parts: Parts & { readonly housekeeping: Housekeeping }
       ...parts,
       token: config.buildToken,
       defaultTarget: config.defaultTarget,
+      targets: config.targets.map(({ target }) => target),
+      yumSources: config.yumSources.map(({ name }) => name),
       cloneOf: (granted, request) =>
         // The worker reached us at this address, so it can clone from it too.
         cloneOf(granted, { ...config, ownUrl: addressOf(request) }),
     }),
   );
+  app.use(testReportRoutes({ ...parts, token: config.buildToken }));
   app.use(publishRoutes({ ...parts, token: config.publishToken }));
   app.use(reportRoutes({ store, token: config.reportToken }));
+  app.use(keptRoutes({ ...parts, token: config.buildToken, readers }));
   app.use(statusRoutes({ store, readers, reporters: onlyWorkers(config.reportToken) }));
   app.use("/yum", yum);
   app.use(
@@ -73,6 +81,8 @@ export function createApp(parts: Parts & { readonly housekeeping: Housekeeping }
   );
   app.use(changeRoutes({ ...parts, ...parts.auth }));
   app.use(channelRoutes({ ...parts, ...parts.auth }));
+  app.use(triggerRoutes({ ...parts, ...parts.auth }));
+  app.use(secretRoutes({ ...parts, ...parts.auth }));
   // Last of all: what nobody answers becomes a page that says so.
   app.use(
     webRoutes({

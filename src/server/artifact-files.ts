@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, rename, rm, stat, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 
@@ -22,6 +22,11 @@ export function openArtifactFiles(dir: string) {
   };
   return {
     find,
+    /** Removes a file that nobody has uploaded since then. */
+    remove: async (sha256: string, unusedSince: number): Promise<void> => {
+      const found = isDigest(sha256) ? await stat(pathOf(sha256)).catch(() => undefined) : undefined;
+      if (found !== undefined && found.mtimeMs < unusedSince) await rm(pathOf(sha256));
+    },
     read: (sha256: string): Readable => createReadStream(pathOf(sha256)),
     /** Stores a stream under its digest; "mismatch" when it is not what it was said to be. */
     store: async (
@@ -31,7 +36,10 @@ export function openArtifactFiles(dir: string) {
     ): Promise<"stored" | "mismatch" | "too-large"> => {
       // It comes from a worker's address and would become a path.
       if (!isDigest(sha256)) return "mismatch";
-      if ((await find(sha256)) !== undefined) {
+      const known = await find(sha256);
+      if (known !== undefined) {
+        // As good as new: what is swept was not uploaded for long.
+        await utimes(known.path, new Date(), new Date());
         body.resume();
         return "stored";
       }

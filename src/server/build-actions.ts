@@ -22,8 +22,8 @@ export function buildActions({ store, announcer, topics }: ActionDeps): BuildAct
       }
       return cancelled.result;
     },
-    rerun: async (buildId, by) => {
-      const rerun = await store.write((tx) => rerunBuild(tx, buildId, by));
+    rerun: async (buildId, by, options = {}) => {
+      const rerun = await store.write((tx) => rerunBuild(tx, buildId, by, options));
       if (rerun.kind !== "queued") return rerun.kind;
       announcer.announce(rerun);
       return { id: rerun.id, number: rerun.number };

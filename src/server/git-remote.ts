@@ -14,6 +14,7 @@ import type { IntakeDoor, IntakeResult } from "./intake-types.ts";
 import { findBuild, makeReady, skipBuild, unreadyBuilds } from "./store/builds.ts";
 import type { BuildRow } from "./store/schema.ts";
 import type { Store } from "./store/store.ts";
+import type { Superseder } from "./superseder.ts";
 
 const REFS_MAX = 1_000;
 const PUSH_MS = 15 * 60_000;
@@ -23,6 +24,7 @@ export interface GitRemoteDeps {
   readonly intake: IntakeDoor;
   readonly store: Store;
   readonly announcer: Announcer;
+  readonly superseder: Superseder;
   readonly logger: Logger;
   /** `TATARA_REPOS`. */
   readonly patterns: readonly string[];
@@ -303,6 +305,7 @@ async function settlePush(deps: GitRemoteDeps, build: BuildRow): Promise<void> {
   if (branch !== undefined && branch === build.defaultBranch) await repos.setHead(repo, branch);
   const skip = skipReason(build, commit.message);
   announcer.announce(await store.write((tx) => makeReady(tx, build.id, { ...commit, skip })));
+  await deps.superseder.consider(build.id);
 }
 
 function skipReason(build: BuildRow, message: string): string | null {

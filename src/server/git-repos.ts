@@ -105,6 +105,20 @@ export function openGitRepos({ dir, path }: { readonly dir: string; readonly pat
       const args = ["merge-base", "--is-ancestor", "--end-of-options", after, ref];
       return (await git(repo, args).catch(unlessItSaidNo)) !== undefined;
     },
+    /** The commit that a ref or sha names; undefined: there is none. Throws when git cannot say. */
+    resolve: async (repo: string, object: string): Promise<CommitFacts | undefined> => {
+      const verify = ["rev-parse", "--verify", "--quiet", "--end-of-options"];
+      const sha = await git(repo, [...verify, `${object}^{commit}`]).catch(unlessItSaidNo);
+      if (sha === undefined) return undefined;
+      const args = ["log", "-1", "--no-show-signature", "--format=%H%x00%an%x00%B", sha.trim()];
+      const [found = "", authorName = "", message = ""] = (await git(repo, args)).split("\0");
+      return { sha: found, authorName, message: message.trim() };
+    },
+    /** Is one commit part of the other's history? False also when one of them is not here. */
+    isAncestor: async (repo: string, older: string, newer: string): Promise<boolean> => {
+      const args = ["merge-base", "--is-ancestor", "--end-of-options", older, newer];
+      return (await git(repo, args).catch(unlessItSaidNo)) !== undefined;
+    },
     /** HEAD is the first branch that was pushed. */
     setHead: async (repo: string, branch: string): Promise<void> => {
       await git(repo, ["symbolic-ref", "HEAD", `refs/heads/${branch}`]);

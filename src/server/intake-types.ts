@@ -1,4 +1,4 @@
-import type { ForgeName, Push } from "../domain/push.ts";
+import type { ForgeName, PullRequest, Push } from "../domain/push.ts";
 
 /** A verified delivery that says a ref moved. */
 export interface Intake {
@@ -9,6 +9,11 @@ export interface Intake {
   readonly bodyDigest: string | null;
   readonly event: string;
   readonly push: Push;
+}
+
+/** A verified delivery that says what became of a pull request. */
+export interface PullRequestIntake extends Omit<Intake, "push"> {
+  readonly pullRequest: PullRequest;
 }
 
 /** What became of it. Whatever is returned here is on disk. */
@@ -45,8 +50,9 @@ export interface IgnoredResult {
   readonly reason: string;
 }
 
-/** Where verified deliveries go. Both throw if the delivery could not be brought to disk. */
+/** Where verified deliveries go. All throw if the delivery could not be brought to disk. */
 export interface IntakeDoor {
   accept(intake: Intake): Promise<IntakeResult>;
+  acceptPullRequest(intake: PullRequestIntake): Promise<IntakeResult>;
   recordIgnored(delivery: IgnoredDelivery): Promise<IgnoredResult>;
 }

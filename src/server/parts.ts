@@ -3,8 +3,8 @@ import { join } from "node:path";
 import type { Request } from "express";
 import { processEnv, type ServerConfig } from "../shared/config.ts";
 import type { Logger } from "../shared/logger.ts";
-import { openTickets } from "../shared/queues.ts";
-import { openTopicWriter } from "../shared/topics.ts";
+import { openSchedulers, openTickets } from "../shared/queues.ts";
+import { TOPICS, openTopicWriter } from "../shared/topics.ts";
 import { yumLayout } from "../yum/layout.ts";
 import { openBaseRepositories } from "../yum/base-repositories/base-repositories.ts";
 import { readKeyStatus } from "../yum/keys/key-status.ts";
@@ -19,6 +19,7 @@ import type { AuthDeps } from "./auth.ts";
 import { watchRoom } from "./free-room.ts";
 import { gitCallers } from "./git-callers.ts";
 import type { GitRemoteDeps } from "./git-remote.ts";
+import { openGitHeads } from "./git-heads.ts";
 import { openGitRepos } from "./git-repos.ts";
 import { openIntake } from "./intake.ts";
 import { createLive } from "./live.ts";
@@ -26,8 +27,14 @@ import { openLogFiles } from "./logs.ts";
 import { ensureChannels } from "./store/channels.ts";
 import { restartLeaseClocks } from "./store/leases.ts";
 import { readStore } from "./store/read.ts";
+import { testReads } from "./store/test-reads.ts";
 import { isSignedIn, redeemLink } from "./store/sessions.ts";
 import { openStore, type Store } from "./store/store.ts";
+import { createSchedules } from "./schedules.ts";
+import { loadSecretKey } from "./secret-key.ts";
+import { openSecrets } from "./secrets.ts";
+import { createSuperseder } from "./superseder.ts";
+import { openTriggers } from "./triggers.ts";
 import { createWorkerRoll } from "./worker-roll.ts";
 
 export interface PartsOptions {
@@ -62,7 +69,26 @@ export async function openParts(options: PartsOptions) {
   const live = createLive();
   const announcer = createAnnouncer({ tickets, live, logger });
   const { waitingBuildsMax } = config;
-  const intake = openIntake({ store, announcer, waitingBuildsMax });
+  const topics = openTopicWriter(redisUrl, logger);
+  const stopJobs = (jobIds: readonly string[]): void => {
+    // A hint: the worker hears it at once, or else with its next heartbeat.
+    for (const id of jobIds) void topics.publish(TOPICS.cancel, id).catch(() => undefined);
+  };
+  const path = processEnv()["PATH"] ?? "";
+  const repos = openGitRepos({ dir: inData("git"), path });
+  const superseder = createSuperseder({ store, repos, announcer, topics, logger });
+  const intake = openIntake({ store, announcer, superseder, stopJobs, waitingBuildsMax });
+  const { githubUrl, githubReadToken } = config;
+  const heads = openGitHeads({ repos, path, githubUrl, githubReadToken });
+  const schedulers = openSchedulers({ redisUrl, logger });
+  const schedules = createSchedules({
+    store,
+    heads,
+    announcer,
+    schedulers,
+    logger,
+    waitingBuildsMax,
+  });
   const roll = createWorkerRoll(now);
   /** As the asker spells it, unless a public address is set: behind a tunnel both may be right. */
   const publicUrlOf = (request: Request): string => config.publicUrl ?? addressOf(request);
@@ -74,7 +100,8 @@ export async function openParts(options: PartsOptions) {
   const hasRoom = watchRoom(config.dataDir, now);
   const git: GitRemoteDeps = {
     hasRoom,
-    repos: openGitRepos({ dir: inData("git"), path: processEnv()["PATH"] ?? "" }),
+    repos,
+    superseder,
     intake,
     store,
     announcer,
@@ -92,7 +119,12 @@ export async function openParts(options: PartsOptions) {
     hasRoom,
     store,
     tickets,
-    topics: openTopicWriter(redisUrl, logger),
+    topics,
+    superseder,
+    schedulers,
+    schedules,
+    triggers: openTriggers({ store, heads, repos, announcer, waitingBuildsMax }),
+    secrets: openSecrets(store, await loadSecretKey(config.dataDir)),
     live,
     announcer,
     intake,
@@ -102,6 +134,7 @@ export async function openParts(options: PartsOptions) {
     logs: openLogFiles(inData("logs")),
     artifacts: openArtifactFiles(inData("artifacts")),
     read,
+    tests: testReads(store),
     layout,
     baseRepositories,
     keyStatus: () => readKeyStatus(layout.keys),

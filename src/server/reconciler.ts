@@ -4,11 +4,12 @@ import type { Tickets } from "../shared/queues.ts";
 import type { Announcer } from "./announcer.ts";
 import type { Changed } from "./store/builds.ts";
 import { expireLeases, expireQueuedJobs } from "./store/attempts.ts";
-import { claimableJobs } from "./store/jobs.ts";
+import { claimableJobs } from "./store/claim-order.ts";
 import { restartLeaseClocks } from "./store/leases.ts";
 import { waitingStatusIds } from "./store/outbox.ts";
 import { expirePublishLeases, expireQueuedPublishes } from "./store/publish-attempts.ts";
 import { claimablePublishes } from "./store/publishes.ts";
+import type { Schedules } from "./schedules.ts";
 import type { Store } from "./store/store.ts";
 
 /** Any missed event is repaired within this time. */
@@ -36,11 +37,14 @@ export function startReconciler({
   announcer,
   logger,
   settlePushes,
+  schedules,
 }: {
   readonly store: Store;
   readonly tickets: Tickets;
   readonly announcer: Announcer;
   readonly logger: Logger;
+  /** Builds for what is due; a tick that the queue lost is found here. */
+  readonly schedules?: Schedules;
   /** Takes up pushes whose end was missed. */
   readonly settlePushes: () => Promise<void>;
 }): Reconciler {
@@ -62,6 +66,10 @@ export function startReconciler({
   const startedAt = store.now();
   const reconcile = async (): Promise<void> => {
     await settlePushes();
+    // A forge that does not answer must not hold up what follows.
+    schedules?.tick().catch((err: unknown) => {
+      logger.warn({ err }, "Schedules could not be looked at");
+    });
     // After a long downtime the workers ask first; what they do not take then is given up.
     if (store.now() - startedAt > WORKERS_ASK_MS) {
       tell(await store.write((tx) => expireQueuedJobs(tx, QUEUED_MAX_MS)));
@@ -72,6 +80,7 @@ export function startReconciler({
     await tickets.addAll("build", named(await claimableJobs(store, TICKETS_PER_ROUND)));
     await tickets.addAll("publish", named(await claimablePublishes(store, TICKETS_PER_ROUND)));
     await tickets.addAll("report", await waitingStatusIds(store, TICKETS_PER_ROUND));
+    await schedules?.sync();
   };
 
   const expiry = every(EXPIRY_CHECK_MS, expire, logger, "Leases could not be checked");

@@ -1,7 +1,9 @@
 import type { RequestListener, Server } from "node:http";
+import { consumeTickets, SCHEDULE_QUEUE } from "../shared/queues.ts";
 import { createApp } from "./app.ts";
 import { startHousekeeping } from "./changes/housekeeping.ts";
 import { settleUnreadyBuilds } from "./git-remote.ts";
+import { startKeptSweep } from "./kept-sweep.ts";
 import { openParts, type PartsOptions } from "./parts.ts";
 import { startReconciler, type Reconciler } from "./reconciler.ts";
 import { addSignInLink } from "./store/sessions.ts";
@@ -43,6 +45,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   reconciler = startReconciler({ ...parts, settlePushes });
   reconcile();
   const housekeeping = startHousekeeping(parts);
+  const ticks = consumeTickets({
+    queue: SCHEDULE_QUEUE,
+    redisUrl: options.config.redisUrl,
+    logger: options.logger,
+    onTicket: parts.schedules.tick,
+  });
+  const keptSweep = startKeptSweep(parts);
   options.release(createApp({ ...parts, housekeeping }));
 
   const link = parts.newToken();
@@ -53,11 +62,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     close: async () => {
       reconciler?.close();
       housekeeping.close();
+      keptSweep.close();
       parts.stopping.abort();
       http.close();
       http.closeAllConnections();
       await parts.baseRepositories.close();
       parts.topics.close();
+      await ticks.close();
+      await parts.schedulers.close();
       await parts.tickets.close();
       await parts.logs.close();
       await store.close();

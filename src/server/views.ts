@@ -1,9 +1,15 @@
+import type { JobKind } from "../domain/job-spec.ts";
+import type { PipelineProblem } from "../domain/pipeline-problem.ts";
+import type { BuildEvent, PullRequestFacts } from "../domain/pipeline.ts";
 import type { ForgeName } from "../domain/push.ts";
 import type { State } from "../domain/states.ts";
+import type { Waiting } from "../domain/waiting.ts";
 import type { StepKind } from "../domain/step.ts";
+import type { StepDetails } from "../shared/build-messages.ts";
 import type { ChangeCause, ChangeResult } from "../shared/channel-changes.ts";
 import type { ChannelSettings } from "../shared/channel-settings.ts";
 import type { FailureCard } from "../shared/message-parts.ts";
+import type { TestsSummary } from "./test-views.ts";
 
 /** What pages and the API show, read from the store in a fixed number of queries. */
 export interface BuildSummary {
@@ -16,7 +22,7 @@ export interface BuildSummary {
   readonly message: string;
   readonly authorName: string;
   readonly pusher: string;
-  readonly event: "push" | "rerun";
+  readonly event: BuildEvent;
   readonly state: State;
   /** Why it is skipped, cancelled or errored, or what it waits for; null otherwise. */
   readonly reason: string | null;
@@ -31,18 +37,69 @@ export interface BuildView extends BuildSummary {
   readonly before: string;
   readonly defaultBranch: string | null;
   readonly cancelRequestedAt: number | null;
+  readonly pullRequest: PullRequestFacts | null;
+  /** What a person gave to a manual build. */
+  readonly params: Readonly<Record<string, string>>;
+  /** The newer build that took its place. */
+  readonly supersededBy: { readonly id: string; readonly number: number } | null;
+  /** The build whose packages this one was made to be compared with. */
+  readonly compareWith: ComparedView | null;
+  /** It used nothing that earlier builds left. */
+  readonly isFresh: boolean;
+  /** Why it may not start yet. */
+  readonly waitReason: string | null;
+  /** The pipeline file as it was read; null: none, or not read yet. */
+  readonly file: PipelineFileView | null;
   /** One line about a guess, or a cancel that came too late. */
   readonly note: string | null;
   readonly jobs: readonly JobView[];
+  /** To the build's own channel, where its packages are verified; null: nothing is. */
+  readonly staging: PublishView | null;
   readonly publish: PublishView | null;
   readonly packages: readonly PackageView[];
+  /** What its reports say; null: no step had any. */
+  readonly tests: TestsSummary | null;
   /** RPMs that the jobs uploaded, unsigned; offered as downloads when nothing was published. */
   readonly artifacts: readonly ArtifactView[];
+  /** While nothing of it runs: why, and for how long still. */
+  readonly waiting?: Waiting | null;
+  /** Files that its steps keep. */
+  readonly kept: readonly KeptView[];
+}
+
+/** A file that a step kept, with the job that it is of. */
+export interface KeptView {
+  readonly jobId: string;
+  readonly jobName: string;
+  readonly step: string;
+  /** In the step's workspace. */
+  readonly path: string;
+  readonly sha256: string;
+  readonly sizeBytes: number;
+  readonly isExecutable: boolean;
+  readonly expiresAt: number;
+}
+
+export interface PipelineFileView {
+  readonly name: string;
+  readonly text: string;
+  readonly warnings: readonly PipelineProblem[];
 }
 
 export interface JobView {
   readonly id: string;
+  /** `el9.x86_64`, `api el9.x86_64 verify`; empty before the plan. */
+  readonly name: string;
+  /** Empty without projects. */
+  readonly project: string;
+  readonly kind: JobKind;
   readonly target: string | null;
+  /** Which machines may take it; null: any. */
+  readonly arch: string | null;
+  /** While it is queued. */
+  readonly waiting?: Waiting | null;
+  /** Ids of the jobs that must have passed before. */
+  readonly needs: readonly string[];
   readonly state: State;
   readonly reason: string | null;
   readonly attempt: number;
@@ -56,12 +113,16 @@ export interface JobView {
 
 export interface StepView {
   readonly name: string;
+  /** As people read it: `unit (node 22)`. */
+  readonly title: string;
   readonly kind: StepKind;
   readonly state: State;
   readonly note: string | null;
   readonly startedAt: number | null;
   readonly endedAt: number | null;
   readonly failure: StepFailureView | null;
+  /** Null until it has ended. */
+  readonly details: StepDetails | null;
 }
 
 export interface StepFailureView {
@@ -121,6 +182,13 @@ export interface PackageNameView {
   /** Channel → the newest version there, `epoch:version-release`. */
   readonly newest: Readonly<Record<string, string>>;
   readonly publishedAt: number;
+}
+
+export interface ComparedView {
+  readonly id: string;
+  readonly number: number;
+  /** Names of the packages whose bytes are not the same; null until this build has passed. */
+  readonly differing: readonly string[] | null;
 }
 
 export interface ArtifactView {

@@ -1,28 +1,37 @@
 import { z } from "zod";
-import { STEP_KINDS } from "../domain/step.ts";
+import { PIPELINE_PROBLEM_CODES } from "../domain/pipeline-problem.ts";
+import { jobSpecMessage } from "./job-spec-message.ts";
 import {
   buildFacts,
   failureCard,
   id,
   instant,
   lease,
+  sha256,
   stepFailure,
-  stepName,
 } from "./message-parts.ts";
 import { builtPackage } from "./package-messages.ts";
+import { pipelineMessage } from "./pipeline-message.ts";
 
-const pipelineImage = z.union([
-  z.object({ kind: z.literal("dockerfile"), path: z.string() }),
-  z.object({ kind: z.literal("named"), name: z.string() }),
-  z.object({ kind: z.literal("base") }),
-]);
-
-export const pipelineMessage = z.object({
-  image: pipelineImage,
-  tests: z.array(z.object({ name: stepName, run: z.string() })),
-  spec: z.string().nullable(),
-  publish: z.string().nullable(),
+/** What the third layer of the file's checks may know of the server. */
+export const serverNames = z.object({
+  channels: z.array(z.object({ name: z.string(), mayPublish: z.boolean() })),
+  targets: z.array(z.string()).min(1),
+  yumSources: z.array(z.string()),
+  secrets: z.array(z.object({ name: z.string(), pullRequests: z.boolean() })),
 });
+
+/** What a `verify` job installs, and from where. */
+export const verifyFacts = z.object({
+  /** The build's own channel, `build-<id>`. */
+  channel: z.string(),
+  /** Full names of the binary packages of this job's target. */
+  nevras: z.array(z.string()),
+  /** Where they go afterwards: what is listed there is what hosts upgrade from. */
+  publishTo: z.array(z.string()),
+});
+
+export type VerifyFacts = z.infer<typeof verifyFacts>;
 
 export const buildGrant = z.object({
   jobId: id,
@@ -30,23 +39,47 @@ export const buildGrant = z.object({
   build: buildFacts,
   target: z.string(),
   /** Null for the job that plans: read the pipeline file from the commit and send the plan. */
-  plan: pipelineMessage.nullable(),
+  job: jobSpecMessage.nullable(),
+  names: serverNames,
+  /** Commit that the pipeline file is read from; null: the build's own. */
+  fileSha: z.string().nullable(),
+  /**
+   * For the plan: project ("" without projects) → the newest commit of this branch for which it
+   * passed. What is not listed is compared with where the ref left the default branch.
+   */
+  passedAt: z.record(z.string(), z.string()),
+  /** Part of every cache's key; `tatara cache clear` raises it. */
+  cacheEpoch: z.number().int().nonnegative(),
+  verify: verifyFacts.nullable(),
   clone: z.object({
     url: z.string(),
     /** Value of the HTTP Authorization header, short-lived and read-only; null: none needed. */
     authorization: z.string().nullable(),
   }),
-  /** Values to mask in logs beside the credential above. */
-  secrets: z.array(z.string()),
+  /** The secrets that this job may read; their values are masked in logs. */
+  secrets: z.array(z.object({ name: z.string(), value: z.string() })),
 });
 
 export type BuildGrant = z.infer<typeof buildGrant>;
 
-const plannedStep = z.object({ name: stepName, kind: z.enum(STEP_KINDS) });
+const pipelineProblem = z.object({
+  code: z.enum(PIPELINE_PROBLEM_CODES),
+  line: z.number().int().positive(),
+  column: z.number().int().positive(),
+  length: z.number().int().positive(),
+  message: z.string().max(4_000),
+  hint: z.string().max(4_000),
+  isWarning: z.boolean(),
+});
 
+/** What the planning worker read in the commit. The server makes the jobs from it. */
 export const planMessage = z.object({
   pipeline: pipelineMessage,
-  steps: z.array(plannedStep).min(1).max(100),
+  /** The file as it stands in the commit; null: there is none, and the pipeline is a guess. */
+  file: z.object({ name: z.string().max(100), text: z.string().max(1_100_000) }).nullable(),
+  warnings: z.array(pipelineProblem).max(1_000),
+  /** Project → files that changed, at most 10,000; null: everything counts as changed. */
+  changes: z.record(z.string(), z.array(z.string().max(4_096)).max(10_000).nullable()),
   /** Facts of the commit, read from git itself. */
   commit: z.object({
     subject: z.string().max(1_000),
@@ -61,6 +94,36 @@ export const planMessage = z.object({
 
 export type PlanMessage = z.infer<typeof planMessage>;
 
+/** The job that the planning worker goes on with; null: there is nothing for it to do. */
+export const planAnswer = z.object({ target: z.string(), job: jobSpecMessage.nullable() });
+
+export type PlanAnswer = z.infer<typeof planAnswer>;
+
+/** What a step did not have to do again, for the page. */
+export const stepReuse = z.object({
+  /** `layers 3 of 4`, `~/.npm from #12`. */
+  what: z.string().max(300),
+  /** What it took when it was made; null: not known. */
+  savedMs: z.number().int().nonnegative().nullable(),
+});
+
+/** What is worth knowing of a step beside its state. */
+export const stepDetails = z.object({
+  exitCode: z.number().int().nullable(),
+  memoryPeakBytes: z.number().int().nonnegative().nullable(),
+  memoryLimitBytes: z.number().int().nonnegative().nullable(),
+  reuse: z.array(stepReuse).max(50),
+  /** Services that ran beside it, each with a log of its own: `<step>~<service>`. */
+  services: z.array(z.string().max(63)).max(10),
+  /** The failed step's container can be entered until then. */
+  shellUntil: instant.nullable(),
+  /** It failed, and was allowed to. */
+  isAllowed: z.boolean(),
+  warnings: z.array(z.string().max(1_000)).max(50),
+});
+
+export type StepDetails = z.infer<typeof stepDetails>;
+
 /** One change of a step. Times are the worker's clock; order comes from the requests themselves. */
 export const stepMessage = z.union([
   z.object({ state: z.literal("running"), startedAt: instant }),
@@ -71,6 +134,7 @@ export const stepMessage = z.union([
     failure: stepFailure.nullable(),
     /** Details for the page, e.g. `layers 3/4 from cache`; short. */
     note: z.string().max(200).nullable(),
+    details: stepDetails.nullable(),
   }),
 ]);
 
@@ -94,6 +158,69 @@ export const endMessage = z.object({
 });
 
 export type EndMessage = z.infer<typeof endMessage>;
+
+/** A file that `keep` names; its bytes were uploaded before by their digest. */
+export const keptFile = z.object({
+  /** In the workspace, without a leading slash. */
+  path: z.string().min(1).max(4_096),
+  sizeBytes: z.number().int().nonnegative(),
+  sha256,
+  isExecutable: z.boolean(),
+});
+
+export type KeptFileMessage = z.infer<typeof keptFile>;
+
+/** All that a step keeps, said once, before the step's end. */
+export const keptMessage = z.object({
+  files: z.array(keptFile).max(10_000),
+  expiresMs: z.number().int().positive(),
+  /** What was left out: links, devices, what is over the limit. */
+  notes: z.array(z.string().max(1_000)).max(100),
+});
+
+export type KeptMessage = z.infer<typeof keptMessage>;
+
+/** What the tests of a project kept, for packages that are built in another job; bytes by digest. */
+export const keptByTestsAnswer = z.object({ files: z.array(keptFile).max(100_000) });
+
+export const TEST_STATES = ["passed", "failed", "errored", "skipped"] as const;
+
+/** One test of a report, as the parsers of all dialects give it. */
+export const testResult = z.object({
+  suite: z.string().max(500),
+  className: z.string().max(500),
+  name: z.string().max(1_000),
+  state: z.enum(TEST_STATES),
+  durationMs: z.number().nonnegative().nullable(),
+  /** First words of a failure; empty if it passed. */
+  message: z.string().max(4_000),
+  /** The rest: stack, difference, output. */
+  details: z.string().max(16_000),
+  file: z.string().max(1_000).nullable(),
+  line: z.number().int().positive().nullable(),
+});
+
+export type TestResult = z.infer<typeof testResult>;
+
+/** Lines that tests ran through, of all that could. */
+export const coverage = z.object({
+  linesCovered: z.number().int().nonnegative(),
+  linesTotal: z.number().int().nonnegative(),
+});
+
+/** What a step's reports say, in parts of up to 5,000 tests; the first part is number 0. */
+export const reportsMessage = z.object({
+  part: z.number().int().nonnegative(),
+  isLast: z.boolean(),
+  /** Files that were read. */
+  files: z.array(z.string().max(4_096)).max(1_000),
+  tests: z.array(testResult).max(5_000),
+  coverage: coverage.nullable(),
+  /** What could not be read, and what was left out. */
+  problems: z.array(z.string().max(1_000)).max(50),
+});
+
+export type ReportsMessage = z.infer<typeof reportsMessage>;
 
 /** Which attempts are alive, so that the reaper leaves them alone. */
 export const liveAttemptsAnswer = z.object({

@@ -22,11 +22,14 @@ export function processEnv(): Env {
   return process.env;
 }
 
+const DEFAULT_TARGET = "debian12.x86_64";
+
 export type ServerConfig = ReturnType<typeof readServerConfig>;
 export type BuildWorkerConfig = ReturnType<typeof readBuildWorkerConfig>;
 export type PublishWorkerConfig = ReturnType<typeof readPublishWorkerConfig>;
 export type ReportWorkerConfig = ReturnType<typeof readReportWorkerConfig>;
 export type SupervisorConfig = ReturnType<typeof readSupervisorConfig>;
+export type LocalRunConfig = ReturnType<typeof readLocalRunConfig>;
 export type ClientConfig = ReturnType<typeof readClientConfig>;
 
 /** Reads every setting of the server and reports all that is wrong at once. */
@@ -48,8 +51,10 @@ export function readServerConfig(env: Env) {
     githubUrl: read.url("TATARA_GITHUB_URL", "https://github.com"),
     githubReadToken: read.optionalSecret("TATARA_GITHUB_READ_TOKEN"),
     repos: read.listOf("TATARA_REPOS", ["*"], isRepoPattern, "a pattern such as * or acme/*"),
-    defaultTarget: read.text("TATARA_DEFAULT_TARGET", "debian12.x86_64"),
+    defaultTarget: read.text("TATARA_DEFAULT_TARGET", DEFAULT_TARGET),
     baseRepositories: read.baseRepositories("TATARA_BASE_REPOSITORIES"),
+    targets: read.targets("TATARA_TARGETS"),
+    yumSources: read.yumSources("TATARA_YUM_SOURCES"),
     waitingBuildsMax: read.integer("TATARA_WAITING_BUILDS_MAX", 1_000, { min: 1, max: 100_000 }),
   };
   return read.finish(config);
@@ -60,17 +65,21 @@ export function readBuildWorkerConfig(env: Env) {
   const config = {
     ...common(read),
     ...worker(read),
-    dockerHost: read.text("DOCKER_HOST", "unix:///var/run/docker.sock"),
+    ...engine(read),
     slots: read.integer("TATARA_BUILD_SLOTS", 2, { min: 1, max: 64 }),
-    baseImage: read.text("TATARA_BASE_IMAGE", "tatara/base"),
-    stepTimeoutMs: read.seconds("TATARA_STEP_TIMEOUT_SECONDS", 3_600),
-    idleTimeoutMs: read.seconds("TATARA_IDLE_TIMEOUT_SECONDS", 1_800),
-    stepMemoryBytes:
-      read.integer("TATARA_STEP_MEMORY_MIB", 4_096, { min: 16, max: 1 << 20 }) * 2 ** 20,
-    stepCpus: read.integer("TATARA_STEP_CPUS", 2, { min: 1, max: 256 }),
-    stepPids: read.integer("TATARA_STEP_PIDS", 512, { min: 16, max: 65_536 }),
     /** Forges over plain http (tests, an internal forge); the own remote is always allowed. */
     httpForges: read.list("TATARA_HTTP_FORGES", []),
+  };
+  return read.finish(config);
+}
+
+/** `tatara run`: the settings of a build worker that is nobody's. */
+export function readLocalRunConfig(env: Env) {
+  const read = settingReader(env);
+  const config = {
+    ...engine(read),
+    defaultTarget: read.text("TATARA_DEFAULT_TARGET", DEFAULT_TARGET),
+    logLevel: read.choice<LogLevel>("TATARA_LOG_LEVEL", ["debug", "info", "warn", "error"], "warn"),
   };
   return read.finish(config);
 }
@@ -133,6 +142,27 @@ function common(read: SettingReader) {
   };
 }
 
+/** Where steps run, and the most that one may have. */
+function engine(read: SettingReader) {
+  return {
+    dockerHost: read.text("DOCKER_HOST", "unix:///var/run/docker.sock"),
+    baseImage: read.text("TATARA_BASE_IMAGE", "tatara/base"),
+    targets: read.targets("TATARA_TARGETS"),
+    yumSources: read.yumSources("TATARA_YUM_SOURCES"),
+    // The most that a step may ask for in its file, which has defaults of its own.
+    stepTimeoutMs: read.seconds("TATARA_STEP_TIMEOUT_SECONDS", 21_600),
+    idleTimeoutMs: read.seconds("TATARA_IDLE_TIMEOUT_SECONDS", 21_600),
+    stepMemoryBytes:
+      read.integer("TATARA_STEP_MEMORY_MIB", 4_096, { min: 16, max: 1 << 20 }) * 2 ** 20,
+    stepCpus: read.integer("TATARA_STEP_CPUS", 2, { min: 1, max: 256 }),
+    stepPids: read.integer("TATARA_STEP_PIDS", 512, { min: 16, max: 65_536 }),
+    stepDiskBytes:
+      read.integer("TATARA_STEP_DISK_MIB", 20_480, { min: 16, max: 1 << 24 }) * 2 ** 20,
+    /** A proxy in a container of the engine, for steps with `network: mirrors`. */
+    mirrorProxy: read.optionalUrl("TATARA_MIRROR_PROXY"),
+  };
+}
+
 function worker(read: SettingReader) {
   return {
     serverUrl: read.url("TATARA_SERVER_URL", "http://127.0.0.1:8080"),
@@ -166,6 +196,49 @@ function readTargetRepositories(
             `${name}: ${target} has an address with a user; it would stand in warnings`,
           );
       return { target, urls };
+    });
+}
+
+/** A target that packages can be built for, and the image with its rpmbuild. */
+export interface TargetImage {
+  readonly target: string;
+  readonly image: string;
+}
+
+/** `el9.x86_64=registry.example.com/el9-builder:9; debian12.x86_64=tatara/base` */
+function readTargets(name: string, text: string, problems: string[]): readonly TargetImage[] {
+  return entriesOf(text).map(([target, image]) => {
+    if (!isTargetName(target) || !/^\S+$/.test(image)) {
+      problems.push(`${name}: ${target}=${image}: target=image is expected, such as el9.x86_64=…`);
+    }
+    return { target, image };
+  });
+}
+
+/** A yum repository that `repos:` may name beside channels. */
+export interface YumSource {
+  readonly name: string;
+  readonly url: string;
+}
+
+/** `epel=https://…; crb=https://…`; `$basearch` and `$releasever` are dnf's. */
+function readYumSources(name: string, text: string, problems: string[]): readonly YumSource[] {
+  return entriesOf(text).map(([source, url]) => {
+    if (!/^[a-z0-9][a-z0-9._-]{0,62}$/.test(source) || !/^(?:https?|file):\/\/\S+$/.test(url)) {
+      problems.push(`${name}: ${source}=${url}: name=address is expected, such as epel=https://…`);
+    }
+    return { name: source, url };
+  });
+}
+
+function entriesOf(text: string): readonly (readonly [string, string])[] {
+  return text
+    .split(";")
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== "")
+    .map((entry) => {
+      const [, key = entry, value = ""] = /^([^=]*?)\s*=\s*(.*)$/s.exec(entry) ?? [];
+      return [key, value] as const;
     });
 }
 
@@ -210,6 +283,8 @@ function settingReader(env: Env) {
     url,
     secret,
     baseRepositories: (name: string) => readTargetRepositories(name, value(name) ?? "", problems),
+    targets: (name: string) => readTargets(name, value(name) ?? "", problems),
+    yumSources: (name: string) => readYumSources(name, value(name) ?? "", problems),
     text: (name: string, fallback: string) => value(name) ?? fallback,
     optional: (name: string) => value(name),
     optionalUrl: (name: string) => (value(name) === undefined ? undefined : url(name, "http://x")),

@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { TRUST_CLASSES } from "../domain/push.ts";
+import { BUILD_EVENTS } from "../domain/pipeline.ts";
 import { INFRA_FAULT_CODES, USER_FAULT_CODES } from "../domain/faults.ts";
 
 export const id = z.string().regex(/^[a-z0-9-]{1,64}$/);
@@ -8,6 +10,11 @@ export const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 export const instant = z.number().int().nonnegative();
 
 export const stepName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/);
+
+/** A step's log, or that of a service beside it: `unit-22~db`. Pages write it `unit-22/db`. */
+export const logName = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._-]{0,62}(?:~[a-z0-9][a-z0-9._-]{0,62})?$/);
 
 export const lease = z.object({
   token: z.string().min(32),
@@ -42,6 +49,17 @@ export const buildFacts = z.object({
   ref: z.string(),
   /** Without `refs/heads/`; null while the forge has not said. */
   defaultBranch: z.string().nullable(),
+  event: z.enum(BUILD_EVENTS),
+  pullRequest: z
+    .object({
+      number: z.number().int(),
+      baseBranch: z.string(),
+      headBranch: z.string(),
+      isFork: z.boolean(),
+    })
+    .nullable(),
+  /** Caches and layers are never shared across classes. */
+  trust: z.enum(TRUST_CLASSES),
   /** Address of the build's page. */
   url: z.string(),
 });
@@ -70,7 +88,19 @@ export const failureCard = z.object({
   logLine: z.number().int().nullable(),
   hint: z.string().max(2_000).nullable(),
   confidence: z.enum(["high", "medium", "low"]),
-  evidence: z.enum(["fault", "log", "last-lines"]),
+  evidence: z.enum(["fault", "report", "log", "last-lines"]),
+  /** Number of the first build of this branch that failed so; null: not known, or this one. */
+  newSince: z.number().int().nullish(),
+  /** Other failures of the same step, at most 20. */
+  also: z
+    .array(
+      z.object({
+        title: z.string().max(1_000),
+        logLine: z.number().int().nullable(),
+      }),
+    )
+    .max(20)
+    .nullish(),
   /** Several mistakes of one file (`PIPELINE_FILE_INVALID`), as text like a compiler's. */
   problems: z.string().max(64_000).nullable(),
 });

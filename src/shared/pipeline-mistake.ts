@@ -1,5 +1,5 @@
 import { cutText } from "../domain/log-text.ts";
-import type { PipelineProblem, PipelineProblemCode } from "../domain/pipeline.ts";
+import type { PipelineProblem, PipelineProblemCode } from "../domain/pipeline-problem.ts";
 
 /** Where something stands in the file: line and column from 1, and how much to underline there. */
 export interface Place {
@@ -34,12 +34,29 @@ export function placesIn(text: string): PlaceOf {
   };
 }
 
-export function problemAt(
-  place: Place,
-  mistake: Omit<TextMistake, "start" | "end">,
-): PipelineProblem {
+/** What is wrong, wherever it stands. */
+export interface Finding {
+  readonly code: PipelineProblemCode;
+  readonly message: string;
+  readonly hint: string;
+  readonly isWarning?: true;
+}
+
+export function problemAt(place: Place, finding: Finding): PipelineProblem {
   const { line, column, length } = place;
-  return { code: mistake.code, line, column, length, message: mistake.message, hint: mistake.hint };
+  const { code, message, hint, isWarning = false } = finding;
+  return { code, line, column, length, message, hint, isWarning };
+}
+
+/** The place of a part of a text; of the whole text where quotes or escapes hide the part. */
+export function placeInside(
+  source: { readonly text: string; readonly placeOf: PlaceOf },
+  text: { readonly at: Place; readonly start: number; readonly end: number },
+  part: string,
+): Place {
+  const start = source.text.indexOf(part, text.start);
+  const end = start + part.length;
+  return start === -1 || end > text.end ? text.at : source.placeOf(start, end);
 }
 
 /** A name from the file as a message quotes it: on one line, and not longer than it helps. */

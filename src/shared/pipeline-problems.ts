@@ -1,5 +1,5 @@
 import { PIPELINE_FILE } from "../domain/pipeline.ts";
-import type { PipelineProblem } from "../domain/pipeline.ts";
+import type { PipelineProblem } from "../domain/pipeline-problem.ts";
 
 /** Column, from 0, in which the codes stand below each other. */
 const CODE_COLUMN = 85;
@@ -21,7 +21,7 @@ export function formatProblems(
   const places = shown.map(({ line, column }) => `${file}:${line}:${column}`);
   const placeWidth = Math.max(...places.map((place) => place.length)) + 2;
   const blocks = shown.map((problem, index) => {
-    const head = `${(places[index] ?? "").padEnd(placeWidth)}${display(problem.message)}`;
+    const head = `${(places[index] ?? "").padEnd(placeWidth)}${display(problem.message)}${problem.isWarning ? " (warning)" : ""}`;
     return [head, ...excerpt(lines[problem.line - 1], problem)].join("\n");
   });
   return [...blocks, ...leftOut(problems), summary(problems)].join("\n");
@@ -31,9 +31,17 @@ function leftOut({ length }: readonly PipelineProblem[]): readonly string[] {
   return length > PROBLEMS_SHOWN_MAX ? [`… and ${length - PROBLEMS_SHOWN_MAX} more`] : [];
 }
 
-function summary({ length }: readonly PipelineProblem[]): string {
-  const count = length === 1 ? "1 problem" : `${length} problems`;
-  return `${count}. Nothing was built. Check again: tatara check`;
+function summary(problems: readonly PipelineProblem[]): string {
+  const warnings = problems.filter(({ isWarning }) => isWarning).length;
+  const mistakes = problems.length - warnings;
+  const counts = [counted(mistakes, "problem"), counted(warnings, "warning")].filter(Boolean);
+  const outcome = mistakes === 0 ? "The build goes on." : "Nothing was built.";
+  return `${counts.join(", ")}. ${outcome} Check again: tatara check`;
+}
+
+function counted(count: number, noun: string): string {
+  if (count === 0) return "";
+  return count === 1 ? `1 ${noun}` : `${count} ${noun}s`;
 }
 
 function excerpt(line: string | undefined, problem: PipelineProblem): readonly string[] {

@@ -1,172 +1,161 @@
-import { nearSpelling } from "../domain/near-spelling.ts";
+import { keyAt, keysAt } from "../domain/pipeline-keys.ts";
+import type { PipelineKey } from "../domain/pipeline-keys.ts";
+import { takes, TEXT_FORMATS } from "../domain/pipeline-types.ts";
+import type {
+  EitherType,
+  KeyType,
+  ListType,
+  MapType,
+  OtherType,
+  PipelinePlace,
+  TextType,
+  TextsType,
+} from "../domain/pipeline-types.ts";
+import type { PipelineProblem } from "../domain/pipeline-problem.ts";
+import type { Checked, CheckedEntry, CheckedMap } from "./pipeline-checked.ts";
+import { NO_MAP } from "./pipeline-checked.ts";
+import { checkFormat, unitMissing } from "./pipeline-formats.ts";
 import {
-  OTHER_WORDS,
-  PIPELINE_COMMAND_BYTES_MAX,
-  PIPELINE_KEYS,
-  PIPELINE_STEPS_MAX,
-} from "../domain/pipeline-keys.ts";
-import type { PipelineKeyName } from "../domain/pipeline-keys.ts";
-import type { PipelineProblem, PipelineTest } from "../domain/pipeline.ts";
-import { problemAt, quoted } from "./pipeline-mistake.ts";
-import type { Place } from "./pipeline-mistake.ts";
-import { channelNameMistake, testNameMistake } from "./pipeline-names.ts";
-import type { MapEntry, TextNode } from "./pipeline-text.ts";
+  misspelt,
+  notAMap,
+  retiredKey,
+  rowMistakes,
+  tooMany,
+  valueEmpty,
+  valueTakes,
+  valueUnquoted,
+  wrongChoice,
+} from "./pipeline-shape-mistakes.ts";
+import type { MapToCheck } from "./pipeline-shape-mistakes.ts";
+import { placeInside, problemAt, quoted } from "./pipeline-mistake.ts";
+import type { Finding, Place } from "./pipeline-mistake.ts";
+import { testNameMistake } from "./pipeline-names.ts";
+import type { MapEntry, PipelineSource, TextNode } from "./pipeline-text.ts";
 
 /** What the file says, not yet compared with the commit. What was refused is left out. */
 export interface PipelineShape {
-  readonly image: Placed | undefined;
-  readonly tests: readonly PipelineTest[];
-  readonly spec: Placed | undefined;
-  readonly publish: Placed | undefined;
-  /** Keys that the file has, misspelt and refused ones included, and where they stand. */
-  readonly keys: ReadonlyMap<PipelineKeyName, Place>;
+  readonly root: CheckedMap;
   readonly problems: readonly PipelineProblem[];
 }
 
-export interface Placed {
-  readonly value: string;
-  readonly at: Place;
-}
-
-/** Each reader leaves its problems here; they are put in order at the end. */
-type Problems = PipelineProblem[];
-
-/** Layer 2: keys, types and names, by the table in domain/pipeline-keys.ts. */
-export function readPipelineShape(root: TextNode): PipelineShape {
-  const problems: Problems = [];
-  const found = topLevelKeys(root, problems);
-  const image = readKey("image", found, problems);
-  const tests = readTests(found.get("test"), problems);
-  const spec = readKey("package", found, problems);
-  const publish = readChannel(found, problems);
-  refuseTooManySteps(tests, found.has("package"), problems);
-  return {
-    image,
-    tests: tests.map(({ name, run }) => ({ name, run })),
-    spec,
-    publish,
-    keys: new Map([...found].map(([key, entry]) => [key, entry.keyAt])),
-    problems,
-  };
-}
-
-type FoundKeys = ReadonlyMap<PipelineKeyName, MapEntry>;
-
-const KEY_NAMES: readonly PipelineKeyName[] = PIPELINE_KEYS.map(({ key }) => key);
-
-function isKeyName(word: string | undefined): word is PipelineKeyName {
-  return KEY_NAMES.some((name) => name === word);
-}
-
-function topLevelKeys(root: TextNode, problems: Problems): FoundKeys {
-  const found = new Map<PipelineKeyName, MapEntry>();
+/** Layer 2: keys, types, names and units, all by the table in domain/pipeline-keys.ts. */
+export function readPipelineShape(root: TextNode, source: PipelineSource): PipelineShape {
+  const problems: PipelineProblem[] = [];
   if (root.kind !== "map" || root.entries.length === 0) {
-    problems.push(notAMap(root));
-    return found;
+    return { root: NO_MAP, problems: [notAMap(root)] };
   }
-  for (const entry of root.entries) {
-    if (isKeyName(entry.key)) found.set(entry.key, entry);
-  }
-  for (const entry of root.entries) {
-    if (isKeyName(entry.key)) continue;
-    const meant = meantKey(entry.key);
-    problems.push(unknownKey(entry, meant, meant && found.get(meant)));
-    // What stands under a misspelt key is checked under the likelier name, so that one mistake does
-    // not hide the next. Where the right key stands as well, that one counts.
-    if (meant !== undefined && !found.has(meant)) found.set(meant, { ...entry, key: meant });
-  }
-  return found;
+  const walk: Walk = {
+    source,
+    unknownKeys: 0,
+    refuse: (at, finding) => {
+      problems.push(problemAt(at, finding));
+      return undefined;
+    },
+  };
+  const at = { line: 1, column: 1, length: 1 };
+  return { root: checkKeys({ node: root, at, where: "", place: "top" }, walk), problems };
 }
 
-function notAMap(root: TextNode): PipelineProblem {
-  if (root.kind === "empty" || root.kind === "map") {
-    return problemAt(
-      { line: 1, column: 1, length: 1 },
-      {
-        code: "FILE_EMPTY",
-        message: "the file has no keys",
-        hint: "remove it to let Tatara guess, or name an image and a test",
-      },
-    );
-  }
-  const glued = root.kind === "text" ? /^([a-z]+):(\S.*)$/m.exec(root.value.slice(0, 60)) : null;
-  const hint = isKeyName(glued?.[1])
-    ? `a space follows the colon: \`${glued?.[1]}: ${glued?.[2]}\``
-    : "write `key: value`, for example `test: make check`";
-  const message = `the file takes keys (${KEY_NAMES.join(", ")}), not ${described(root)}`;
-  return problemAt(root.at, { code: "VALUE_TYPE", message, hint });
+/** Comparing a word with all keys costs time, which a file of nothing but mistakes would multiply. */
+const SPELLINGS_MAX = 200;
+
+interface Walk {
+  readonly source: PipelineSource;
+  unknownKeys: number;
+  /** Remembers the problem, and gives what is left of the value: nothing. */
+  refuse(at: Place, finding: Finding): undefined;
 }
 
-/** The key of ours that somebody means: by a word of another system, or by its spelling. */
-function meantKey(written: string): PipelineKeyName | undefined {
-  const word = written.toLowerCase();
-  const ours = Object.hasOwn(OTHER_WORDS, word) ? OTHER_WORDS[word] : undefined;
-  const meant = ours?.find(isKeyName) ?? nearSpelling(written, KEY_NAMES);
-  return isKeyName(meant) ? meant : undefined;
-}
-
-function unknownKey(
-  { key, keyAt }: MapEntry,
-  meant: PipelineKeyName | undefined,
-  right: MapEntry | undefined,
-): PipelineProblem {
-  const standsOn = right === undefined ? "" : ` It stands on line ${right.keyAt.line}`;
-  const hint = meant ? `did you mean "${meant}"?${standsOn}` : `keys: ${KEY_NAMES.join(", ")}`;
-  return problemAt(keyAt, { code: "KEY_UNKNOWN", message: `unknown key ${quoted(key)}`, hint });
-}
-
-/** The text of a key that takes nothing else. */
-function readKey(name: PipelineKeyName, found: FoundKeys, problems: Problems): Placed | undefined {
-  const entry = found.get(name);
-  if (entry === undefined) return undefined;
-  const rules = { ...rulesOf(name), label: `"${name}"`, isCommand: false };
-  const placed = readText(entry, rules, problems);
-  return placed && { ...placed, value: placed.value.trim() };
-}
-
-function readChannel(found: FoundKeys, problems: Problems): Placed | undefined {
-  const channel = readKey("publish", found, problems);
-  const mistake = channel && channelNameMistake(channel.value);
-  if (channel === undefined || mistake === undefined) return channel;
-  problems.push(problemAt(channel.at, mistake));
-  return undefined;
-}
-
-interface TextRules {
-  /** What the message calls it: `"unit" in test`. */
+/** A value and how messages speak of it. */
+interface Slot {
+  readonly node: TextNode;
+  /** Where its key stands; for an entry of a list, where it begins. */
+  readonly at: Place;
+  readonly key: string;
+  /** `"unit" in test` for what users name, else `"reports"`. */
   readonly label: string;
-  readonly takes: string;
-  readonly noun: string;
-  /** Shows how it is done, where the file does not. */
-  readonly hint: string;
-  /** `true` and `false` are commands, so they only lack quotes. */
-  readonly isCommand: boolean;
+  /** `test.unit`. */
+  readonly where: string;
+  readonly example: string;
 }
 
-function rulesOf(name: PipelineKeyName): Pick<TextRules, "takes" | "noun" | "hint"> {
-  const row = PIPELINE_KEYS.find(({ key }) => key === name) ?? PIPELINE_KEYS[0];
-  return { takes: row.takes, noun: row.noun, hint: `\`${row.example}\`` };
-}
-
-function readText(entry: MapEntry, rules: TextRules, problems: Problems): Placed | undefined {
-  const { key, keyAt, value } = entry;
-  if (isEmpty(value)) {
-    const message = `${rules.label} has no value`;
-    const hint = `give it ${rules.noun}, or remove the line`;
-    const at = value.kind === "empty" ? keyAt : value.at;
-    problems.push(problemAt(at, { code: "VALUE_EMPTY", message, hint }));
-  } else if (value.kind === "text") {
-    return { value: value.value, at: value.at };
-  } else if (value.kind === "number" || (value.kind === "switch" && rules.isCommand)) {
-    const hint = `write ${quoted(value.written)}`;
-    problems.push(problemAt(value.at, { code: "VALUE_UNQUOTED", message: unquoted(value), hint }));
-  } else {
-    const message = `${rules.label} takes ${rules.takes}, not ${described(value)}`;
-    const inside = textInside(value);
-    const hint = inside === undefined ? rules.hint : `\`${key}: ${inside}\``;
-    problems.push(problemAt(value.at, { code: "VALUE_TYPE", message, hint }));
+/** A map with the keys of a place: the known ones are checked, the others refused. */
+function checkKeys(map: MapToCheck, walk: Walk): CheckedMap {
+  const { node, where, place } = map;
+  const entries = new Map<string, CheckedEntry>();
+  for (const [key, entry] of knownEntries(map, walk)) {
+    const row = keyAt(place, key);
+    if (row !== undefined) entries.set(key, checkedEntry(entry, row, where, walk));
   }
-  return undefined;
+  const present = new Map([...entries].map(([key, entry]) => [key, entry.keyAt]));
+  for (const { at, finding } of rowMistakes(map, present)) walk.refuse(at, finding);
+  return { kind: "map", at: node.at, where, entries };
+}
+
+/**
+ * The entries by the key that each means. What stands under a misspelt or retired key is checked under
+ * the right one, so that one mistake does not hide the next; where that stands as well, it counts.
+ */
+function knownEntries(map: MapToCheck, walk: Walk): ReadonlyMap<string, MapEntry> {
+  const found = new Map<string, MapEntry>();
+  const { node, place } = map;
+  for (const entry of node.entries) {
+    const row = keyAt(place, entry.key);
+    if (row !== undefined && row.retired === undefined) found.set(entry.key, entry);
+  }
+  for (const entry of node.entries) {
+    if (found.get(entry.key) === entry) continue;
+    const row = keyAt(place, entry.key);
+    walk.unknownKeys += 1;
+    const knowsSpelling = walk.unknownKeys <= SPELLINGS_MAX;
+    const mistake =
+      row?.retired === undefined
+        ? misspelt(entry, { ...map, knowsSpelling }, (meant) => found.get(meant)?.keyAt.line)
+        : retiredKey(row, row.retired, found.get(row.retired.by)?.keyAt.line);
+    walk.refuse(entry.keyAt, mistake.finding);
+    if (mistake.meant !== undefined && !found.has(mistake.meant)) found.set(mistake.meant, entry);
+  }
+  // In the order of the file, which is also that of the messages.
+  return new Map([...found].toSorted(([, a], [, b]) => before(a.keyAt, b.keyAt)));
+}
+
+function before(a: Place, b: Place): number {
+  return a.line - b.line || a.column - b.column;
+}
+
+function checkedEntry(
+  { keyAt: at, value: node }: MapEntry,
+  { key, type, example }: PipelineKey,
+  where: string,
+  walk: Walk,
+): CheckedEntry {
+  const inside = where === "" ? key : `${where}.${key}`;
+  const slot = { node, at, key, label: `"${key}"`, where: inside, example };
+  return { key, keyAt: at, value: checkValue(slot, type, walk) };
+}
+
+function checkValue(slot: Slot, type: KeyType, walk: Walk): Checked | undefined {
+  const { node } = slot;
+  const allowsEmpty = type.is === "text" && type.mayBeEmpty === true && node.kind === "text";
+  if (isEmpty(node) && !allowsEmpty) {
+    return walk.refuse(node.kind === "empty" ? slot.at : node.at, valueEmpty(slot.label, type));
+  }
+  switch (type.is) {
+    case "text":
+    case "texts":
+      return checkText(slot, type, walk);
+    case "list":
+      return checkList(slot, type, walk);
+    case "map":
+      return checkNamedMap(slot, type, walk);
+    case "keys":
+      if (node.kind !== "map") return refuseType(slot, type, walk);
+      return checkKeys({ node, at: slot.at, where: slot.where, place: type.place }, walk);
+    case "either":
+      return checkEither(slot, type, walk);
+    default:
+      return checkOther(slot, type, walk);
+  }
 }
 
 function isEmpty(node: TextNode): boolean {
@@ -175,77 +164,211 @@ function isEmpty(node: TextNode): boolean {
   return node.kind === "empty" || (node.kind === "map" && node.entries.length === 0);
 }
 
-function unquoted({ kind, written, becomes }: TextNode & { kind: "number" | "switch" }): string {
-  const what = `${written.slice(0, 60)} without quotes is a ${kind}`;
-  return becomes === written ? `${what}, not text` : `${what} and would become ${becomes}`;
-}
-
-function described({ kind }: TextNode): string {
-  return kind === "text" || kind === "empty" ? kind : `a ${kind}`;
-}
-
-/** The text that was surely meant, when a list or a map stands where text belongs. */
-function textInside(node: TextNode): string | undefined {
-  const only = node.kind === "list" && node.items.length === 1 ? node.items : [];
-  const values = node.kind === "map" ? node.entries.map(({ value }) => value) : only;
-  const text = values.find((value) => value.kind === "text");
-  // What would need quotes is left to the person.
-  return text !== undefined && /^[\w./][^\n:#`]{0,60}$/.test(text.value) ? text.value : undefined;
-}
-
-interface FoundTest extends PipelineTest {
-  readonly at: Place;
-}
-
-function readTests(entry: MapEntry | undefined, problems: Problems): readonly FoundTest[] {
-  if (entry === undefined) return [];
-  const { value, keyAt } = entry;
-  if (value.kind === "map" && value.entries.length > 0) {
-    return value.entries.flatMap((step) => readNamedTest(step, problems));
+function checkText(slot: Slot, type: TextType | TextsType, walk: Walk): Checked | undefined {
+  const { node, key } = slot;
+  if (node.kind === "list" && type.is === "texts") {
+    return checkItems(slot, { ...type, is: "text" }, type.countMax, walk);
   }
-  const hint = commandHint("test");
-  const rules = { ...rulesOf("test"), label: '"test"', isCommand: true, hint };
-  const command = readCommand(entry, rules, problems);
-  return command === undefined ? [] : [{ name: "test", run: command.value, at: keyAt }];
+  if (node.kind === "number" || node.kind === "switch")
+    return checkUnquoted(slot, node, type, walk);
+  if (node.kind !== "text") return refuseType(slot, type, walk);
+  const check = checkFormat(node.value, type, key);
+  const { at, start, end } = node;
+  if ("finding" in check) {
+    const { finding } = check;
+    return walk.refuse(
+      "needle" in finding ? placeInside(walk.source, node, finding.needle) : at,
+      finding,
+    );
+  }
+  if (typeof check.value === "number") return { kind: "number", at, value: check.value };
+  return { kind: "text", at, value: check.value, start, end };
 }
 
-function readNamedTest(step: MapEntry, problems: Problems): readonly FoundTest[] {
-  const { key, keyAt } = step;
-  const label = `${quoted(key)} in test`;
-  const noun = "a command";
-  const rules = { label, takes: noun, noun, isCommand: true, hint: commandHint(key) };
-  const mistake = testNameMistake(key);
-  if (mistake !== undefined) problems.push(problemAt(keyAt, mistake));
-  const command = readCommand(step, rules, problems);
-  return mistake === undefined && command !== undefined
-    ? [{ name: key, run: command.value, at: keyAt }]
-    : [];
+/** A number or a switch where text belongs. */
+function checkUnquoted(
+  slot: Slot,
+  node: TextNode & { readonly kind: "number" | "switch" },
+  type: TextType | TextsType,
+  walk: Walk,
+): undefined {
+  const isAmount = type.format === "duration" || type.format === "size";
+  if (isAmount && node.kind === "number") {
+    const isPlain = /^\d{1,12}$/.test(node.written);
+    const check = isPlain ? undefined : checkFormat(node.written, type, slot.key);
+    const finding = check !== undefined && "finding" in check ? check.finding : undefined;
+    return walk.refuse(node.at, finding ?? unitMissing(node.written, type.format === "duration"));
+  }
+  // `true` and `false` are commands and values of variables, so they only lack quotes.
+  const isTextual = ["command", "text", "line", "word"].includes(type.format);
+  if (node.kind === "switch" && !isTextual) return refuseType(slot, type, walk);
+  return walk.refuse(node.at, valueUnquoted(node));
 }
 
-function readCommand(entry: MapEntry, rules: TextRules, problems: Problems): Placed | undefined {
-  const command = readText(entry, rules, problems);
-  if (command === undefined) return undefined;
-  if (new TextEncoder().encode(command.value).length <= PIPELINE_COMMAND_BYTES_MAX) return command;
-  const message = `${rules.label} is longer than the limit, ${PIPELINE_COMMAND_BYTES_MAX / 1024} KiB`;
-  const hint = "move it into a script of the repository";
-  problems.push(problemAt(command.at, { code: "LIMIT_EXCEEDED", message, hint }));
-  return undefined;
+function checkList(slot: Slot, type: ListType, walk: Walk): Checked | undefined {
+  if (slot.node.kind !== "list") return refuseType(slot, type, walk);
+  return checkItems(slot, type.of, type.countMax, walk);
 }
 
-function commandHint(key: string): string {
-  return `write one command, or \`${key.slice(0, 60)}: |\` and below it a line for each`;
+function checkItems(
+  slot: Slot,
+  type: KeyType,
+  countMax: number | undefined,
+  walk: Walk,
+): Checked | undefined {
+  const { node, key, where, example } = slot;
+  if (node.kind !== "list") return undefined;
+  const excess = node.items[countMax ?? Number.POSITIVE_INFINITY];
+  if (excess !== undefined)
+    return walk.refuse(excess.at, tooMany(slot.label, node.items.length, countMax));
+  const label = `an entry of "${key}"`;
+  const items = node.items.map((item, index) => {
+    const inside = `${where}[${index + 1}]`;
+    return checkValue({ node: item, at: item.at, key, label, where: inside, example }, type, walk);
+  });
+  const right = items.filter((item) => item !== undefined);
+  return { kind: "list", at: node.at, items: right, isPartial: right.length < items.length };
 }
 
-function refuseTooManySteps(
-  tests: readonly FoundTest[],
-  hasPackage: boolean,
-  problems: Problems,
-): void {
-  // The other steps are `checkout`, `image` and perhaps `package`.
-  const testsMax = PIPELINE_STEPS_MAX - (hasPackage ? 3 : 2);
-  const first = tests[testsMax];
-  if (first === undefined) return;
-  const message = `${tests.length} tests are over the limit, ${testsMax}`;
-  const hint = "put several commands into one test";
-  problems.push(problemAt(first.at, { code: "LIMIT_EXCEEDED", message, hint }));
+/** A map whose keys the user names. Keys of the type's own place may stand among them. */
+function checkNamedMap(slot: Slot, type: MapType, walk: Walk): Checked | undefined {
+  const { node, where } = slot;
+  if (node.kind !== "map") return refuseType(slot, type, walk);
+  const excess = node.entries[type.countMax ?? Number.POSITIVE_INFINITY];
+  if (excess !== undefined) {
+    return walk.refuse(excess.keyAt, tooMany(slot.label, node.entries.length, type.countMax));
+  }
+  const entries = new Map<string, CheckedEntry>();
+  for (const entry of node.entries) {
+    const row = type.place && keyAt(type.place, entry.key);
+    if (row !== undefined) entries.set(entry.key, checkedEntry(entry, row, where, walk));
+    else entries.set(entry.key, checkNamedEntry(entry, slot, type, walk));
+  }
+  return { kind: "map", at: node.at, where, entries };
+}
+
+function checkNamedEntry(entry: MapEntry, slot: Slot, type: MapType, walk: Walk): CheckedEntry {
+  const { key, keyAt: at, value: node } = entry;
+  const { where } = slot;
+  const example = type.of.is === "keys" ? exampleOf(key, type.of.place) : slot.example;
+  const mistake = nameMistake(entry, type);
+  if (mistake !== undefined) walk.refuse(at, mistake);
+  if (mistake?.code === "KEY_UNKNOWN") return { key, keyAt: at, value: undefined };
+  const label = `${JSON.stringify(key.slice(0, 60))} in ${where}`;
+  const inside = `${where}.${key.slice(0, 60)}`;
+  const value = checkValue({ node, at, key, label, where: inside, example }, type.of, walk);
+  return { key, keyAt: at, value: mistake === undefined ? value : undefined };
+}
+
+/** `dev: { branch: main }` */
+function exampleOf(key: string, place: PipelinePlace): string {
+  return `${key.slice(0, 60)}: { ${keysAt(place)[0]?.example} }`;
+}
+
+/** `exclude` beside the variables of a matrix is no variable, but another word for `except`. */
+function nameMistake(
+  { key, keyAt: at, value: node }: MapEntry,
+  type: MapType,
+): Finding | undefined {
+  if (type.place !== undefined && node.kind === "list" && node.items[0]?.kind === "map") {
+    const rows = keysAt(type.place).map((row) => row.key);
+    const entry = { key, keyAt: at, value: node };
+    const map = { where: "", place: type.place, knowsSpelling: true };
+    const { meant, finding } = misspelt(entry, map, () => undefined);
+    if (meant !== undefined && rows.includes(meant)) return finding;
+  }
+  if (type.keys === "step-name") return testNameMistake(key);
+  const check = checkFormat(key, { is: "text", format: type.keys }, key);
+  if ("finding" in check) return check.finding;
+  if (key === key.trim()) return undefined;
+  // Of a value, spaces at its ends are dropped; under a key that has them nobody would find anything.
+  return {
+    code: "NAME_INVALID",
+    message: `${quoted(key)} is no ${TEXT_FORMATS[type.keys][1].replace(/^an? /, "")}`,
+    hint: `without spaces: ${quoted(key.trim())}`,
+  };
+}
+
+function checkEither(slot: Slot, type: EitherType, walk: Walk): Checked | undefined {
+  const { node } = slot;
+  const fitting = type.of.find((one) => isFor(one, node));
+  if (fitting !== undefined) return checkValue(slot, fitting, walk);
+  const text = type.of.find((one) => one.is === "text" || one.is === "texts");
+  const isScalar = node.kind === "number" || node.kind === "switch";
+  if (!isScalar || text === undefined) return refuseType(slot, type, walk);
+  const isCommand = (text.is === "text" || text.is === "texts") && text.format === "command";
+  // Of a switch that is none here, all forms are told: `"publish" takes a channel, false or a map`.
+  if (node.kind === "switch" && !isCommand) return refuseType(slot, type, walk);
+  return checkValue(slot, text, walk);
+}
+
+/** Short and long forms are told apart by what YAML makes of them. */
+function isFor(type: KeyType, node: TextNode): boolean {
+  switch (type.is) {
+    case "text":
+    case "choice":
+      return node.kind === "text";
+    case "texts":
+      return node.kind === "text" || node.kind === "list";
+    case "list":
+      return node.kind === "list";
+    case "keys":
+      return node.kind === "map" && (type.marker === undefined || hasKey(node, type.marker));
+    case "map":
+      return node.kind === "map";
+    case "switch":
+      return (
+        node.kind === "switch" && (type.only === undefined || node.becomes === String(type.only))
+      );
+    case "number":
+      return node.kind === "number";
+    case "either":
+      return type.of.some((one) => isFor(one, node));
+  }
+}
+
+function hasKey(node: TextNode & { readonly kind: "map" }, key: string): boolean {
+  return node.entries.some((entry) => entry.key === key);
+}
+
+function checkOther(slot: Slot, type: OtherType, walk: Walk): Checked | undefined {
+  const { node } = slot;
+  switch (type.is) {
+    case "switch":
+      if (node.kind !== "switch" || !isFor(type, node)) return refuseType(slot, type, walk);
+      return { kind: "switch", at: node.at, value: node.becomes === "true" };
+    case "number":
+      return checkNumber(slot, type, walk);
+    case "choice": {
+      if (node.kind === "list" || node.kind === "map" || node.kind === "empty") {
+        return refuseType(slot, type, walk);
+      }
+      const word = node.kind === "text" ? node.value : node.written;
+      if (node.kind !== "text" || !type.of.includes(word)) {
+        return walk.refuse(node.at, wrongChoice(word, type.of));
+      }
+      return { kind: "text", at: node.at, value: word, start: node.start, end: node.end };
+    }
+  }
+}
+
+function checkNumber(
+  slot: Slot,
+  type: OtherType & { is: "number" },
+  walk: Walk,
+): Checked | undefined {
+  const { node } = slot;
+  if (node.kind !== "number") return refuseType(slot, type, walk);
+  const value = Number(node.becomes);
+  if (type.isWhole && !Number.isInteger(value)) return refuseType(slot, type, walk);
+  if (value >= type.min && value <= type.max) return { kind: "number", at: node.at, value };
+  return walk.refuse(node.at, {
+    code: "LIMIT_EXCEEDED",
+    message: `${node.written.slice(0, 60)} is not within ${type.min}-${type.max.toLocaleString("en")}`,
+    hint: "choose another number, or ask an admin to raise the limit",
+  });
+}
+
+function refuseType(slot: Slot, type: KeyType, walk: Walk): undefined {
+  return walk.refuse(slot.node.at, valueTakes(slot, takes(type)));
 }

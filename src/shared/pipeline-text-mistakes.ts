@@ -31,7 +31,13 @@ function overLimit(seen: { tokens: number; nodes: number; levels: number }): str
 
 export function secondDocument(start: number, end: number): TextMistake {
   const message = "a second document starts here";
-  return { code: "YAML_DOCUMENTS", start, end, message, hint: "one file is one pipeline" };
+  return {
+    code: "YAML_DOCUMENTS",
+    start,
+    end,
+    message,
+    hint: "one file is one pipeline; for several use `projects`",
+  };
 }
 
 export function directiveMistake(start: number, end: number): TextMistake {
@@ -39,9 +45,12 @@ export function directiveMistake(start: number, end: number): TextMistake {
   return { code: "YAML_SYNTAX", start, end, message, hint: "remove this line" };
 }
 
-export function aliasMistake(start: number, end: number): TextMistake {
+export function aliasMistake(text: string, start: number, end: number): TextMistake {
   const message = "anchors, aliases and `<<` are not read";
-  const hint = "write it out; text that starts with `*` or `&` needs quotes";
+  const line = text.slice(text.lastIndexOf("\n", start - 1) + 1, start);
+  const hint = /(?:^|[\s{,])env: *$/.test(line)
+    ? "write it out; `env` at the top holds for every step"
+    : "write it out; text that starts with `*` or `&` needs quotes";
   return { code: "YAML_ALIAS", start, end, message, hint };
 }
 

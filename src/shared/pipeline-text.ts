@@ -1,6 +1,6 @@
 import { Composer, CST, isMap, isScalar, isSeq, Lexer, Parser } from "yaml";
 import type { Node, Pair } from "yaml";
-import type { PipelineProblem } from "../domain/pipeline.ts";
+import type { PipelineProblem } from "../domain/pipeline-problem.ts";
 import { decodePipeline } from "./pipeline-encoding.ts";
 import { placesIn, problemAt } from "./pipeline-mistake.ts";
 import type { Place, PlaceOf, TextMistake } from "./pipeline-mistake.ts";
@@ -17,7 +17,14 @@ import { explainYamlError } from "./pipeline-yaml-errors.ts";
 
 /** The file's content in plain words; nothing of the YAML package leaves this file. */
 export type TextNode =
-  | { readonly kind: "text"; readonly at: Place; readonly value: string }
+  | {
+      readonly kind: "text";
+      readonly at: Place;
+      readonly value: string;
+      /** Where it is written, quotes included. */
+      readonly start: number;
+      readonly end: number;
+    }
   | {
       readonly kind: "number" | "switch";
       readonly at: Place;
@@ -37,8 +44,14 @@ export interface MapEntry {
 }
 
 export type TextReading =
-  | { readonly kind: "read"; readonly root: TextNode }
+  | { readonly kind: "read"; readonly root: TextNode; readonly source: PipelineSource }
   | { readonly kind: "refused"; readonly problem: PipelineProblem };
+
+/** The file as it was checked. */
+export interface PipelineSource {
+  readonly text: string;
+  readonly placeOf: PlaceOf;
+}
 
 /**
  * Layer 1: bytes → nodes with their places. Ends at the first mistake, since a single open bracket
@@ -57,7 +70,8 @@ export function readPipelineText(bytes: Uint8Array): TextReading {
   const walk: Walk = { placeOf: placesIn(text), mistakes: [] };
   const root = plainNode(contents, walk);
   const [first] = walk.mistakes;
-  return first === undefined ? { kind: "read", root } : refused(text, first);
+  if (first !== undefined) return refused(text, first);
+  return { kind: "read", root, source: { text, placeOf: walk.placeOf } };
 }
 
 function refused(text: string, mistake: TextMistake): TextReading {
@@ -160,7 +174,7 @@ function forbiddenToken(
   start: number,
   end: number,
 ): TextMistake | undefined {
-  if (type === "alias" || type === "anchor") return aliasMistake(start, end);
+  if (type === "alias" || type === "anchor") return aliasMistake(text, start, end);
   if (type === "tag") return tagMistake(text, start, end);
   return type === "directive-line" ? directiveMistake(start, end) : undefined;
 }
@@ -202,7 +216,7 @@ function plainNode(node: Node | null, walk: Walk): TextNode {
   const value = isScalar(node) ? node.value : null;
   if (typeof value === "string") {
     note(unwritable(value, start, end), walk);
-    return { kind: "text", at, value };
+    return { kind: "text", at, value, start, end };
   }
   if (typeof value !== "number" && typeof value !== "boolean") return { kind: "empty", at };
   const becomes = String(value);
@@ -241,7 +255,7 @@ function keyText(node: Node, walk: Walk): string {
     return "";
   }
   if (key === "<<" && isScalar(node) && node.type === "PLAIN") {
-    walk.mistakes.push(aliasMistake(start, end));
+    walk.mistakes.push(aliasMistake("", start, end));
   }
   note(unwritable(key, start, end), walk);
   return key;

@@ -7,7 +7,7 @@
  * `publish-messages.ts` and `report-messages.ts`; what they are made of in `message-parts.ts` and
  * `package-messages.ts`.
  */
-export const PROTOCOL = { lowest: 2, highest: 2 } as const;
+export const PROTOCOL = { lowest: 3, highest: 3 } as const;
 
 export const LEASE_HEADER = "x-tatara-lease";
 
@@ -19,6 +19,11 @@ export const PATHS = {
   plan: (jobId: string) => `/worker/v1/build/jobs/${jobId}/plan`,
   step: (jobId: string, step: string) => `/worker/v1/build/jobs/${jobId}/steps/${step}`,
   log: (jobId: string, step: string) => `/worker/v1/build/jobs/${jobId}/steps/${step}/log`,
+  /** What a step's reports say; what it keeps. */
+  reports: (jobId: string, step: string) => `/worker/v1/build/jobs/${jobId}/steps/${step}/reports`,
+  kept: (jobId: string, step: string) => `/worker/v1/build/jobs/${jobId}/steps/${step}/kept`,
+  /** Files that the tests of the job's project kept, in whichever job they ran. */
+  keptByTests: (jobId: string) => `/worker/v1/build/jobs/${jobId}/kept`,
   artifact: (jobId: string, sha256: string) => `/worker/v1/build/jobs/${jobId}/artifacts/${sha256}`,
   end: (jobId: string) => `/worker/v1/build/jobs/${jobId}/end`,
   fault: (jobId: string) => `/worker/v1/build/jobs/${jobId}/fault`,

@@ -38,7 +38,14 @@ export const buildPublishGrant = grantBase.extend({
   /** The repository's errata file, as the build worker found it; null: none. */
   errata: z.string().nullable(),
   channels: z.array(grantedChannel).min(1),
-  packages: z.array(builtPackage).min(1),
+  packages: z
+    .array(
+      builtPackage.extend({
+        /** Those of `channels` that it goes to; left out: all. */
+        channels: z.array(z.string()).nullish(),
+      }),
+    )
+    .min(1),
 });
 
 export type BuildPublishGrant = z.infer<typeof buildPublishGrant>;

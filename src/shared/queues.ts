@@ -6,6 +6,9 @@ import type { Logger } from "./logger.ts";
 export const QUEUE_NAMES = ["build", "publish", "report"] as const;
 export type QueueName = (typeof QUEUE_NAMES)[number];
 
+/** Wakes one server at the instants that schedules name. */
+export const SCHEDULE_QUEUE = "schedule";
+
 const LOCK_MS = 30_000;
 const STALLED_CHECK_MS = 15_000;
 const PREFIX = "tatara";
@@ -71,6 +74,62 @@ export function openTickets(options: {
   };
 }
 
+/** An instant that comes again and again; its id names it, so that many may say it and it is one. */
+export interface Scheduled {
+  readonly id: string;
+  readonly repo: string;
+  /** Five fields of cron, in UTC. */
+  readonly pattern: string;
+}
+
+export interface Schedulers {
+  /** From now on there are these and no others. Rejects while Redis is away. */
+  set(scheduled: readonly Scheduled[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The producers' side of schedules: Redis makes one ticket a tick, however many servers ask for it. */
+export function openSchedulers(options: {
+  readonly redisUrl: string;
+  readonly logger: Logger;
+}): Schedulers {
+  const connection = producerConnection(options.redisUrl);
+  connection.on("error", (err) => options.logger.debug({ err }, "Redis connection error"));
+  let opened: Promise<Queue> | undefined;
+  const open = async (): Promise<Queue> => {
+    const queue = new Queue(SCHEDULE_QUEUE, { connection, prefix: PREFIX });
+    queue.on("error", (err) => options.logger.debug({ err }, "Queue error"));
+    await queue.waitUntilReady();
+    return queue;
+  };
+  const queueNow = async (): Promise<Queue> => {
+    if (connection.status !== "ready") throw new Error("Redis cannot be reached now.");
+    opened ??= open();
+    opened.catch(() => {
+      opened = undefined;
+    });
+    return await opened;
+  };
+  return {
+    set: async (scheduled) => {
+      const queue = await queueNow();
+      const known = new Set((await queue.getJobSchedulers(0, -1)).map(({ key }) => key));
+      const wanted = new Set(scheduled.map(({ id }) => id));
+      for (const { id, repo, pattern } of scheduled) {
+        if (known.has(id)) continue;
+        const ticket = { name: "ticket", data: { v: 1, id: repo } };
+        const opts = { removeOnComplete: true, removeOnFail: true };
+        await queue.upsertJobScheduler(id, { pattern, tz: "UTC" }, { ...ticket, opts });
+      }
+      for (const id of known) if (!wanted.has(id)) await queue.removeJobScheduler(id);
+    },
+    close: async () => {
+      await Promise.allSettled([opened?.then((queue) => queue.close())]);
+      connection.disconnect();
+    },
+  };
+}
+
 export interface Consumer {
   /** Takes no more tickets; resolves when the current `onTicket` has ended. */
   close(): Promise<void>;
@@ -81,7 +140,7 @@ export interface Consumer {
  * when it is done, so a ticket lives for milliseconds and a slow job never stalls one.
  */
 export function consumeTickets(options: {
-  readonly queue: QueueName;
+  readonly queue: QueueName | typeof SCHEDULE_QUEUE;
   readonly redisUrl: string;
   readonly logger: Logger;
   readonly onTicket: () => Promise<void>;
@@ -102,7 +161,10 @@ export function consumeTickets(options: {
   });
   return {
     close: async () => {
-      await consumer.close();
+      // A Redis that is away is not waited for: no ticket is held that would have to go back to it.
+      const isAway = connection.status !== "ready";
+      const closed = consumer.close(isAway).catch(() => undefined);
+      if (!isAway) await closed;
       connection.disconnect();
     },
   };

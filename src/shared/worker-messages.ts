@@ -5,6 +5,13 @@ import { id } from "./message-parts.ts";
 export const claimRequest = z.object({
   worker: id,
   protocol: z.object({ lowest: z.number().int(), highest: z.number().int() }),
+  /** What it builds for, `x86_64`; left out: it may take any job. */
+  arch: z
+    .string()
+    .regex(/^[a-z0-9_]{1,20}$/)
+    .nullish(),
+  /** What runs its containers, for people who look for what is slow. */
+  engine: z.object({ version: z.string().max(100), isBuildKit: z.boolean() }).nullish(),
 });
 
 export type ClaimRequest = z.infer<typeof claimRequest>;

@@ -62,7 +62,7 @@ describe("a step's container, seen from inside", () => {
   test("without a network there is only the loopback; with the job's there is one more", async () => {
     const { job } = await newJob();
     await using _job = job;
-    const network = await engine.createNetwork(job.owner("network"), never);
+    const network = await engine.createNetwork(job.owner("network"), { egress: "internet" }, never);
     const command = ["sh", "-c", "ls /sys/class/net"];
 
     const none = await runToEnd(engine, job.spec("none", command));

@@ -1,7 +1,8 @@
 import { Readable } from "node:stream";
 import { describe, expect, test } from "vitest";
 import { Stopped } from "../../src/domain/stop.ts";
-import type { BuildImageOptions } from "../../workers/build/engine.ts";
+import type { BuildImageOptions, Engine } from "../../workers/build/engine.ts";
+import { safe } from "../../workers/build/docker/names.ts";
 import {
   BASE_IMAGE,
   buildOptions,
@@ -35,15 +36,33 @@ describe("building an image", () => {
     });
   });
 
-  test("what only BuildKit can is named as that", async () => {
+  test("what no builder of this engine can is named as that", async () => {
     const needed = { code: "DOCKERFILE_NEEDS_BUILDKIT" };
-    const lines = ["RUN --mount=type=cache,target=/c true", "COPY --link Dockerfile /d"];
 
-    for (const line of lines) {
-      await expect(build(`FROM ${BASE_IMAGE}\n${line}\n`)).rejects.toMatchObject(needed);
-    }
+    const link = `FROM ${BASE_IMAGE}\nCOPY --link Dockerfile /d\n`;
+    await expect(build(link)).rejects.toMatchObject(needed);
     const heredoc = `FROM ${BASE_IMAGE}\nRUN <<EOF\necho a\nEOF\n`;
     await expect(build(heredoc)).rejects.toMatchObject({ ...needed, line: 2 });
+  });
+
+  test("a stage, arguments, and how many instructions were answered from before", async () => {
+    const { job } = await newJob();
+    await using _job = job;
+    const dockerfile = [
+      `FROM ${BASE_IMAGE} AS wanted`,
+      "ARG COLOUR",
+      `RUN echo the $COLOUR ${job.jobId}`,
+      `FROM ${BASE_IMAGE} AS last`,
+      "RUN exit 1",
+    ].join("\n");
+    const changes = { stage: "wanted", args: { COLOUR: "blue" } };
+
+    const first = await build(dockerfile, changes);
+    const fresh = await build(dockerfile, { ...changes, isFresh: true });
+
+    expect(first.output).toContain(`the blue ${job.jobId}\n`);
+    expect(first.built).toMatchObject({ kind: "built", layers: { reused: 0, total: 2 } });
+    expect(fresh.built).toMatchObject({ kind: "built", layers: { reused: 0, total: 2 } });
   });
 
   test("no Dockerfile, and an empty one, are the user's faults", async () => {
@@ -75,6 +94,39 @@ describe("building an image", () => {
     await expect(build(copy)).rejects.toMatchObject(away);
     await expect(engine.findImage("Not A Name", never)).rejects.toMatchObject(unknown);
     await expect(engine.findImage(image, never)).rejects.toMatchObject(away);
+  });
+
+  test("an image's folder is known, and its digest changes with what is in it alone", async () => {
+    const { job } = await newJob();
+    await using _job = job;
+    const imageOf = async (lines: string) => {
+      const dockerfile = `FROM ${BASE_IMAGE}\n${lines}`;
+      const options = buildOptions(job, tarOf({ Dockerfile: dockerfile }));
+      const built = await engine.buildImage({ ...options, isFresh: true }, never);
+      if (built.kind !== "built") throw new Error(JSON.stringify(built));
+      await removeImage(engine, built.image);
+      return built.image;
+    };
+
+    const plain = await imageOf("LABEL a=1\n");
+    const same = await imageOf("LABEL a=2\n");
+    const other = await imageOf("WORKDIR /srv\n");
+
+    expect(plain.workingDir).toBe("/");
+    expect(other.workingDir).toBe("/srv");
+    expect(same.id).not.toBe(plain.id);
+    expect(same.digest).toBe(plain.digest);
+    expect(other.digest).not.toBe(plain.digest);
+  });
+
+  test("an image that is always asked for is not taken from the engine; an id is no name", async () => {
+    const always = { pull: "always" } as const;
+    const here = await engine.findImage(BASE_IMAGE, never);
+
+    expect(await engine.findImage(here.id, never, always)).toEqual(here);
+    await expect(engine.findImage("registry.invalid/a:1", never, always)).rejects.toMatchObject({
+      code: "IMAGE_UNAVAILABLE",
+    });
   });
 
   test("the memory limit bites inside a build", async () => {
@@ -170,6 +222,65 @@ describe("leftovers", () => {
     expect(now).toContain(older);
     expect(now).not.toContain(newer);
     expect(later).not.toContain(older);
+  });
+
+  test("an image under a name goes too when nobody has built it for so long", async () => {
+    const { job } = await newJob();
+    await using _job = job;
+    const cacheName = `test/${job.jobId}`;
+    const tag = `tatara-build:${safe(cacheName)}`;
+    const context = tarOf({ Dockerfile: `FROM ${BASE_IMAGE}\nLABEL test=${job.jobId}\n` });
+    await engine.buildImage({ ...buildOptions(job, context), cacheName }, never);
+    const weekMs = 7 * 24 * 3_600_000;
+    const at = (ms: number) => realEngine({ imageTtlMs: weekMs, now: () => Date.now() + ms });
+    const named = async (found: Engine) =>
+      (await found.listLeftovers(never)).filter(({ id }) => id === tag);
+
+    const sooner = await named(at(weekMs - 60_000));
+    const later = await named(at(weekMs + 60_000));
+    for (const leftover of later) await engine.removeLeftover(leftover, never);
+
+    expect(sooner).toEqual([]);
+    expect(later).toMatchObject([{ kind: "image" }]);
+    await expect(docker.getImage(tag).inspect()).rejects.toMatchObject({ statusCode: 404 });
+  });
+
+  test("layers of a name are its own: earlier stages and failed builds too, strangers never", async () => {
+    const { job } = await newJob();
+    await using _job = job;
+    const dockerfile = (end: string) =>
+      [
+        `FROM ${BASE_IMAGE} AS first`,
+        `RUN echo ${job.jobId} > /a`,
+        `FROM ${BASE_IMAGE}`,
+        "COPY --from=first /a /a",
+        `RUN echo ${job.jobId} > /b`,
+        end,
+      ].join("\n");
+    const reused = async (end: string, changes: Partial<BuildImageOptions>) => {
+      const output = collector();
+      const context = tarOf({ Dockerfile: dockerfile(end) });
+      await engine.buildImage({ ...buildOptions(job, context, output.take), ...changes }, never);
+      return output.text().match(/Using cache/g)?.length ?? 0;
+    };
+    const own = { cacheName: `test/${job.jobId}` };
+    const other = { cacheName: `test/${job.jobId} fork-pr` };
+
+    const counts = [
+      await reused("RUN exit 1", other),
+      await reused("RUN exit 1", own),
+      await reused("RUN exit 2", own),
+      await reused("RUN true", own),
+      await reused("RUN true", own),
+      await reused("RUN true", { ...other, isUntrusted: true }),
+      await reused("RUN true", { ...own, isFresh: true }),
+    ];
+    const tags = (await engine.listLeftovers(never)).filter(({ id }) => id.includes(job.jobId));
+    for (const leftover of tags) await engine.removeLeftover(leftover, never);
+
+    // Of four instructions: the failed line itself is never there; at last the label is ours.
+    expect(counts).toEqual([0, 0, 3, 3, 5, 0, 0]);
+    expect(tags.length).toBeGreaterThan(0);
   });
 
   test("layers of a build that failed are the next one's cache until their time is over", async () => {

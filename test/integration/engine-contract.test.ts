@@ -41,6 +41,10 @@ const STEPS = {
     command: ["sh", "-c", "echo changed > /workspace/hello.txt"],
     script: { files: { "/workspace/hello.txt": "changed\n" } },
   },
+  "reads-secrets": {
+    command: ["sh", "-c", "cp /run/secrets/TOKEN /copied; exec true"],
+    script: { files: { "/copied": "s3cret-value" }, memoryPeakBytes: 1_000_000 },
+  },
 } satisfies Record<string, { command: string[]; script: StepScript }>;
 type StepName = keyof typeof STEPS;
 
@@ -238,7 +242,7 @@ describe.each(engines)("%s", (_name, open) => {
     const { job } = await newJob();
     await using _job = job;
     const container = await engine.createContainer(job.spec("passes", ["true"]), never);
-    const network = await engine.createNetwork(job.owner("network"), never);
+    const network = await engine.createNetwork(job.owner("network"), { egress: "internet" }, never);
 
     const left = await job.leftovers();
     for (const leftover of left) await engine.removeLeftover(leftover, never);
@@ -266,6 +270,19 @@ describe.each(engines)("%s", (_name, open) => {
     expect(await job.leftovers()).toEqual([]);
   });
 
+  test("a step reads its secrets, and its highest memory is known at its end", async () => {
+    const { job } = await newJob();
+    await using _job = job;
+    const secrets = [{ name: "TOKEN", value: "s3cret-value" }];
+    const spec = job.spec("reads-secrets", STEPS["reads-secrets"].command, { secrets });
+
+    const { container, end } = await runToEnd(engine, spec);
+
+    expect(end).toEqual({ how: "exited", code: 0 });
+    expect(await filesAt(container, "/copied")).toEqual({ copied: "s3cret-value" });
+    expect(container.memoryPeakBytes()).toBeGreaterThan(0);
+  });
+
   describe("building an image", () => {
     async function build(name: keyof typeof DOCKERFILES) {
       const { job } = await newJob();
@@ -275,6 +292,10 @@ describe.each(engines)("%s", (_name, open) => {
         owner: job.owner(name),
         context: tarOf({ Dockerfile: `${DOCKERFILES[name]}LABEL test.job=${job.jobId}\n` }),
         dockerfile: "Dockerfile",
+        stage: null,
+        args: {},
+        secrets: [],
+        isFresh: false,
         onOutput: output.take,
         timeoutMs: 60_000,
       };

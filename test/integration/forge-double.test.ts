@@ -175,6 +175,7 @@ describe("its webhook", () => {
         intakes.push(intake);
         return { kind: "accepted", buildId: "b1", repo: "x/y", number: 1, queued: true };
       },
+      acceptPullRequest: () => Promise.reject(new Error("None is sent here.")),
       recordIgnored: async ({ reason }) => ({ kind: "ignored", reason }),
     });
     const server = express().post("/webhooks/github", route).listen(0, "127.0.0.1");

@@ -10,6 +10,7 @@ import express from "express";
 import { expect, test, vi } from "vitest";
 import { gitRemote, settleUnreadyBuilds, type GitRemoteDeps } from "../../src/server/git-remote.ts";
 import { openGitRepos } from "../../src/server/git-repos.ts";
+import { createSuperseder } from "../../src/server/superseder.ts";
 import { openIntake } from "../../src/server/intake.ts";
 import { claimJob } from "../../src/server/store/jobs.ts";
 import { claimStatuses } from "../../src/server/store/outbox.ts";
@@ -60,9 +61,14 @@ async function aRemote(change: (deps: GitRemoteDeps) => Partial<GitRemoteDeps>) 
   const { store } = held;
   const dir = await mkdtemp(join(tmpdir(), "tatara-git-"));
   const announcer = { announce: () => {} };
+  const repos = openGitRepos({ dir, path: processEnv()["PATH"] ?? "" });
+  const topics = { publish: () => Promise.resolve(), close: () => {} };
+  const superseder = createSuperseder({ store, repos, announcer, topics, logger: silentLogger });
+  const waitingBuildsMax = 10;
   const deps: GitRemoteDeps = {
-    repos: openGitRepos({ dir, path: processEnv()["PATH"] ?? "" }),
-    intake: openIntake({ store, announcer, waitingBuildsMax: 10 }),
+    repos,
+    intake: openIntake({ store, announcer, superseder, stopJobs: () => {}, waitingBuildsMax }),
+    superseder,
     store,
     announcer,
     logger: silentLogger,

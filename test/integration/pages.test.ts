@@ -29,6 +29,7 @@ const PAGES = {
   skipped: "/repos/acme/hello/42",
   "bad-file": "/repos/tools/rotate-logs/3",
   unpublished: "/repos/acme/website/12",
+  several: "/repos/acme/website/14",
   log: "/repos/acme/hello/46/unit",
   "log-not-started": "/repos/acme/hello/47/package",
   channels: "/channels",

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import express from "express";
 import { expect, test } from "vitest";
-import { LEASE_HEADER, PATHS } from "../../src/shared/protocol.ts";
+import { LEASE_HEADER, PATHS, PROTOCOL } from "../../src/shared/protocol.ts";
 import { publishCheckAnswer, switchAnswer } from "../../src/shared/publish-messages.ts";
 import { publishGrant } from "../../src/shared/publish-grants.ts";
 import { createAnnouncer } from "../../src/server/announcer.ts";
@@ -21,7 +21,7 @@ import { aPackage, aQueuedPublish, switchOf, TARGET } from "../support/store-rig
 import { until } from "../support/until.ts";
 
 const TOKEN = "the-publish-workers-token";
-const CLAIM = { worker: "p1", protocol: { lowest: 2, highest: 2 } };
+const CLAIM = { worker: "p1", protocol: PROTOCOL };
 
 /** The routes over a real store, and what tickets and pages hear. */
 async function aPublishServer() {

@@ -1,11 +1,12 @@
 import { expect, test } from "vitest";
 import { cancelBuild, findBuild, rerunBuild } from "../../src/server/store/builds.ts";
-import { endJob, recordPlan } from "../../src/server/store/jobs.ts";
+import { endJob } from "../../src/server/store/jobs.ts";
 import { renewLease } from "../../src/server/store/leases.ts";
 import { claimStatuses } from "../../src/server/store/outbox.ts";
+import { recordPlan } from "../../src/server/store/plans.ts";
 import { readStore } from "../../src/server/store/read.ts";
 import { aStore } from "../support/a-store.ts";
-import { PLAN, aRunningJob, accept, passed } from "../support/store-rig.ts";
+import { PLAN, SERVER, aRunningJob, accept, passed } from "../support/store-rig.ts";
 
 test("nothing to do ends the build skipped, with success on the commit", async () => {
   await using held = await aStore();
@@ -13,7 +14,7 @@ test("nothing to do ends the build skipped, with success on the commit", async (
   const { buildId, jobId, token } = await aRunningJob(store, { isPlanned: false });
   const plan = { ...PLAN, nothingToDo: "nothing to build" };
 
-  await store.write((tx) => recordPlan(tx, { jobId, token }, plan, "debian12.x86_64"));
+  await store.write((tx) => recordPlan(tx, { jobId, token }, plan, SERVER));
 
   expect(await findBuild(store, buildId)).toMatchObject({ state: "skipped" });
   expect(await store.write(claimStatuses)).toMatchObject([{ state: "success" }]);

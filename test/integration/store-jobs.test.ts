@@ -8,13 +8,14 @@ import {
   reportFault,
 } from "../../src/server/store/attempts.ts";
 import { cancelBuild, findBuild, makeReady } from "../../src/server/store/builds.ts";
-import { claimJob, endJob, recordPlan, recordStep } from "../../src/server/store/jobs.ts";
+import { claimJob, endJob, recordStep } from "../../src/server/store/jobs.ts";
 import { renewLease } from "../../src/server/store/leases.ts";
 import { claimStatuses } from "../../src/server/store/outbox.ts";
+import { recordPlan } from "../../src/server/store/plans.ts";
 import { readStore } from "../../src/server/store/read.ts";
 import { type PlanMessage } from "../../src/shared/build-messages.ts";
 import { aPush, aStore } from "../support/a-store.ts";
-import { PLAN, aRunningJob, accept, passed } from "../support/store-rig.ts";
+import { PLAN, SERVER, aRunningJob, accept, passed } from "../support/store-rig.ts";
 
 test("a build of the own remote can be claimed only once its ref has moved", async () => {
   await using held = await aStore();
@@ -124,8 +125,8 @@ test("a plan is recorded once; saying it again is fine, another plan is stale", 
   const { store } = held;
   const { jobId, token } = await aRunningJob(store);
   const say = (plan: PlanMessage) =>
-    store.write((tx) => recordPlan(tx, { jobId, token }, plan, "debian12.x86_64"));
-  const other = { ...PLAN, pipeline: { ...PLAN.pipeline, publish: null } };
+    store.write((tx) => recordPlan(tx, { jobId, token }, plan, SERVER));
+  const other = { ...PLAN, pipeline: { ...PLAN.pipeline, runAllOn: [] } };
 
   expect(await say(PLAN)).toBeDefined();
   expect(await say(other)).toBeUndefined();
@@ -137,7 +138,14 @@ test("a late running message never reopens a step", async () => {
   const { buildId, jobId, token } = await aRunningJob(store);
   const say = (message: Parameters<typeof recordStep>[3]) =>
     store.write((tx) => recordStep(tx, { jobId, token }, "test", message));
-  await say({ state: "passed", startedAt: 1, endedAt: 2, failure: null, note: null });
+  await say({
+    state: "passed",
+    startedAt: 1,
+    endedAt: 2,
+    failure: null,
+    note: null,
+    details: null,
+  });
 
   await say({ state: "running", startedAt: 1 });
 

@@ -6,10 +6,15 @@ import { Migrator } from "kysely/migration";
 import { expect, onTestFinished, test } from "vitest";
 import { DEFAULT_CHANNEL_SETTINGS } from "../../src/shared/channel-settings.ts";
 import { listedIn, newestListed } from "../../src/server/store/changes.ts";
+import { expireLeases } from "../../src/server/store/attempts.ts";
+import { claimJob } from "../../src/server/store/jobs.ts";
 import * as first from "../../src/server/store/migrations/0001-first.ts";
+import * as channels from "../../src/server/store/migrations/0002-channels.ts";
+import { recordPlan } from "../../src/server/store/plans.ts";
 import { readStore } from "../../src/server/store/read.ts";
 import { sqliteDialect } from "../../src/server/store/sqlite.ts";
 import { openStore } from "../../src/server/store/store.ts";
+import { PLAN, SERVER } from "../support/store-rig.ts";
 
 type Row = Readonly<Record<string, string | number | null>>;
 type AnyTables = Record<string, Row>;
@@ -157,5 +162,66 @@ test("a database of the first version keeps all that was published, and what wai
     .execute();
   expect(waiting).toEqual([{ id: "p-3", kind: "build", buildId: "b-3", by: "push" }]);
   expect((await read.buildById("b-1"))?.publish).toMatchObject({ state: "live", warnings: [] });
+  await store.close();
+});
+
+test("what was under way in version 0002 is planned anew, and its publishes go on", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "tatara-old-"));
+  onTestFinished(() => rm(dir, { recursive: true }));
+  const path = join(dir, "tatara.db");
+  await oldDatabase(path);
+  const db = new Kysely<AnyTables>({
+    dialect: sqliteDialect(path, (err) => {
+      throw err;
+    }),
+  });
+  const migrations = { "0001-first": first, "0002-channels": channels };
+  const provider = { getMigrations: () => Promise.resolve(migrations) };
+  const { error } = await new Migrator({ db, provider }).migrateToLatest();
+  if (error !== undefined) throw error;
+  const firstPlan = JSON.stringify({ v: 1, pipeline: { publish: "dev" }, steps: [] });
+  const running = { ...oldBuild(4), id: "b-4", state: "running", pipelineJson: firstPlan };
+  await db.insertInto("builds").values(running).execute();
+  const job: Row = {
+    id: "j-4",
+    buildId: "b-4",
+    position: 0,
+    target: TARGET,
+    state: "running",
+    attempt: 1,
+    countedAttempts: 1,
+    notBeforeAt: 0,
+    queuedAt: 1,
+    worker: "w1",
+    leaseTokenHash: "00",
+    leaseExpiresAt: 50,
+  };
+  await db.insertInto("jobs").values(job).execute();
+  const made = { jobId: "j-4", attempt: 1, name: "test", kind: "test", position: 0 };
+  await db
+    .insertInto("steps")
+    .values({ ...made, state: "running" })
+    .execute();
+  await db.destroy();
+
+  let ids = 0;
+  const newId = (prefix: string): string => `${prefix}-new${(ids += 1)}`;
+  const store = await openStore(path, { now: () => 100, newId, buildUrl: () => "" });
+  const read = readStore(store, { liveSince: () => 0 });
+
+  const [waiting] = (await read.buildById("b-4"))?.jobs ?? [];
+  expect(waiting).toMatchObject({
+    name: TARGET,
+    kind: "build",
+    needs: [],
+    steps: [{ title: "test" }],
+  });
+  expect((await read.buildById("b-3"))?.publish).toMatchObject({ state: "queued" });
+  await store.write(expireLeases);
+  const granted = await store.write((tx) => claimJob(tx, "w1", "token"));
+  expect(granted?.job).toMatchObject({ id: "j-4", attempt: 2, specJson: null });
+  const lease = { jobId: "j-4", token: "token" };
+  const planned = await store.write((tx) => recordPlan(tx, lease, PLAN, SERVER));
+  expect(planned?.answer.job).toMatchObject({ tests: [{ step: "test" }] });
   await store.close();
 });

@@ -172,6 +172,21 @@ describe("logs", () => {
     );
   });
 
+  test("of a service beside a step are found under the step's name, and no others", async () => {
+    await using server = await startWebServer();
+    const log = { buildId: "bld-several", jobId: "job-s1", attempt: 1, step: "unit-22~db" };
+    server.logs.set(log, Buffer.from("ready to accept connections\n"));
+    const address = "/api/builds/bld-several/log?step=";
+
+    for (const name of ["unit-22~db", "unit-22/db"]) {
+      const response = await get(server, address + encodeURIComponent(name));
+      expect(await response.text()).toBe("ready to accept connections\n");
+    }
+    for (const name of ["unit-22~web", "package~db", "unit-22~..", "nothing~db"]) {
+      expect((await get(server, address + encodeURIComponent(name))).status).toBe(404);
+    }
+  });
+
   test("without a step are those of all steps that ran, each under its name", async () => {
     await using server = await startWebServer();
 

@@ -64,6 +64,7 @@ async function startRoute(
         const number = accepted.length;
         return { kind: "accepted", buildId: `b${number}`, repo, number, queued: true };
       },
+      acceptPullRequest: () => Promise.reject(new Error("None is sent here.")),
       recordIgnored: async (delivery) => {
         ignored.push(delivery);
         return { kind: "ignored", reason: delivery.reason };

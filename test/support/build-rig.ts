@@ -1,14 +1,19 @@
-import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Stopped } from "../../src/domain/stop.ts";
 import type { BuildGrant } from "../../src/shared/build-messages.ts";
 import type { Logger } from "../../src/shared/logger.ts";
 import { serverClient } from "../../src/shared/server-client.ts";
+import { openCacheStore } from "../../workers/build/cache/cache-store.ts";
 import type { ContainerLimits, Engine } from "../../workers/build/engine.ts";
 import { openGit } from "../../workers/build/source/git.ts";
+import { serverRecords } from "../../workers/build/job-record.ts";
 import { imageMemory } from "../../workers/build/image-memory.ts";
+import { keptContainers } from "../../workers/build/kept-containers.ts";
 import { holdLease } from "../../workers/build/lease.ts";
+import { builderMemory } from "../../workers/build/package/builder.ts";
+import { readPackageScripts } from "../../workers/build/package/scripts.ts";
 import { openMirrors } from "../../workers/build/source/mirrors.ts";
 import { runJob } from "../../workers/build/run-job.ts";
 import type { RunJobDeps } from "../../workers/build/job.ts";
@@ -25,6 +30,7 @@ export const LIMITS: ContainerLimits = {
   memoryBytes: 512 * 2 ** 20,
   cpus: 2,
   pids: 256,
+  diskBytes: 0,
   timeoutMs: 60_000,
   idleTimeoutMs: 60_000,
 };
@@ -64,17 +70,23 @@ export async function startBuildRig(
   const gitDoor = openGit({ path: process.env["PATH"] ?? "" });
   const logger = complainingLogger(complaints);
   const deps: RunJobDeps = {
-    client,
+    openRecord: serverRecords({ client, budget: spoolBudget() }),
     engine,
     git: gitDoor,
     mirrors: openMirrors({ dir: join(dir, "mirrors"), git: gitDoor, httpPrefixes: [git.url] }),
     images: imageMemory(),
-    budget: spoolBudget(),
     workerId: "worker-under-test",
     baseImage: changes.baseImage ?? "tatara/base:latest",
+    targets: [],
+    yumSources: [],
+    serverUrl: server.url,
     limits: changes.limits ?? LIMITS,
     jobTimeoutMs: changes.jobTimeoutMs ?? 600_000,
-    packageScript: await readFile("workers/build/steps/package.sh", "utf8"),
+    packageScripts: await readPackageScripts(),
+    verifyScript: "",
+    builders: builderMemory(),
+    caches: openCacheStore({ dir: join(dir, "caches"), now: Date.now }),
+    keptContainers: keptContainers(Date.now),
     dir: join(dir, "jobs"),
     now: Date.now,
     logger,

@@ -4,10 +4,15 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { LEASE_HEADER } from "../../src/shared/protocol.ts";
+import { UserFault } from "../../src/domain/faults.ts";
+import { planJobs } from "../../src/domain/plan-jobs.ts";
 import {
   buildGrant,
   endMessage,
+  keptMessage,
+  planAnswer,
   planMessage,
+  reportsMessage,
   stepMessage,
 } from "../../src/shared/build-messages.ts";
 import { claimRequest, faultMessage } from "../../src/shared/worker-messages.ts";
@@ -15,9 +20,14 @@ import { refusal } from "../../src/shared/message-parts.ts";
 import type {
   BuildGrant,
   EndMessage,
+  KeptMessage,
+  PlanAnswer,
   PlanMessage,
+  ReportsMessage,
   StepMessage,
 } from "../../src/shared/build-messages.ts";
+import type { PlanFacts } from "../../src/domain/plan-facts.ts";
+import { planFacts } from "./a-pipeline.ts";
 import type { FaultMessage } from "../../src/shared/worker-messages.ts";
 import type { Refusal } from "../../src/shared/message-parts.ts";
 
@@ -29,6 +39,8 @@ export interface Told {
   readonly ended: Map<string, StepMessage>;
   readonly logs: Map<string, Buffer>;
   readonly artifacts: Map<string, Buffer>;
+  readonly kept: Map<string, KeptMessage>;
+  readonly reports: Map<string, ReportsMessage[]>;
   end: EndMessage | undefined;
   fault: FaultMessage | undefined;
   isHandedBack: boolean;
@@ -39,6 +51,10 @@ export interface Told {
 export interface BuildServer extends AsyncDisposable {
   readonly url: string;
   readonly token: string;
+  /** What tests of other jobs of the build kept. */
+  keptElsewhere: KeptMessage["files"];
+  /** What the jobs are planned for; the first that runs is the planning worker's. */
+  planFacts: Partial<PlanFacts>;
   /** Grants wait here to be claimed. */
   readonly waiting: BuildGrant[];
   readonly live: { jobId: string; attempt: number }[];
@@ -75,6 +91,8 @@ export async function startBuildServer(): Promise<BuildServer> {
     cancelled: false,
     stale: false,
     refusal: undefined,
+    planFacts: {},
+    keptElsewhere: [],
     failing: () => false,
     onRequest: () => undefined,
     told,
@@ -109,6 +127,8 @@ function nothingTold(): Told {
     ended: new Map(),
     logs: new Map(),
     artifacts: new Map(),
+    kept: new Map(),
+    reports: new Map(),
     end: undefined,
     fault: undefined,
     isHandedBack: false,
@@ -148,6 +168,18 @@ async function answer(
     case "plan":
       if (server.refusal) return say(422, refusal.parse(server.refusal));
       told.plan = planMessage.parse(json());
+      return answerPlan(server, told.plan, say);
+    case "kept": {
+      if (request.method === "GET") return say(200, { files: server.keptElsewhere });
+      const kept = keptMessage.parse(json());
+      for (const { sha256 } of kept.files) {
+        if (!told.artifacts.has(sha256)) throw new Error(`${sha256} was not uploaded`);
+      }
+      told.kept.set(name, kept);
+      return say(200, {});
+    }
+    case "reports":
+      told.reports.set(name, [...(told.reports.get(name) ?? []), reportsMessage.parse(json())]);
       return say(200, {});
     case "steps": {
       const message = stepMessage.parse(json());
@@ -164,6 +196,7 @@ async function answer(
       return say(200, { kind: "acknowledged", upToBytes: grown.length });
     }
     case "artifacts": {
+      if (request.method === "GET") return void response.end(server.told("").artifacts.get(name));
       if (createHash("sha256").update(bytes).digest("hex") !== name) return say(400);
       told.artifacts.set(name, bytes);
       return say(201, {});
@@ -185,14 +218,33 @@ async function answer(
   }
 }
 
+/** Plans as the server does; the planning worker goes on with the first job that runs. */
+function answerPlan(
+  { planFacts: some }: BuildServer,
+  { pipeline, changes, nothingToDo }: PlanMessage,
+  say: (status: number, body?: unknown) => void,
+): void {
+  const target = "debian12.x86_64";
+  if (nothingToDo !== null) return say(200, { target, job: null } satisfies PlanAnswer);
+  const facts = { targets: [target], defaultTarget: target, changes };
+  try {
+    const { jobs } = planJobs(pipeline, planFacts({ ...facts, ...some }));
+    const first = jobs.find(({ skip, needs }) => skip === null && needs.length === 0);
+    say(200, planAnswer.parse({ target, job: first?.spec ?? null }));
+  } catch (err) {
+    if (!(err instanceof UserFault)) throw err;
+    say(422, { code: err.code, message: err.message, hint: err.hint });
+  }
+}
+
 /** A grant of a job that plans, with everything a test does not care about. */
 export function aGrant(changes: {
   readonly url: string;
   readonly sha: string;
   readonly ref?: string;
-  readonly plan?: BuildGrant["plan"];
+  readonly job?: BuildGrant["job"];
   readonly authorization?: string | null;
-  readonly secrets?: readonly string[];
+  readonly secrets?: BuildGrant["secrets"];
 }): BuildGrant {
   return {
     jobId: `job-${randomUUID().slice(0, 8)}`,
@@ -204,10 +256,23 @@ export function aGrant(changes: {
       sha: changes.sha,
       ref: changes.ref ?? "refs/heads/main",
       defaultBranch: "main",
+      event: "push",
+      pullRequest: null,
+      trust: "trusted",
       url: "http://ci.example.com/repos/acme/hello/1",
     },
     target: "debian12.x86_64",
-    plan: changes.plan ?? null,
+    job: changes.job ?? null,
+    names: {
+      channels: ["dev", "testing", "stable"].map((name) => ({ name, mayPublish: true })),
+      targets: ["debian12.x86_64"],
+      yumSources: [],
+      secrets: (changes.secrets ?? []).map(({ name }) => ({ name, pullRequests: true })),
+    },
+    fileSha: null,
+    passedAt: {},
+    cacheEpoch: 0,
+    verify: null,
     clone: { url: changes.url, authorization: changes.authorization ?? null },
     secrets: [...(changes.secrets ?? [])],
   };

@@ -10,7 +10,8 @@ import { makeReady, type Changed } from "../../src/server/store/builds.ts";
 import { listedIn, updateSettings } from "../../src/server/store/changes.ts";
 import { findChannel } from "../../src/server/store/channels.ts";
 import { recordPush } from "../../src/server/store/deliveries.ts";
-import { claimJob, endJob, recordPlan } from "../../src/server/store/jobs.ts";
+import { claimJob, endJob } from "../../src/server/store/jobs.ts";
+import { recordPlan } from "../../src/server/store/plans.ts";
 import { switchPublishes } from "../../src/server/store/publish-switch.ts";
 import { claimPublish, donePublish } from "../../src/server/store/publishes.ts";
 import { readStore } from "../../src/server/store/read.ts";
@@ -21,6 +22,7 @@ import type { PublishedPackage } from "../../src/shared/package-messages.ts";
 import type { PublishGrant } from "../../src/shared/publish-grants.ts";
 import { yumLayout } from "../../src/yum/layout.ts";
 import { openResolver } from "../../src/yum/resolve/resolver.ts";
+import { aPackageStep, aPipeline, aPlanMessage, aRule } from "./a-pipeline.ts";
 import { aPush, anIntake, aStore } from "./a-store.ts";
 import { silentLogger } from "./silent-logger.ts";
 
@@ -146,7 +148,8 @@ async function finishBuild(
   if (granted === undefined) throw new Error("No job was granted.");
   const jobId = granted.job.id;
   const on = target ?? "el9.x86_64";
-  await store.write((tx) => recordPlan(tx, { jobId, token }, planFor(channel ?? "dev"), on));
+  const server = { defaultTarget: on, targets: [], secrets: [] };
+  await store.write((tx) => recordPlan(tx, { jobId, token }, planFor(channel ?? "dev"), server));
   const built = packages.map((nevra) => ({
     fileName: `${nevra.replace(/\d+:/, "")}.rpm`,
     sha256: digest(`unsigned ${nevra} ${on}`),
@@ -159,13 +162,8 @@ async function finishBuild(
 }
 
 function planFor(publish: string): PlanMessage {
-  return {
-    pipeline: { image: { kind: "base" }, tests: [], spec: "a.spec", publish },
-    steps: [{ name: "package", kind: "package" }],
-    commit: { subject: "a change", authorName: "Dev One", committedAt: 1 },
-    note: null,
-    nothingToDo: null,
-  };
+  const publishing = [aRule({ channel: publish })];
+  return aPlanMessage(aPipeline({ packages: [aPackageStep()], publish: publishing }));
 }
 
 /** What the publish worker would do, but for every file. */

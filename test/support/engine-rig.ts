@@ -29,6 +29,7 @@ export const LIMITS: ContainerLimits = {
   memoryBytes: 256 * MIB,
   cpus: 2,
   pids: 256,
+  diskBytes: 0,
   timeoutMs: 60_000,
   idleTimeoutMs: 60_000,
 };
@@ -44,14 +45,20 @@ const silent: Logger = {
 };
 
 /** The engine on this machine's Docker. */
-export function realEngine({ socketPath = SOCKET_PATH, imageTtlMs = 0 } = {}): Engine {
+export function realEngine({
+  socketPath = SOCKET_PATH,
+  imageTtlMs = 0,
+  mirrorProxy = null as string | null,
+  now = Date.now,
+} = {}): Engine {
   return dockerEngine({
     address: { socketPath },
     logger: silent,
-    now: Date.now,
+    now,
     cgroupParent: "/tatara",
     buildLimits: { memoryBytes: 256 * MIB, cpus: 2 },
     imageTtlMs,
+    mirrorProxy,
   });
 }
 
@@ -206,6 +213,10 @@ export function buildOptions(
     owner: job.owner("image"),
     context,
     dockerfile: "Dockerfile",
+    stage: null,
+    args: {},
+    secrets: [],
+    isFresh: false,
     onOutput,
     timeoutMs: 60_000,
   };

@@ -4,6 +4,7 @@ import { basename } from "node:path";
 import { LEASE_HEADER, PATHS, PROTOCOL } from "../../src/shared/protocol.ts";
 import { buildGrant } from "../../src/shared/build-messages.ts";
 import type { BuildGrant, EndMessage } from "../../src/shared/build-messages.ts";
+import { aPackageStep, aPipeline, aPlanMessage, aRule } from "./a-pipeline.ts";
 
 /** RPMs as a build worker would upload them. */
 export interface FinishedPackage {
@@ -125,14 +126,11 @@ export function finishedBuilds(options: FinishedBuildsOptions): FinishedBuilds {
 }
 
 function planOf({ channel = "dev", message = "A change" }: FinishedBuild) {
-  const pipeline = { image: { kind: "base" }, tests: [], spec: "hello.spec", publish: channel };
-  const steps = [
-    { name: "checkout", kind: "checkout" },
-    { name: "package", kind: "package" },
-  ];
+  const publish = channel === null ? [] : [aRule({ channel })];
+  const pipeline = aPipeline({ packages: [aPackageStep({ label: "hello" })], publish });
   const subject = message.split("\n")[0] ?? "";
   const commit = { subject, authorName: "Bench", committedAt: Date.now() };
-  return { pipeline, steps, commit, note: null, nothingToDo: null };
+  return aPlanMessage(pipeline, { commit });
 }
 
 async function push({ url, webhookSecret }: FinishedBuildsOptions, build: FinishedBuild) {

@@ -143,3 +143,55 @@ export async function send(url: string, request: SignedRequest): Promise<Deliver
   const body = isJson ? (JSON.parse(text) as Record<string, unknown>) : { text };
   return { deliveryId: request.deliveryId, status: response.status, body };
 }
+
+/** What became of a pull request; the rest is GitHub's own published example. */
+export interface PullRequestToTell {
+  readonly action: string;
+  readonly repo: string;
+  readonly number: number;
+  readonly headSha: string;
+  readonly baseSha: string;
+  /** Only with `synchronize`. */
+  readonly before?: string;
+  readonly headBranch?: string;
+  readonly baseBranch?: string;
+  /** Id of the repo that the commits are in; null: it is deleted; absent: the same repo. */
+  readonly headRepoId?: number | null;
+  readonly association?: string;
+  readonly title?: string;
+  /** Who sent it, if not the author. */
+  readonly senderId?: number;
+}
+
+/** GitHub's example of a pull request with the named facts replaced. */
+export function pullRequestPayload(told: PullRequestToTell): JsonObject {
+  const example = renamed(
+    examplePayload("pull_request", ({ action }) => action === "opened"),
+    told.repo,
+  );
+  const pull = example["pull_request"] as JsonObject;
+  const [head, base] = [pull["head"] as JsonObject, pull["base"] as JsonObject];
+  const headRepo =
+    told.headRepoId === null
+      ? null
+      : told.headRepoId === undefined
+        ? base["repo"]
+        : { ...(head["repo"] as JsonObject), id: told.headRepoId, full_name: "stranger/fork" };
+  const user = pull["user"] as JsonObject;
+  return {
+    ...example,
+    action: told.action,
+    number: told.number,
+    ...(told.before === undefined ? {} : { before: told.before, after: told.headSha }),
+    repository: { ...(example["repository"] as JsonObject), default_branch: "main" },
+    sender: told.senderId === undefined ? user : { ...user, id: told.senderId, login: "other" },
+    pull_request: {
+      ...pull,
+      number: told.number,
+      title: told.title ?? "Make it better",
+      author_association: told.association ?? "CONTRIBUTOR",
+      head: { ...head, ref: told.headBranch ?? "feature", sha: told.headSha, repo: headRepo },
+      base: { ...base, ref: told.baseBranch ?? "main", sha: told.baseSha },
+    },
+  };
+}

@@ -215,11 +215,21 @@ export function aBuild(some: Partial<BuildView> & { readonly createdAt: number }
     failure: null,
     defaultBranch: "main",
     cancelRequestedAt: null,
+    pullRequest: null,
+    params: {},
+    supersededBy: null,
+    compareWith: null,
+    isFresh: false,
+    waitReason: null,
+    file: null,
     note: null,
     jobs: [],
+    staging: null,
     publish: null,
     packages: [],
     artifacts: [],
+    kept: [],
+    tests: null,
     ...some,
   };
 }
@@ -227,7 +237,12 @@ export function aBuild(some: Partial<BuildView> & { readonly createdAt: number }
 export function aJob(some: Partial<JobView> & { readonly queuedAt: number }): JobView {
   return {
     id: "job-1",
+    name: some.target ?? "debian12.x86_64",
+    project: "",
+    kind: "build",
     target: "debian12.x86_64",
+    arch: null,
+    needs: [],
     state: "queued",
     reason: null,
     attempt: 1,
@@ -241,12 +256,14 @@ export function aJob(some: Partial<JobView> & { readonly queuedAt: number }): Jo
 
 export function aStep(some: Partial<StepView> & { readonly name: string }): StepView {
   return {
+    title: some.name,
     kind: "test",
     state: "queued",
     note: null,
     startedAt: null,
     endedAt: null,
     failure: null,
+    details: null,
     ...some,
   };
 }

@@ -1,5 +1,6 @@
 import type { FailureCard } from "../../src/shared/message-parts.ts";
 import type { BuildView, StepView } from "../../src/server/views.ts";
+import { severalJobs } from "./sample-jobs.ts";
 import { aBuild, aJob, aPackage, aStep } from "./memory-read-store.ts";
 
 export const SECOND = 1_000;
@@ -18,6 +19,7 @@ export function sampleBuilds(now: number): readonly BuildView[] {
     skipped(now),
     badFile(now),
     unpublished(now),
+    severalJobs(now),
     ...history(now),
   ];
 }
@@ -96,6 +98,8 @@ const FAILED_TEST: FailureCard = {
   hint: null,
   confidence: "medium",
   evidence: "log",
+  newSince: 44,
+  also: [{ title: "unit > greets a blank name", logLine: 240 }],
   problems: null,
 };
 

@@ -46,6 +46,8 @@ export function tinyRepo(
     readonly test?: string;
     readonly build?: string;
     readonly dockerfile?: string;
+    /** Installs the package in a clean container before it is published; off, as it takes a second. */
+    readonly verify?: boolean;
   } = {},
 ): SampleFiles {
   const {
@@ -53,9 +55,11 @@ export function tinyRepo(
     test = "sh ./tiny",
     build = ":",
     dockerfile = "FROM tatara/base\n",
+    verify = false,
   } = parts;
+  const what = verify ? "tiny.spec" : "{ spec: tiny.spec, verify: false }";
   return {
-    ".tatara.yml": `image: ./Dockerfile\ntest: ${JSON.stringify(test)}\npackage: tiny.spec\npublish: dev\n`,
+    ".tatara.yml": `image: ./Dockerfile\ntest: ${JSON.stringify(test)}\npackage: ${what}\npublish: dev\n`,
     Dockerfile: dockerfile,
     tiny: "#!/bin/sh\necho tiny\n",
     "tiny.spec": SPEC.replace("BUILD", build).replaceAll("NAME", name),

@@ -1,38 +1,28 @@
-import { buffer } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
-import { posix } from "node:path";
-import { Readable } from "node:stream";
-import { extract, pack } from "tar-stream";
+import { PassThrough } from "node:stream";
 import { InfraFault } from "../../src/domain/faults.ts";
-import type { ContainerEnd } from "../../src/domain/step.ts";
 import type {
   BuildImageOptions,
   Container,
   ContainerSpec,
   CreateWorkspaceOptions,
+  Egress,
   Engine,
   Image,
   ImageBuild,
-  Leftover,
+  KeptContainer,
   NetworkHandle,
   Owner,
+  ServiceSpec,
+  ServiceStart,
+  ShellSession,
   WorkspaceHandle,
 } from "../../workers/build/engine.ts";
+import { ScriptedContainer } from "./scripted-container.ts";
+import { hold, idOf, isKept, readTar } from "./scripted-world.ts";
+import type { StepScript, World } from "./scripted-world.ts";
 
-/** What happens in the step of one name; a step without a script passes in silence. */
-export interface StepScript {
-  /** `hangs`: runs until it is stopped or hits a limit. `lost`: the engine forgets it. */
-  readonly how?: ContainerEnd["how"] | "hangs" | "lost";
-  readonly code?: number;
-  /** Handed over chunk by chunk. */
-  readonly output?: readonly string[];
-  /** How long it runs before it ends. */
-  readonly lastsMs?: number;
-  /** What it leaves behind: path → content. */
-  readonly files?: Readonly<Record<string, string>>;
-  /** For the step that builds the image: a build to return, or a fault to throw. */
-  readonly build?: ImageBuild | Error;
-}
+export type { StepScript } from "./scripted-world.ts";
 
 export interface ScriptedEngineOptions {
   /** Images that can be found by name; without it every name is found. */
@@ -49,37 +39,46 @@ export interface ScriptedEngine extends Engine {
   history(): readonly string[];
 }
 
-type Files = Map<string, Buffer>;
-
-interface Held extends Leftover {
-  readonly name: string;
-}
-
-interface World {
-  readonly scripts: Readonly<Record<string, StepScript>>;
-  readonly held: Map<string, Held>;
-  readonly volumes: Map<string, Files>;
-  readonly history: string[];
-  readonly now: () => number;
-}
-
-const IMAGE: Image = { id: "sha256:scripted", user: "", env: [] };
+const IMAGE: Image = {
+  id: "sha256:scripted",
+  user: "",
+  env: [],
+  workingDir: "/",
+  digest: "sha256:scripted",
+};
 
 /** An engine that does as it is told, step by step, for tests of control flow. */
 export function scriptedEngine(
   scripts: Readonly<Record<string, StepScript>> = {},
   { images, failing, now = Date.now }: ScriptedEngineOptions = {},
 ): ScriptedEngine {
-  const world: World = { scripts, held: new Map(), volumes: new Map(), history: [], now };
+  const world: World = {
+    scripts,
+    held: new Map(),
+    volumes: new Map(),
+    history: [],
+    kept: new Map(),
+    now,
+  };
   const calls: Engine = {
-    ping: async () => ({ version: "scripted", cgroupVersion: "2", cpus: 4, memoryBytes: 8e9 }),
+    ping: async () => ({
+      version: "scripted",
+      cgroupVersion: "2",
+      cpus: 4,
+      memoryBytes: 8e9,
+      hasBuildKit: true,
+    }),
     buildImage: (options, signal) => buildImage(world, options, signal),
     findImage: async (name) => findImage(images, name),
-    createNetwork: async (owner) => createNetwork(world, owner),
+    findLayer: async () => undefined,
+    keepLayer: async () => IMAGE,
+    createNetwork: async (owner, { egress }) => createNetwork(world, owner, egress),
     createWorkspace: (options) => createWorkspace(world, options),
     createContainer: async (spec) => createContainer(world, spec),
+    startService: (spec) => startService(world, spec),
+    findKept: async (step) => findKept(world, step),
     removeAllOf: async (owner) => removeAllOf(world, owner),
-    listLeftovers: async () => [...world.held.values()],
+    listLeftovers: async () => [...world.held.values()].filter(({ id }) => !isKept(world, id)),
     removeLeftover: async ({ id }) => void world.held.delete(id),
   };
   const engine = Object.fromEntries(
@@ -93,14 +92,16 @@ export function scriptedEngine(
   };
 }
 
-/** Every call hears an aborted signal, as on the real engine; it is the last argument. */
+/** Every call hears an aborted signal, as on the real engine. */
 function guarded(
   name: keyof Engine,
   run: (...args: never[]) => unknown,
   failing: ScriptedEngineOptions["failing"],
 ) {
   return async (...args: never[]) => {
-    (args.at(-1) as AbortSignal | undefined)?.throwIfAborted();
+    for (const arg of args as readonly unknown[]) {
+      if (arg instanceof AbortSignal) arg.throwIfAborted();
+    }
     const err = failing?.(name);
     if (err) throw err;
     return run(...args);
@@ -120,19 +121,69 @@ async function buildImage(
   await sleepOrReason(Math.min(tookMs, timeoutMs), signal);
   if (tookMs > timeoutMs) return { kind: "over-time" };
   if (build instanceof Error) throw build;
-  return build ?? { kind: "built", image: IMAGE };
+  return build ?? { kind: "built", image: IMAGE, layers: null };
 }
 
 function findImage(images: ScriptedEngineOptions["images"], name: string): Image {
-  if (!images) return { ...IMAGE, id: `sha256:${name}` };
+  if (!images) return { ...IMAGE, id: `sha256:${name}`, digest: `sha256:${name}` };
   const image = images[name];
   if (image) return image;
   throw new InfraFault("IMAGE_UNAVAILABLE", `Image "${name}" could not be had.`);
 }
 
-function createNetwork(world: World, owner: Owner): NetworkHandle {
+function createNetwork(world: World, owner: Owner, egress: Egress): NetworkHandle {
   const { id, name } = hold(world, "network", owner);
-  return { id, name };
+  world.history.push(`network ${egress}`);
+  return { id, name, gateway: null, egress, proxy: null };
+}
+
+async function startService(world: World, spec: ServiceSpec): Promise<ServiceStart> {
+  const { owner, name, onOutput } = spec;
+  world.history.push(`service ${owner.step}`);
+  const { notReady: why, output = [] } = world.scripts[owner.step] ?? {};
+  const { id } = hold(world, "container", owner);
+  for (const text of output) await onOutput(Buffer.from(text));
+  const stop = async () => {
+    if (world.held.delete(id)) world.history.push(`remove ${owner.step}`);
+  };
+  if (why === undefined) return { kind: "ready", service: { name, stop } };
+  await stop();
+  return { kind: "not-ready", why, lastLines: output.join("").trimEnd() };
+}
+
+function findKept(
+  world: World,
+  { jobId, attempt, step }: Omit<Owner, "workerId">,
+): KeptContainer | undefined {
+  const id = idOf("container", { jobId, attempt, step });
+  const until = world.kept.get(id);
+  if (until === undefined || !isKept(world, id)) return undefined;
+  return { id, until, openShell: async () => openShell(world, step) };
+}
+
+/** A shell that says what it was told, and ends with the code after `exit`. */
+function openShell({ history }: World, step: string): ShellSession {
+  history.push(`shell ${step}`);
+  const input = new PassThrough();
+  const output = new PassThrough();
+  const ended = Promise.withResolvers<number>();
+  let line = "";
+  input.on("data", (chunk: Buffer) => {
+    output.write(chunk);
+    line += chunk.toString();
+    const code = /^exit (\d+)\r?\n/m.exec(line)?.[1];
+    if (code !== undefined) ended.resolve(Number(code));
+  });
+  return {
+    input,
+    output,
+    resize: async () => undefined,
+    ended: () => ended.promise,
+    close: async () => {
+      history.push(`close ${step}`);
+      output.end();
+    },
+  };
 }
 
 async function createWorkspace(
@@ -162,150 +213,11 @@ function createContainer(world: World, spec: ContainerSpec): Container {
   return new ScriptedContainer(world, spec, hold(world, "container", spec.owner).id);
 }
 
-function hold({ held, now }: World, kind: Leftover["kind"], owner: Owner): Held {
-  const { workerId, jobId, attempt, step } = owner;
-  const id = `${kind}-${jobId}-${attempt}-${step}`;
-  const found = { kind, id, name: step, workerId, jobId, attempt, createdAt: now() };
-  held.set(id, found);
-  return found;
-}
-
-function removeAllOf({ held }: World, { jobId, attempt }: Pick<Owner, "jobId" | "attempt">): void {
+function removeAllOf(world: World, { jobId, attempt }: Pick<Owner, "jobId" | "attempt">): void {
+  const { held } = world;
   for (const { id, jobId: job, attempt: number } of held.values()) {
-    if (job === jobId && number === attempt) held.delete(id);
+    if (job === jobId && number === attempt && !isKept(world, id)) held.delete(id);
   }
-}
-
-class ScriptedContainer implements Container {
-  readonly id: string;
-  readonly #world: World;
-  readonly #spec: ContainerSpec;
-  readonly #own: Files = new Map();
-  readonly #opened = Promise.withResolvers<void>();
-  #ended: Promise<ContainerEnd> | undefined;
-
-  constructor(world: World, spec: ContainerSpec, id: string) {
-    this.#world = world;
-    this.#spec = spec;
-    this.id = id;
-  }
-
-  async putArchive(tar: NodeJS.ReadableStream, path: string): Promise<void> {
-    for (const [name, content] of await readTar(tar)) this.#write(posix.join(path, name), content);
-  }
-
-  async start(
-    onOutput: (chunk: Buffer) => void | Promise<void>,
-    signal: AbortSignal,
-  ): Promise<void> {
-    signal.throwIfAborted();
-    this.#note("start");
-    if (!this.#spec.gate) this.#opened.resolve();
-    this.#ended = this.#run(onOutput);
-    this.#ended.catch(() => undefined);
-  }
-
-  async openGate(): Promise<void> {
-    this.#note("open");
-    this.#opened.resolve();
-  }
-
-  async wait(signal: AbortSignal): Promise<ContainerEnd> {
-    if (!this.#ended) throw new Error("The container was never started.");
-    const aborted = Promise.withResolvers<never>();
-    const onAbort = () => {
-      this.#note("stop");
-      aborted.reject(signal.reason);
-    };
-    if (signal.aborted) onAbort();
-    signal.addEventListener("abort", onAbort, { once: true });
-    try {
-      return await Promise.race([this.#ended, aborted.promise]);
-    } finally {
-      signal.removeEventListener("abort", onAbort);
-    }
-  }
-
-  async getArchive(path: string): Promise<NodeJS.ReadableStream | undefined> {
-    const found = this.#under(path);
-    if (found.length === 0) return undefined;
-    const tar = pack();
-    // As Docker does it, names begin with the last part of the path that was asked for.
-    for (const [file, content] of found) {
-      tar.entry({ name: posix.relative(posix.dirname(path), file) }, content);
-    }
-    tar.finalize();
-    return Readable.from(tar, { objectMode: false });
-  }
-
-  async remove(): Promise<void> {
-    this.#note("remove");
-    this.#world.held.delete(this.id);
-  }
-
-  async #run(onOutput: (chunk: Buffer) => void | Promise<void>): Promise<ContainerEnd> {
-    await this.#opened.promise;
-    const { output = [], lastsMs = 0, how, code, files = {} } = this.#script();
-    for (const text of output) await onOutput(Buffer.from(text));
-    await sleep(lastsMs);
-    for (const [path, text] of Object.entries(files)) this.#write(path, Buffer.from(text));
-    if (how === "lost") throw new InfraFault("ENGINE_FAILED", "The engine forgot a container.");
-    if (how === "hangs") return this.#hang();
-    if (how === undefined || how === "exited") return { how: "exited", code: code ?? 0 };
-    return { how };
-  }
-
-  async #hang(): Promise<ContainerEnd> {
-    const { timeoutMs, idleTimeoutMs } = this.#spec.limits;
-    await sleep(Math.min(timeoutMs, idleTimeoutMs), undefined, { ref: false });
-    this.#note("stop");
-    return { how: timeoutMs <= idleTimeoutMs ? "over-time" : "silent" };
-  }
-
-  #script(): StepScript {
-    return this.#world.scripts[this.#spec.owner.step] ?? {};
-  }
-
-  #note(verb: string): void {
-    this.#world.history.push(`${verb} ${this.#spec.owner.step}`);
-  }
-
-  #write(path: string, content: Buffer): void {
-    const [files, name] = this.#place(path);
-    files.set(name, content);
-  }
-
-  /** The volume mounted over this path, and the path inside it; else the container's own files. */
-  #place(path: string): [Files, string] {
-    for (const [volume, target] of Object.entries(this.#spec.volumes)) {
-      const files = this.#world.volumes.get(volume);
-      if (files && path.startsWith(`${target}/`)) return [files, posix.relative(target, path)];
-    }
-    return [this.#own, path];
-  }
-
-  #under(path: string): [string, Buffer][] {
-    const mounted = Object.entries(this.#spec.volumes).flatMap(([volume, target]) =>
-      [...(this.#world.volumes.get(volume) ?? [])].map(([name, content]): [string, Buffer] => [
-        posix.join(target, name),
-        content,
-      ]),
-    );
-    return [...this.#own, ...mounted].filter(
-      ([file]) => file === path || file.startsWith(`${path}/`),
-    );
-  }
-}
-
-async function readTar(tar: NodeJS.ReadableStream): Promise<Files> {
-  const files: Files = new Map();
-  const entries = extract();
-  tar.on("error", (err) => entries.destroy(err)).pipe(entries);
-  for await (const entry of entries) {
-    const content = await buffer(entry);
-    if (entry.header.type === "file") files.set(posix.normalize(entry.header.name), content);
-  }
-  return files;
 }
 
 async function sleepOrReason(ms: number, signal: AbortSignal): Promise<void> {

@@ -4,32 +4,27 @@ import type { PublishGrant } from "../../src/shared/publish-grants.ts";
 import type { SwitchRequest } from "../../src/shared/publish-messages.ts";
 import { formatNevra, type Nevra } from "../../src/domain/nevra.ts";
 import { recordPush } from "../../src/server/store/deliveries.ts";
-import { claimJob, endJob, recordPlan } from "../../src/server/store/jobs.ts";
+import { claimJob, endJob } from "../../src/server/store/jobs.ts";
+import { recordPlan, type ServerFacts } from "../../src/server/store/plans.ts";
 import { requestChange, type ChangeWish } from "../../src/server/store/changes.ts";
 import { switchPublishes } from "../../src/server/store/publish-switch.ts";
 import { claimPublish } from "../../src/server/store/publishes.ts";
 import type { Store } from "../../src/server/store/store.ts";
+import { aPackageStep, aPipeline, aPlanMessage, aRule, aTest } from "./a-pipeline.ts";
 import { aPush, anIntake } from "./a-store.ts";
 
 export const LIMITS = { waitingBuildsMax: 1_000 };
 export const TARGET = "debian12.x86_64";
 
-export const PLAN: PlanMessage = {
-  pipeline: {
-    image: { kind: "base" },
-    tests: [{ name: "test", run: "true" }],
-    spec: "a.spec",
-    publish: "dev",
-  },
-  steps: [
-    { name: "checkout", kind: "checkout" },
-    { name: "image", kind: "image" },
-    { name: "test", kind: "test" },
-    { name: "package", kind: "package" },
-  ],
-  commit: { subject: "a change", authorName: "Dev One", committedAt: 1 },
-  note: null,
-  nothingToDo: null,
+/** One job: `checkout`, `image`, `test`, `package`. */
+export const PLAN: PlanMessage = aPlanMessage(
+  aPipeline({ tests: [aTest()], packages: [aPackageStep()], publish: [aRule()] }),
+);
+
+export const SERVER: ServerFacts = {
+  defaultTarget: TARGET,
+  targets: [TARGET, "el9.x86_64", "el10.x86_64", "el9.aarch64"],
+  secrets: [],
 };
 
 export const RPM = {
@@ -45,13 +40,13 @@ export const accept = (store: Store, push = aPush(), named = {}) =>
 /** A push whose first job is claimed under `token`, planned or not. */
 export async function aRunningJob(
   store: Store,
-  { token = "token-1", isPlanned = true, push = aPush() } = {},
+  { token = "token-1", isPlanned = true, push = aPush(), plan = PLAN } = {},
 ) {
   const { made } = await accept(store, push);
   const granted = await store.write((tx) => claimJob(tx, "w1", token));
   if (made === undefined || granted === undefined) throw new Error("Nothing was granted.");
   const jobId = granted.job.id;
-  if (isPlanned) await store.write((tx) => recordPlan(tx, { jobId, token }, PLAN, TARGET));
+  if (isPlanned) await store.write((tx) => recordPlan(tx, { jobId, token }, plan, SERVER));
   return { buildId: made.build.id, jobId, token };
 }
 

@@ -11,6 +11,7 @@ import { memoryLive, memoryReadStore } from "./memory-read-store.ts";
 import { someDetails } from "./sample-changes.ts";
 import { sampleChanges } from "./sample-channels.ts";
 import { sampleRecords, type Sample } from "./sample-records.ts";
+import { noTests } from "./no-tests.ts";
 
 export const ADMIN_TOKEN = "admin-token-of-the-tests-0123456789";
 
@@ -47,6 +48,7 @@ export async function startWebServer(some: Partial<WebDeps> = {}): Promise<WebSe
       read: memoryReadStore(sample.records),
       logs: sample.logs,
       live,
+      tests: noTests,
       logger: createLogger({ process: "test", level: "error", now: Date.now }),
       assets: await assets,
       now: Date.now,

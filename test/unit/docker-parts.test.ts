@@ -5,7 +5,7 @@ import { dockerfileFault, imageNamedBy } from "../../workers/build/docker/docker
 import { frameReader } from "../../workers/build/docker/frames.ts";
 import { imageFault } from "../../workers/build/docker/image.ts";
 import { cgroupOf, nameOf, safe, workerOfCgroup } from "../../workers/build/docker/names.ts";
-import { keepingFile } from "../../workers/build/docker/tar-file.ts";
+import { peekDockerfile } from "../../workers/build/docker/peek-dockerfile.ts";
 import { resolveUser } from "../../workers/build/docker/users.ts";
 import { tarOf } from "../support/engine-rig.ts";
 
@@ -141,19 +141,19 @@ describe("what the engine says", () => {
 describe("a file in a passing tar", () => {
   test("is kept, and the tar passes unchanged", async () => {
     const files = { "a.bin": "x".repeat(1_300), "./ci/Dockerfile": "FROM a\n", "z.txt": "z" };
-    const { tar, text: kept } = keepingFile(tarOf(files), "ci/Dockerfile");
+    const { context, text: found } = await peekDockerfile(tarOf(files), "ci/Dockerfile");
 
-    const passed = await text(tar);
+    const passed = await text(context);
 
-    expect(kept()).toBe("FROM a\n");
+    expect(found).toBe("FROM a\n");
     expect(passed).toBe(await text(tarOf(files)));
   });
 
   test("that is not there is undefined", async () => {
-    const { tar, text: kept } = keepingFile(tarOf({ "a.txt": "a" }), "Dockerfile");
+    const { context, text: found } = await peekDockerfile(tarOf({ "a.txt": "a" }), "Dockerfile");
 
-    await text(tar);
+    await text(context);
 
-    expect(kept()).toBeUndefined();
+    expect(found).toBeUndefined();
   });
 });

@@ -32,6 +32,7 @@ describe("reading a push", () => {
       defaultBranch: "main",
       message: "Fix it\n\nReally.",
       authorName: "Ada",
+      isForced: false,
     });
   });
 
@@ -62,7 +63,6 @@ describe("reading a push", () => {
 
   test.each([
     ["ping", "ping: the webhook works"],
-    ["pull_request", "event pull_request asks for no build"],
     ["create", "event create asks for no build"],
     ["delete", "event delete asks for no build"],
     ["status", "event status asks for no build"],

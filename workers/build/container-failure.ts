@@ -1,5 +1,6 @@
 import type { ContainerEnd, StepFailure } from "../../src/domain/step.ts";
 import type { ContainerLimits } from "./engine.ts";
+import { inBytes, inMinutes } from "./step-limits.ts";
 
 /** Why a step whose container ended so did not pass; undefined when it did. */
 export function containerFailure(
@@ -21,19 +22,27 @@ export function containerFailure(
       };
     }
     case "out-of-memory": {
-      const hint = "Use less memory, or ask an admin to raise TATARA_STEP_MEMORY_MIB.";
+      const more = inBytes(limits.memoryBytes * 2)
+        .replace(" GiB", "g")
+        .replace(" MiB", "m");
+      const hint = `Use less memory, or give the step more: \`resources: { memory: ${more} }\`.`;
       const message = `${step} used its ${inBytes(limits.memoryBytes)} of memory`;
       return { ...none, code: "OUT_OF_MEMORY", message, hint };
     }
     case "over-time": {
-      const hint = "Make it faster, or ask an admin to raise TATARA_STEP_TIMEOUT_SECONDS.";
+      const hint = "Make it faster, or raise its `timeout`.";
       const message = `${step} ran longer than ${inMinutes(limits.timeoutMs)}`;
       return { ...none, code: "STEP_TIMEOUT", message, hint };
     }
     case "silent": {
-      const hint = "Print progress, or ask an admin to raise TATARA_IDLE_TIMEOUT_SECONDS.";
+      const hint = "Print progress, or raise its `idle-timeout`.";
       const message = `${step} printed nothing for ${inMinutes(limits.idleTimeoutMs)}`;
       return { ...none, code: "STEP_SILENT", message, hint };
+    }
+    case "over-disk": {
+      const hint = "Write less, or raise `resources.disk` of the step.";
+      const message = `${step} wrote more than its ${inBytes(limits.diskBytes)} of disk`;
+      return { ...none, code: "DISK_LIMIT", message, hint };
     }
   }
 }
@@ -44,12 +53,4 @@ function exitHint(code: number): string | null {
     return "A command was found but is not executable: `git update-index --chmod=+x`.";
   if (code === 127) return "A command was not found in the image: install it there.";
   return null;
-}
-
-function inBytes(bytes: number): string {
-  return bytes % 2 ** 30 === 0 ? `${bytes / 2 ** 30} GiB` : `${Math.round(bytes / 2 ** 20)} MiB`;
-}
-
-function inMinutes(ms: number): string {
-  return ms % 60_000 === 0 ? `${ms / 60_000} min` : `${ms / 1_000} s`;
 }

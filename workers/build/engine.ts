@@ -15,11 +15,30 @@ export interface Engine {
   /** A `RUN` line that fails is returned; a Dockerfile that cannot be read is a `UserFault`. */
   buildImage(options: BuildImageOptions, signal: AbortSignal): Promise<ImageBuild>;
   /** Finds a named image, pulling it when it is missing. */
-  findImage(name: string, signal: AbortSignal): Promise<Image>;
-  createNetwork(owner: Owner, signal: AbortSignal): Promise<NetworkHandle>;
+  findImage(
+    name: string,
+    signal: AbortSignal,
+    options?: { readonly pull: "missing" | "always" },
+  ): Promise<Image>;
+  /** The image that `keepLayer` made under this key, unless it has expired. */
+  findLayer(key: string, signal: AbortSignal): Promise<Image | undefined>;
+  /** Keeps an ended container's files as an image, until nobody has used it for some days. */
+  keepLayer(
+    layer: { readonly container: Pick<Container, "id">; readonly key: string },
+    signal: AbortSignal,
+  ): Promise<Image>;
+  createNetwork(
+    owner: Owner,
+    options: { readonly egress: Egress },
+    signal: AbortSignal,
+  ): Promise<NetworkHandle>;
   /** Fills a new volume with a tar stream (the commit's tree, owned by `user` of the image). */
   createWorkspace(options: CreateWorkspaceOptions, signal: AbortSignal): Promise<WorkspaceHandle>;
   createContainer(spec: ContainerSpec, signal: AbortSignal): Promise<Container>;
+  /** Starts a service and waits until it is ready; not ready is returned, not thrown. */
+  startService(spec: ServiceSpec, signal: AbortSignal): Promise<ServiceStart>;
+  /** Finds the container that was kept for a shell, if it still exists. */
+  findKept(step: Omit<Owner, "workerId">, signal: AbortSignal): Promise<KeptContainer | undefined>;
   /** Removes containers, networks and volumes of one attempt. Safe twice, and for one that never started anything. */
   removeAllOf(owner: Pick<Owner, "jobId" | "attempt">, signal: AbortSignal): Promise<void>;
   /** Everything on the engine that carries our labels or our cgroup parent, whoever left it. */
@@ -32,7 +51,12 @@ export interface EngineFacts {
   readonly cgroupVersion: string;
   readonly cpus: number;
   readonly memoryBytes: number;
+  /** Images are built with BuildKit: cache mounts and secret mounts work. */
+  readonly hasBuildKit: boolean;
 }
+
+/** What a network lets out: everything, the operator's mirrors by proxy, or nothing. */
+export type Egress = "internet" | "mirrors" | "none";
 
 /** Who an object on the engine belongs to; becomes its labels and its name. */
 export interface Owner {
@@ -48,6 +72,20 @@ export interface BuildImageOptions {
   readonly context: NodeJS.ReadableStream;
   /** Path of the Dockerfile inside the context. */
   readonly dockerfile: string;
+  /** Stop at this stage; null: the last. */
+  readonly stage: string | null;
+  readonly args: Readonly<Record<string, string>>;
+  /** For `RUN --mount=type=secret,id=NAME`; refused as a user fault where there is no BuildKit. */
+  readonly secrets: readonly SecretFile[];
+  /** Reuses no layer and no cache mount. */
+  readonly isFresh: boolean;
+  /** Of a stranger's code: shares neither layers nor cache mounts with anybody's build. */
+  readonly isUntrusted?: boolean;
+  /**
+   * What its `RUN` lines reach; undefined: as anything on the engine. BuildKit knows no networks but
+   * its own, so with it a closed one lets out nothing at all, not even to the mirrors.
+   */
+  readonly network?: NetworkHandle | "none";
   readonly onOutput: (chunk: Buffer) => void;
   readonly timeoutMs: number;
   /**
@@ -57,8 +95,20 @@ export interface BuildImageOptions {
   readonly cacheName?: string;
 }
 
+export interface SecretFile {
+  readonly name: string;
+  readonly value: string;
+  /** Also the variable NAME of the command itself; never part of what the engine shows. */
+  readonly isEnv?: boolean;
+}
+
 export type ImageBuild =
-  | { readonly kind: "built"; readonly image: Image }
+  | {
+      readonly kind: "built";
+      readonly image: Image;
+      /** How many of its instructions were answered from earlier builds; null: not known. */
+      readonly layers: { readonly reused: number; readonly total: number } | null;
+    }
   | {
       readonly kind: "failed";
       /** The engine's own message, one line. */
@@ -74,11 +124,20 @@ export interface Image {
   /** `User` of the image's configuration; empty means root. */
   readonly user: string;
   readonly env: readonly string[];
+  /** `WORKDIR`; "/" where it has none. */
+  readonly workingDir: string;
+  /** Content digest for cache keys: changes exactly when the image does. */
+  readonly digest: string;
 }
 
 export interface NetworkHandle {
   readonly id: string;
   readonly name: string;
+  /** Address of the engine's host on it; null: unknown, or it has none there. */
+  readonly gateway: string | null;
+  readonly egress: Egress;
+  /** With "mirrors": the operator's proxy; null: there is none, so nothing gets out. */
+  readonly proxy: string | null;
 }
 
 export interface CreateWorkspaceOptions {
@@ -93,6 +152,11 @@ export interface CreateWorkspaceOptions {
 export interface WorkspaceHandle {
   /** Volume to mount at /workspace for this step. */
   volumeFor(step: string): string;
+  /**
+   * A tar of what a step changed, in one folder, for the price of those files alone. Not there, or
+   * undefined: the engine cannot tell it from the rest.
+   */
+  changesOf?(step: string, signal: AbortSignal): Promise<NodeJS.ReadableStream | undefined>;
   /** Who owns the files: the image's own user, looked up in the image's passwd file. */
   readonly uid: number;
   readonly gid: number;
@@ -112,6 +176,8 @@ export interface ContainerSpec {
   readonly workingDir: string;
   /** `uid:gid` or a name; undefined: the image's own user. */
   readonly user?: string;
+  /** Readable by the step's user at /run/secrets/NAME, in memory only. */
+  readonly secrets?: readonly SecretFile[];
   /** Volume name → mount point. */
   readonly volumes: Readonly<Record<string, string>>;
   readonly network: NetworkHandle | "none";
@@ -128,6 +194,8 @@ export interface ContainerLimits {
   readonly memoryBytes: number;
   readonly cpus: number;
   readonly pids: number;
+  /** What the step may write into its own layer and workspace; 0: no limit. */
+  readonly diskBytes: number;
   /** Whole run from the moment the command starts: then SIGTERM, 10 s, SIGKILL. */
   readonly timeoutMs: number;
   /** Longest time without output. */
@@ -148,7 +216,64 @@ export interface Container {
   wait(signal: AbortSignal): Promise<ContainerEnd>;
   /** A tar stream of a path in the container; undefined when there is no such path. */
   getArchive(path: string, signal: AbortSignal): Promise<NodeJS.ReadableStream | undefined>;
+  /** Most memory it ever had, once it has ended; null where the engine cannot tell. */
+  memoryPeakBytes(): number | null;
+  /** Leaves it stopped, to be entered by `tatara shell` until then; its volumes stay with it. */
+  keepUntil(at: number, signal: AbortSignal): Promise<void>;
   remove(signal: AbortSignal): Promise<void>;
+}
+
+/** A container beside a step, with an image's own command, reached by its name. */
+export interface ServiceSpec {
+  readonly owner: Owner;
+  /** Host name on the step's network. */
+  readonly name: string;
+  readonly image: Image;
+  /** Arguments, no shell; null: the image's own. */
+  readonly command: readonly string[] | null;
+  readonly env: Readonly<Record<string, string>>;
+  /** Run in the service's container each second until it exits 0; null: see `pipeline-file.md` 8. */
+  readonly ready: string | null;
+  readonly readyTimeoutMs: number;
+  readonly network: NetworkHandle;
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly onOutput: (chunk: Buffer) => void | Promise<void>;
+}
+
+export type ServiceStart =
+  | { readonly kind: "ready"; readonly service: RunningService }
+  | {
+      readonly kind: "not-ready";
+      /** `pg_isready -U postgres exited 2`, `it ended with exit code 1`. */
+      readonly why: string;
+      readonly lastLines: string;
+    };
+
+export interface RunningService {
+  readonly name: string;
+  /** Stops and removes it, after the last byte of its output was handed over. */
+  stop(signal: AbortSignal): Promise<void>;
+}
+
+/** A failed step's container, stopped, with everything as the step left it. */
+export interface KeptContainer {
+  readonly id: string;
+  readonly until: number;
+  /** A shell on a terminal, in a container with the same files, environment and limits. */
+  openShell(
+    size: { readonly columns: number; readonly rows: number },
+    signal: AbortSignal,
+  ): Promise<ShellSession>;
+}
+
+export interface ShellSession {
+  readonly output: NodeJS.ReadableStream;
+  readonly input: NodeJS.WritableStream;
+  resize(size: { readonly columns: number; readonly rows: number }): Promise<void>;
+  /** Exit code of the shell. */
+  ended(): Promise<number>;
+  close(): Promise<void>;
 }
 
 /** Something of ours on the engine: by label, or (build containers) by cgroup parent alone. */

@@ -8,11 +8,15 @@ export interface ImageMemory {
   expected(name: string): Image | undefined;
   remember(name: string, image: Image): void;
   hasRpmbuild(image: Image, look: () => Promise<boolean>): Promise<boolean>;
+  /** How long it took to make it, when this worker did. */
+  makingMs(image: Image): number | undefined;
+  rememberMaking(image: Image, ms: number): void;
 }
 
 export function imageMemory(): ImageMemory {
   const last = new Map<string, { readonly image: Image; readonly isSteady: boolean }>();
   const rpmbuild = new Map<string, boolean>();
+  const making = new Map<string, number>();
   return {
     expected: (name) => {
       const known = last.get(name);
@@ -29,6 +33,8 @@ export function imageMemory(): ImageMemory {
       setBounded(rpmbuild, image.id, found);
       return found;
     },
+    makingMs: (image) => making.get(image.id),
+    rememberMaking: (image, ms) => setBounded(making, image.id, ms),
   };
 }
 

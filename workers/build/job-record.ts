@@ -3,17 +3,21 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { Stopped } from "../../src/domain/stop.ts";
 import { PATHS } from "../../src/shared/protocol.ts";
-import { logAnswer } from "../../src/shared/build-messages.ts";
+import { logAnswer, planAnswer } from "../../src/shared/build-messages.ts";
 import type {
   BuildGrant,
   EndMessage,
+  KeptMessage,
+  PlanAnswer,
   PlanMessage,
+  ReportsMessage,
   StepMessage,
 } from "../../src/shared/build-messages.ts";
 import type { FaultMessage } from "../../src/shared/worker-messages.ts";
 import type { ServerClient } from "../../src/shared/server-client.ts";
+import { fetchKept } from "./keep/fetch-kept.ts";
+import type { KeptCopy } from "./keep/job-kept.ts";
 import type { Lease } from "./lease.ts";
-import type { RpmFile } from "./rpm-files.ts";
 import { openSpool } from "./log/spool.ts";
 import type { SpoolBudget } from "./log/spool.ts";
 import { openStepLog } from "./log/step-log.ts";
@@ -27,12 +31,20 @@ const HAND_BACK_TIMEOUT_MS = 3_000;
  * that no step waits for the server; `end` waits until everything before it was acknowledged.
  */
 export interface JobRecord {
-  plan(plan: PlanMessage): Promise<void>;
-  /** The log of a step; the same one however often it is asked for. */
-  log(step: string): StepLog;
+  /** Throws the server's `UserFault` when it refuses the plan. */
+  plan(plan: PlanMessage): Promise<PlanAnswer>;
+  /** The log of a step, or of a service beside it (`unit~db`); the same one however often it is asked for. */
+  log(name: string): StepLog;
   /** Tells a change of a step; its end only after its whole log. */
   step(name: string, message: StepMessage): void;
-  upload(file: RpmFile): Promise<void>;
+  /** Files by their content; one that the server has already costs nothing but the question. */
+  upload(file: { readonly sha256: string; readonly path: string }): Promise<void>;
+  /** What a step keeps, after its files were uploaded; told before the step's end. */
+  kept(step: string, message: KeptMessage): void;
+  /** One part of what a step's reports say; told before the step's end. */
+  reports(step: string, message: ReportsMessage): void;
+  /** What tests kept in another job of the build, copied into this folder. */
+  fetchKept(dir: string, signal: AbortSignal): Promise<readonly KeptCopy[]>;
   end(message: EndMessage): Promise<void>;
   fault(message: FaultMessage): Promise<void>;
   handBack(): Promise<void>;
@@ -40,19 +52,33 @@ export interface JobRecord {
   close(): Promise<void>;
 }
 
-export interface JobRecordDeps {
+/** Opens the record of one attempt; `dir` is the attempt's own folder. */
+export type OpenJobRecord = (
+  grant: Pick<BuildGrant, "jobId" | "build" | "job" | "secrets" | "clone">,
+  place: { readonly lease: Lease; readonly dir: string },
+) => JobRecord;
+
+/** Records of a worker's attempts, kept by the server. */
+export function serverRecords(deps: {
+  readonly client: ServerClient;
+  readonly budget: SpoolBudget;
+}): OpenJobRecord {
+  return (grant, place) => openJobRecord(grant, { ...deps, ...place });
+}
+
+interface JobRecordDeps {
   readonly client: ServerClient;
   readonly lease: Lease;
   readonly budget: SpoolBudget;
   readonly dir: string;
 }
 
-export function openJobRecord(
+function openJobRecord(
   { jobId, secrets, clone }: Pick<BuildGrant, "jobId" | "secrets" | "clone">,
   { client, lease, budget, dir }: JobRecordDeps,
 ): JobRecord {
-  const hidden = [...secrets, ...credentialParts(clone.authorization), lease.token];
-  const logs = new Map<string, StepLog>();
+  const values = secrets.map(({ value }) => value);
+  const hidden = [...values, ...credentialParts(clone.authorization), lease.token];
   const closed = new AbortController();
   const talking = AbortSignal.any([lease.talking, closed.signal]);
   let failure: { readonly err: unknown } | undefined;
@@ -76,37 +102,28 @@ export function openJobRecord(
     await told;
     if (failure) throw failure.err;
   };
-  const openLog = (step: string): StepLog =>
-    openStepLog(hidden, () =>
-      openSpool(join(dir, `${step}.log`), {
-        budget,
-        send: (offset, bytes) =>
-          client.send(
-            {
-              path: PATHS.log(jobId, step),
-              query: { offset },
-              bytes,
-              leaseToken: lease.token,
-              answer: logAnswer,
-            },
-            talking,
-          ),
-      }),
-    );
-  const log = (step: string): StepLog => {
-    const known = logs.get(step) ?? openLog(step);
-    logs.set(step, known);
-    return known;
-  };
+  const logs = jobLogs((name) =>
+    openStepLog(hidden, () => {
+      const call = { path: PATHS.log(jobId, name), leaseToken: lease.token, answer: logAnswer };
+      const sendChunk = (offset: number, bytes: Uint8Array) =>
+        client.send({ ...call, query: { offset }, bytes }, talking);
+      return openSpool(join(dir, `${name}.log`), { budget, send: sendChunk });
+    }),
+  );
 
   return {
-    log,
-    plan: (plan) => send(PATHS.plan(jobId), plan),
+    log: logs.of,
+    plan: (json) => {
+      const call = { path: PATHS.plan(jobId), json, leaseToken: lease.token, answer: planAnswer };
+      return client.send(call, talking);
+    },
     step: (name, message) =>
       tell(async () => {
-        if (message.state !== "running") await logs.get(name)?.end();
+        if (message.state !== "running") await logs.end(name);
         await send(PATHS.step(jobId, name), message);
       }),
+    kept: (step, message) => tell(() => send(PATHS.kept(jobId, step), message)),
+    reports: (step, message) => tell(() => send(PATHS.reports(jobId, step), message)),
     upload: ({ sha256, path }) =>
       client.send(
         {
@@ -118,6 +135,9 @@ export function openJobRecord(
         },
         lease.signal,
       ),
+    fetchKept: (to, signal) => {
+      return fetchKept(client, { jobId, leaseToken: lease.token, dir: to }, signal);
+    },
     end: async (message) => {
       await settled();
       await send(PATHS.end(jobId), message);
@@ -134,6 +154,27 @@ export function openJobRecord(
     close: async () => {
       // A server that is away must not keep an attempt open that nobody waits for.
       closed.abort(new Error("The attempt's record is closed."));
+      await logs.close();
+    },
+  };
+}
+
+/** The logs of a job's steps, each opened when it is first asked for. */
+export function jobLogs(open: (name: string) => StepLog) {
+  const logs = new Map<string, StepLog>();
+  return {
+    of: (name: string): StepLog => {
+      const known = logs.get(name) ?? open(name);
+      logs.set(name, known);
+      return known;
+    },
+    /** A step's own, and those of the services beside it. */
+    end: async (step: string): Promise<void> => {
+      for (const [name, each] of logs) {
+        if (name === step || name.startsWith(`${step}~`)) await each.end();
+      }
+    },
+    close: async (): Promise<void> => {
       await Promise.all([...logs.values()].map((each) => each.close()));
     },
   };

@@ -3,6 +3,7 @@ import type { FailureCard } from "../../src/domain/failure-card.ts";
 import { UserFault } from "../../src/domain/faults.ts";
 import type { CommitTree } from "../../src/domain/pipeline.ts";
 import type { StepFailure } from "../../src/domain/step.ts";
+import type { StepDetails, TestResult } from "../../src/shared/build-messages.ts";
 import type { JobRecord } from "./job-record.ts";
 import type { Lease } from "./lease.ts";
 import type { StepLog } from "./log/step-log.ts";
@@ -10,13 +11,26 @@ import type { StepLog } from "./log/step-log.ts";
 /** What a step's body returns: passed, with whatever it made, or the user's side said no. */
 export type Outcome =
   | { readonly state: "passed"; readonly note?: string | null }
-  | { readonly state: "failed"; readonly failure: StepFailure };
+  | {
+      readonly state: "failed";
+      readonly failure: StepFailure;
+      /** Of its reports, those that failed: the card knows more by them. */
+      readonly tests?: readonly TestResult[];
+    };
+
+/** What a step's body learns of itself, for the page. */
+export interface StepNotes {
+  /** Added to what is known already; lists grow. */
+  add(details: Partial<StepDetails>): void;
+}
 
 /** A step that did not pass, with all that its card needs. */
 export interface FailedStep {
   readonly state: "failed";
   readonly step: string;
   readonly failure: StepFailure;
+  readonly tests: readonly TestResult[];
+  readonly isAllowed: boolean;
 }
 
 export type Passed<T extends Outcome> = Exclude<T, { readonly state: "failed" }>;
@@ -24,17 +38,28 @@ export type Passed<T extends Outcome> = Exclude<T, { readonly state: "failed" }>
 export interface JobSteps {
   /**
    * Runs one step and records how it went. A user fault is a failure of the step; any other error is
-   * recorded and goes on. `startedAt` is given when its work began before it could be shown.
+   * recorded and goes on.
    */
   run<T extends Outcome>(
     name: string,
-    body: (log: StepLog) => Promise<T>,
-    startedAt?: number,
+    body: (log: StepLog, notes: StepNotes) => Promise<T>,
+    options?: StepOptions,
   ): Promise<Passed<T> | FailedStep>;
+  /** It never ran, and why. */
+  skip(name: string, reason: string): void;
   card(failed: FailedStep, tree: Pick<CommitTree, "has" | "files"> | undefined): FailureCard;
   /** Name of the step that an error came out of. */
   broken(): string | null;
 }
+
+export interface StepOptions {
+  /** Given when its work began before it could be shown. */
+  readonly startedAt?: number | undefined;
+  /** It may fail: the job goes on. */
+  readonly isAllowedToFail?: boolean;
+}
+
+const WARNINGS_MAX = 50;
 
 export function jobSteps({
   record,
@@ -47,37 +72,44 @@ export function jobSteps({
 }): JobSteps {
   let broken: string | null = null;
 
-  const run: JobSteps["run"] = async (name, body, begunAt) => {
+  const run: JobSteps["run"] = async (name, body, options = {}) => {
     await lease.renewed();
-    const startedAt = begunAt ?? now();
+    const startedAt = options.startedAt ?? now();
+    const isAllowed = options.isAllowedToFail === true;
+    const details = gatherDetails();
     const ended = (
       state: "passed" | "failed" | "errored",
       failure: StepFailure | null,
       note = "",
-    ) =>
+    ) => {
+      if (state === "failed" && isAllowed) details.add({ isAllowed });
+      if (failure !== null && failure.exitCode !== null) {
+        details.add({ exitCode: failure.exitCode });
+      }
       record.step(name, {
         state,
         startedAt,
         endedAt: Math.max(startedAt, now()),
         failure: failure && fitting(failure),
         note: note.slice(0, 200) || null,
+        details: details.read(),
       });
+    };
+    const fail = (failure: StepFailure, tests: FailedStep["tests"] = []): FailedStep => {
+      ended("failed", failure);
+      return { state: "failed", step: name, failure, tests, isAllowed };
+    };
     record.step(name, { state: "running", startedAt });
     try {
-      const outcome = await body(record.log(name));
-      if (outcome.state === "failed") {
-        ended("failed", outcome.failure);
-        return { state: "failed", step: name, failure: outcome.failure };
-      }
+      const outcome = await body(record.log(name), details);
+      if (outcome.state === "failed") return fail(outcome.failure, outcome.tests);
       ended("passed", null, outcome.note ?? "");
       return outcome as Passed<typeof outcome>;
     } catch (err) {
       if (lease.signal.aborted) throw err;
       if (err instanceof UserFault) {
-        const failure = failureOf(err);
         record.log(name).say(`tatara: ${err.message}\ntatara: ${err.hint}`);
-        ended("failed", failure);
-        return { state: "failed", step: name, failure };
+        return fail(failureOf(err));
       }
       broken ??= name;
       ended("errored", null);
@@ -87,9 +119,44 @@ export function jobSteps({
 
   return {
     run,
-    card: ({ step, failure }, tree) =>
-      failureCard({ step, fault: failure, log: record.log(step).tail(), tree }),
+    skip: (name, reason) => {
+      const note = reason.slice(0, 200);
+      const never = { startedAt: null, endedAt: now(), failure: null, details: null };
+      record.step(name, { state: "skipped", ...never, note });
+    },
+    card: ({ step, failure, tests }, tree) =>
+      failureCard({ step, fault: failure, log: record.log(step).tail(), tree, tests }),
     broken: () => broken,
+  };
+}
+
+const NO_DETAILS: StepDetails = {
+  exitCode: null,
+  memoryPeakBytes: null,
+  memoryLimitBytes: null,
+  reuse: [],
+  services: [],
+  shellUntil: null,
+  isAllowed: false,
+  warnings: [],
+};
+
+function gatherDetails(): StepNotes & { read(): StepDetails | null } {
+  let known: StepDetails | null = null;
+  return {
+    add: (more) => {
+      const before = known ?? NO_DETAILS;
+      known = {
+        ...before,
+        ...more,
+        reuse: [...before.reuse, ...(more.reuse ?? [])].slice(0, 50),
+        services: [...before.services, ...(more.services ?? [])].slice(0, 10),
+        warnings: [...before.warnings, ...(more.warnings ?? [])]
+          .map((line) => line.slice(0, 1_000))
+          .slice(0, WARNINGS_MAX),
+      };
+    },
+    read: () => known,
   };
 }
 

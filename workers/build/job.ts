@@ -1,32 +1,44 @@
 import { join } from "node:path";
+import type { TargetImage, YumSource } from "../../src/shared/config.ts";
 import type { Logger } from "../../src/shared/logger.ts";
 import type { BuildGrant } from "../../src/shared/build-messages.ts";
-import type { ServerClient } from "../../src/shared/server-client.ts";
+import type { CacheStore } from "./cache/cache-store.ts";
 import type { ContainerLimits, Engine, Owner } from "./engine.ts";
 import type { Git } from "./source/git.ts";
 import type { ImageMemory } from "./image-memory.ts";
-import { openJobRecord } from "./job-record.ts";
-import type { JobRecord } from "./job-record.ts";
+import type { JobRecord, OpenJobRecord } from "./job-record.ts";
 import { jobSteps } from "./job-steps.ts";
 import type { JobSteps } from "./job-steps.ts";
+import type { KeptContainers } from "./kept-containers.ts";
 import type { Lease } from "./lease.ts";
+import type { builderMemory } from "./package/builder.ts";
+import type { PackageScripts } from "./package/scripts.ts";
 import type { Mirrors } from "./source/mirrors.ts";
-import type { SpoolBudget } from "./log/spool.ts";
 
 export interface RunJobDeps {
-  readonly client: ServerClient;
+  readonly openRecord: OpenJobRecord;
   readonly engine: Engine;
   readonly git: Git;
   readonly mirrors: Mirrors;
   readonly images: ImageMemory;
-  readonly budget: SpoolBudget;
   readonly workerId: string;
   readonly baseImage: string;
+  /** The builder image of each target of this server. */
+  readonly targets: readonly TargetImage[];
+  readonly yumSources: readonly YumSource[];
+  /** The server, as this worker reaches it. */
+  readonly serverUrl: string;
+  /** The most that one step may have; what its file asks for may be less. */
   readonly limits: ContainerLimits;
   /** Of a whole job; longer than any one of its steps may take. */
   readonly jobTimeoutMs: number;
-  /** Text of steps/package.sh. */
-  readonly packageScript: string;
+  readonly packageScripts: PackageScripts;
+  /** What images can do for packages, each looked up once. */
+  readonly builders: ReturnType<typeof builderMemory>;
+  readonly caches: CacheStore;
+  /** Text of steps/verify.sh. */
+  readonly verifyScript: string;
+  readonly keptContainers: KeptContainers;
   /** Folder for the files of jobs while they run. */
   readonly dir: string;
   readonly now: () => number;
@@ -51,8 +63,8 @@ export interface Job {
 
 export function openJob(grant: BuildGrant, deps: RunJobDeps, lease: Lease): Job {
   const dir = join(deps.dir, `${grant.jobId}-${grant.lease.attempt}`);
-  const { client, budget, now } = deps;
-  const record = openJobRecord(grant, { client, lease, budget, dir });
+  const { openRecord, now } = deps;
+  const record = openRecord(grant, { lease, dir });
   const stop = new AbortController();
   return {
     grant,

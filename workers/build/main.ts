@@ -11,14 +11,19 @@ import { serverClient } from "../../src/shared/server-client.ts";
 import { announceReady } from "../../src/shared/ready.ts";
 import { installShutdown } from "../../src/shared/shutdown.ts";
 import { TOPICS, subscribe } from "../../src/shared/topics.ts";
+import { openCacheStore } from "./cache/cache-store.ts";
 import { openClaims } from "./claims.ts";
 import { dockerEngine } from "./docker/docker-engine.ts";
 import { engineAddress } from "./engine-address.ts";
 import { watchEngine } from "./engine-watch.ts";
 import { openGit } from "./source/git.ts";
+import { serverRecords } from "./job-record.ts";
 import { imageMemory } from "./image-memory.ts";
+import { keptContainers } from "./kept-containers.ts";
 import { holdLease } from "./lease.ts";
 import type { Lease } from "./lease.ts";
+import { builderMemory } from "./package/builder.ts";
+import { readPackageScripts } from "./package/scripts.ts";
 import { openMirrors } from "./source/mirrors.ts";
 import { reapForever } from "./reaper.ts";
 import { runJob } from "./run-job.ts";
@@ -47,6 +52,7 @@ const engine = dockerEngine({
   cgroupParent: CGROUP_PARENT,
   buildLimits: { memoryBytes: config.stepMemoryBytes, cpus: config.stepCpus },
   imageTtlMs: IMAGE_TTL_MS,
+  mirrorProxy: config.mirrorProxy ?? null,
 });
 const watch = watchEngine(engine, logger);
 const deps = await jobDeps(config, logger);
@@ -88,7 +94,10 @@ announceReady();
 void claims.askWhileIdle();
 void reapForever(
   {
-    tidy: deps.mirrors.tidy,
+    tidy: async (signal) => {
+      await deps.mirrors.tidy(signal);
+      await deps.caches.tidy(signal);
+    },
     engine,
     client,
     workerId,
@@ -114,12 +123,11 @@ async function jobDeps(settings: BuildWorkerConfig, log: Logger): Promise<RunJob
   const git = openGit({ path: env["PATH"] ?? "/usr/bin:/bin", proxy: proxyOf(env) });
   const httpPrefixes = [settings.serverUrl, ...settings.httpForges];
   return {
-    client,
+    openRecord: serverRecords({ client, budget: spoolBudget() }),
     engine,
     git,
     mirrors: openMirrors({ dir: join(dir, "mirrors"), git, httpPrefixes }),
     images: imageMemory(),
-    budget: spoolBudget(),
     workerId,
     baseImage: settings.baseImage,
     jobTimeoutMs: JOB_TIMEOUT_MS,
@@ -129,8 +137,16 @@ async function jobDeps(settings: BuildWorkerConfig, log: Logger): Promise<RunJob
       pids: settings.stepPids,
       timeoutMs: settings.stepTimeoutMs,
       idleTimeoutMs: settings.idleTimeoutMs,
+      diskBytes: settings.stepDiskBytes,
     },
-    packageScript: await readFile(new URL("./steps/package.sh", import.meta.url), "utf8"),
+    targets: settings.targets,
+    yumSources: settings.yumSources,
+    serverUrl: settings.serverUrl,
+    packageScripts: await readPackageScripts(),
+    verifyScript: await readFile(new URL("./steps/verify.sh", import.meta.url), "utf8"),
+    builders: builderMemory(),
+    caches: openCacheStore({ dir: join(dir, "caches"), now: Date.now }),
+    keptContainers: keptContainers(Date.now),
     dir: join(dir, "jobs"),
     now: Date.now,
     logger: log,

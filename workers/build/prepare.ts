@@ -1,141 +1,243 @@
-import type { Pipeline, PipelineTest } from "../../src/domain/pipeline.ts";
-import { distFor, versionOfTag } from "../../src/domain/rpm-version.ts";
-import type { Commit } from "./source/commit.ts";
+import type { JobSpec, PlannedTest } from "../../src/domain/job-spec.ts";
+import type { RestoredCache } from "./cache/step-cache.ts";
 import type { Container, Image, NetworkHandle, WorkspaceHandle } from "./engine.ts";
-import { holdLog, type HeldLog } from "./log/held-log.ts";
+import type { ContainerSpec } from "./engine.ts";
 import { begin, ownerOf } from "./job.ts";
 import type { Job } from "./job.ts";
-import { stepEnvironment } from "./step-environment.ts";
-import { hasRpmbuild, preparePackage } from "./steps/package.ts";
-import type { PackageDeps, PackageFacts } from "./steps/package.ts";
-import { prepareTest } from "./steps/test.ts";
+import { egressOf } from "./job-networks.ts";
+import type { JobNetworks } from "./job-networks.ts";
+import type { KeptCopy } from "./keep/job-kept.ts";
+import { keptTar } from "./keep/put-kept.ts";
+import { readableSecrets, secretPaths, withheldSecrets } from "./secrets.ts";
+import type { Commit } from "./source/commit.ts";
+import { homeOf } from "./source/home-tar.ts";
 import { repack } from "./source/tree-tar.ts";
+import { stepEnvironment } from "./step-environment.ts";
+import { boundLimits } from "./step-limits.ts";
+import { prepareTest } from "./steps/test.ts";
 
 export const TESTS_AT_ONCE_MAX = 4;
-const WORKSPACE = "/workspace";
+export const WORKSPACE = "/workspace";
+/** Who `user: ci` is, in every image. */
+const CI = { uid: 1000, gid: 1000, home: "/home/ci" } as const;
 
-/** Containers that were started early and wait for their turn. */
+/** A test's container, which waits for its gate, and what is around it. */
+export interface TestPlace {
+  readonly container: Container;
+  readonly image: Image;
+  readonly network: NetworkHandle | "none";
+  readonly limits: ContainerSpec["limits"];
+  readonly warnings: readonly string[];
+  /** A tar of what the step changed in the workspace; undefined where the engine cannot tell. */
+  readonly openChanges: () => Promise<NodeJS.ReadableStream | undefined>;
+  /** What its cache gave it. */
+  readonly restored: RestoredCache | undefined;
+  /** Whose files the step may write. */
+  readonly user: StepUser;
+}
+
+export interface StepUser {
+  readonly uid: number;
+  readonly gid: number;
+  readonly home: string;
+}
+
+/** `PKG_VERSION` and `PKG_RELEASE`, where they are known before the first step. */
+export interface VersionVariables {
+  readonly packageVersion: string;
+  readonly packageRelease: string;
+}
+
+/** Containers in one image of the job, some of them started early. */
 export interface Prepared {
   readonly image: Image;
   /** The container of a test, made now if it was not made early. */
-  test(test: PipelineTest): Promise<Container>;
-  /** The container of the package step; undefined without one. */
-  readonly packaging: Promise<Packaging> | undefined;
-}
-
-export interface Packaging {
-  readonly container: Container;
-  readonly facts: PackageFacts;
-  /** Its output, held back until the step is there. */
-  readonly output: HeldLog;
+  test(test: PlannedTest): Promise<TestPlace>;
 }
 
 export interface Ingredients {
-  readonly pipeline: Pipeline;
+  readonly spec: JobSpec;
   readonly commit: Commit;
+  readonly networks: JobNetworks;
+  /** Key of the image, which tests call it by. */
+  readonly key: string;
   readonly image: Image;
-  readonly network: Promise<NetworkHandle> | undefined;
   /** Told apart from an earlier preparation of the same job, in an image that it does not have. */
   readonly isSecond: boolean;
+  readonly version: Promise<VersionVariables>;
+  readonly waiting: WaitingRoom;
+  /** Files of the tests that a test needs. */
+  readonly kept: (test: PlannedTest) => readonly KeptCopy[];
+  /** Puts a test's cache into its container; undefined: it has none. */
+  readonly restore: (
+    test: PlannedTest,
+    image: Image,
+    user: StepUser,
+    container: Container,
+  ) => Promise<RestoredCache | undefined>;
+}
+
+/** How many containers a job has waiting behind their gates, in all its images. */
+export interface WaitingRoom {
+  /** False: there is no place left. */
+  take(): boolean;
+  give(): void;
+}
+
+export function waitingRoom(places: number = TESTS_AT_ONCE_MAX): WaitingRoom {
+  let free = places;
+  return {
+    take: () => free > 0 && free-- > 0,
+    give: () => void (free += 1),
+  };
 }
 
 /**
- * Starts everything that the tests and the package step run in, as many tests as run side by side.
- * Nothing of the user's runs before its gate is opened.
+ * Starts what the next tests of an image run in, while those before them run. Nothing of the user's
+ * runs before its gate is opened. A test whose needs keep files is made when they are there.
  */
-export function prepareContainers(job: Job, ingredients: Ingredients): Prepared {
-  const { pipeline, image } = ingredients;
-  const workspace =
-    pipeline.tests.length === 0 ? undefined : begin(job, openWorkspace(job, ingredients));
-  const open = (test: PipelineTest) => openTest(job, ingredients, workspace, test);
-  const early = new Map(
-    pipeline.tests.slice(0, TESTS_AT_ONCE_MAX).map((test) => [test.name, begin(job, open(test))]),
-  );
-  const { spec } = pipeline;
+export function prepareTests(job: Job, ingredients: Ingredients): Prepared {
+  const { spec, key, image, waiting } = ingredients;
+  const tests = spec.tests.filter((test) => test.image === key && test.run !== null);
+  const workspaces = openWorkspaces(job, ingredients, tests);
+  const open = (test: PlannedTest) => openTest(job, ingredients, workspaces(test), test);
+  const keeping = new Set(spec.tests.flatMap(({ step, keep }) => (keep === null ? [] : [step])));
+  const next = tests.filter(({ needs }) => !needs.some((need) => keeping.has(need)));
+  const early = new Map<string, Promise<TestPlace>>();
+  const prepareNext = (): void => {
+    while (next[0] !== undefined && waiting.take()) {
+      const [test] = next.splice(0, 1);
+      if (test !== undefined) early.set(test.step, begin(job, open(test)));
+    }
+  };
+  prepareNext();
   return {
     image,
-    test: (test) => early.get(test.name) ?? open(test),
-    packaging: spec === null ? undefined : begin(job, openPackaging(job, ingredients, spec)),
+    test: (test) => {
+      const place = early.get(test.step);
+      if (place === undefined) {
+        const index = next.indexOf(test);
+        if (index !== -1) next.splice(index, 1);
+        return open(test);
+      }
+      waiting.give();
+      prepareNext();
+      return place;
+    },
   };
 }
 
-async function openWorkspace(job: Job, ingredients: Ingredients): Promise<WorkspaceHandle> {
-  const { pipeline, commit, image } = ingredients;
-  const options = {
-    owner: ownerOf(job, nameIn(ingredients, "WORKSPACE")),
-    image,
-    tree: (owner: { uid: number; gid: number }) => repack(commit.openTree(job.signal), owner),
-    steps: pipeline.tests.map(({ name }) => name),
+/** One for the steps of the image's own user, one for those of the user `ci`: files have an owner. */
+function openWorkspaces(
+  job: Job,
+  ingredients: Ingredients,
+  tests: readonly PlannedTest[],
+): (test: PlannedTest) => Promise<WorkspaceHandle> {
+  const known = new Map<PlannedTest["user"], Promise<WorkspaceHandle>>();
+  const open = async (user: PlannedTest["user"]): Promise<WorkspaceHandle> => {
+    const { commit, image, key, spec } = ingredients;
+    const names = [
+      "WORKSPACE",
+      ...(spec.images[0]?.key === key ? [] : [key]),
+      ...(user === "ci" ? ["CI"] : []),
+    ];
+    const options = {
+      owner: ownerOf(job, nameIn(ingredients, names.join("."))),
+      image: user === "ci" ? { ...image, user: `${CI.uid}:${CI.gid}` } : image,
+      tree: (owner: { uid: number; gid: number }) => repack(commit.openTree(job.signal), owner),
+      steps: tests.filter((test) => test.user === user).map(({ step }) => step),
+    };
+    return await job.deps.engine.createWorkspace(options, job.signal);
   };
-  return await job.deps.engine.createWorkspace(options, job.signal);
+  for (const { user } of tests) if (!known.has(user)) known.set(user, begin(job, open(user)));
+  return ({ user }) => {
+    const opening = known.get(user);
+    if (opening === undefined) throw new Error(`No workspace was made for the user "${user}".`);
+    return opening;
+  };
 }
 
 async function openTest(
   job: Job,
   ingredients: Ingredients,
-  opening: Promise<WorkspaceHandle> | undefined,
-  test: PipelineTest,
-): Promise<Container> {
-  const [network, workspace] = await Promise.all([ingredients.network, opening]);
-  if (network === undefined || workspace === undefined) {
-    throw new Error("The job has tests, and no network or no workspace.");
-  }
+  opening: Promise<WorkspaceHandle>,
+  test: PlannedTest,
+): Promise<TestPlace> {
+  const { engine, limits: most } = job.deps;
+  const { networks, image } = ingredients;
+  if (test.run === null) throw new Error(`The step "${test.step}" has nothing to run.`);
+  const egress = egressOf(job, test.network);
+  const hasServices = test.services.length > 0;
+  const [network, workspace, version] = await Promise.all([
+    hasServices ? networks.own(test.step, egress) : networks.shared(egress),
+    opening,
+    ingredients.version,
+  ]);
+  const secrets = readableSecrets(job.grant, test.secrets);
+  const user = test.user === "ci" ? CI : workspace;
+  const { limits, warnings } = boundLimits(test, most);
+  const workingDir = workingDirOf(test, image);
   const container = {
-    owner: ownerOf(job, nameIn(ingredients, test.name)),
-    image: ingredients.image,
-    env: environment(job, ingredients.commit, { step: test.name, home: workspace.home }),
-    workingDir: WORKSPACE,
-    volumes: { [workspace.volumeFor(test.name)]: WORKSPACE },
+    owner: ownerOf(job, nameIn(ingredients, test.step)),
+    image,
+    env: {
+      ...testEnvironment(job, ingredients, test, { home: user.home, version }),
+      ...secretPaths(secrets),
+    },
+    secrets,
+    workingDir,
+    volumes: { [workspace.volumeFor(test.step)]: WORKSPACE },
     network,
     privilege: "test",
-    limits: job.deps.limits,
+    limits,
+    ...(test.user === "ci" ? { user: `${CI.uid}:${CI.gid}` } : {}),
   } as const;
-  const { write } = job.record.log(test.name);
-  return await prepareTest(test, { engine: job.deps.engine, container, write }, job.signal);
-}
-
-async function openPackaging(job: Job, ingredients: Ingredients, spec: string): Promise<Packaging> {
-  const { deps, signal } = job;
-  const { commit, image } = ingredients;
-  const output = holdLog(job.record.log("package").write);
-  const packageDeps: PackageDeps = {
-    engine: deps.engine,
-    owner: ownerOf(job, nameIn(ingredients, "package")),
-    env: environment(job, commit, { step: "package", home: "/tatara/home", workspace: "" }),
-    limits: deps.limits,
-    script: deps.packageScript,
-    write: output.write,
+  const { write } = job.record.log(test.step);
+  const { uid, gid, home } = user;
+  const whose = { uid, gid, home };
+  let restored: RestoredCache | undefined;
+  const fill = async (made: Container): Promise<void> => {
+    if (test.user === "ci") await made.putArchive(homeOf(CI), "/", job.signal);
+    const kept = ingredients.kept(test);
+    if (kept.length > 0) await made.putArchive(keptTar(kept, whose), WORKSPACE, job.signal);
+    restored = await ingredients.restore(test, image, whose, made);
   };
-  const probe = { ...packageDeps, owner: ownerOf(job, nameIn(ingredients, "PROBE")) };
-  const isEquipped = await deps.images.hasRpmbuild(image, () => hasRpmbuild(image, probe, signal));
-  const builder = isEquipped ? image : await deps.engine.findImage(deps.baseImage, signal);
-  const facts = packageFacts(job, commit, spec);
-  const container = await preparePackage(facts, builder, packageDeps, signal);
-  return { container, facts, output };
+  const deps = { engine, container, write, fill };
+  return {
+    container: await prepareTest(test.run, deps, job.signal),
+    image,
+    network,
+    limits,
+    warnings: [...warnings, ...withheldSecrets(job.grant, test.secrets)],
+    user: whose,
+    openChanges: async () => await workspace.changesOf?.(test.step, job.signal),
+    restored,
+  };
 }
 
 function nameIn({ isSecond }: Ingredients, name: string): string {
   return isSecond ? `${name}.SECOND` : name;
 }
 
-function environment(
-  { grant }: Job,
-  commit: Commit,
-  { step, home, workspace = WORKSPACE }: { step: string; home: string; workspace?: string },
-): Readonly<Record<string, string>> {
-  const { build, target } = grant;
-  const { sha, committedAtSeconds } = commit;
-  return stepEnvironment({ build, target, sha, committedAtSeconds, step, home, workspace });
+function workingDirOf({ dir }: PlannedTest, image: Image): string {
+  if (dir.kind === "image") return image.workingDir || "/";
+  return dir.path === "" ? WORKSPACE : `${WORKSPACE}/${dir.path}`;
 }
 
-function packageFacts({ grant }: Job, commit: Commit, spec: string): PackageFacts {
-  const distOn = (versionTagOnCommit: boolean) =>
-    distFor({
-      target: grant.target,
-      versionTagOnCommit,
-      commitCount: commit.count,
-      sha: commit.sha,
-    });
-  const tagVersions = commit.tags.map(versionOfTag).filter((version) => version !== undefined);
-  return { spec, commit, dist: distOn(false), distWhenTagged: distOn(true), tagVersions };
+/**
+ * Params, the file's `env` and the matrix never replace what Tatara sets: the file's checks refuse
+ * such names, and a param of such a name is ignored.
+ */
+function testEnvironment(
+  { grant }: Job,
+  { commit, spec }: Ingredients,
+  { env, matrix, step }: PlannedTest,
+  { home, version }: { readonly home: string; readonly version: VersionVariables },
+): Readonly<Record<string, string>> {
+  const { build } = grant;
+  const { sha, committedAtSeconds } = commit;
+  const { project, target, params } = spec;
+  const own = { build, target, project, sha, committedAtSeconds, step, home };
+  const workspace = WORKSPACE;
+  return { ...params, ...env, ...matrix, ...stepEnvironment({ ...own, ...version, workspace }) };
 }

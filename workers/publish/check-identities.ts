@@ -135,6 +135,39 @@ export function refusedFor(refusals: readonly Refusal[]): UserFault {
   });
 }
 
+/**
+ * Two targets of one build make the same source package, and often the same noarch one, with other
+ * bytes: each rpm packs and writes its header its own way. The first is kept, for the targets of all.
+ */
+export function keepFirstTwins<
+  T extends Pick<Identity, "unsignedSha256"> & {
+    readonly nevra: Nevra;
+    readonly madeFor: string;
+    readonly targets: readonly string[];
+  },
+>(made: readonly T[]): readonly T[] {
+  const kept = new Map<string, T>();
+  const others: T[] = [];
+  for (const one of made) {
+    const name = formatNevra(one.nevra);
+    const first = kept.get(name);
+    if (first === undefined) kept.set(name, one);
+    else if (!isTwin(first, one)) others.push(one);
+    else kept.set(name, { ...first, targets: [...new Set([...first.targets, ...one.targets])] });
+  }
+  return [...kept.values(), ...others];
+}
+
+/** The same target making one name twice is a mistake, and the same bytes are no twins but one file. */
+function isTwin(
+  first: { readonly nevra: Nevra; readonly madeFor: string; readonly unsignedSha256: string },
+  other: { readonly madeFor: string; readonly unsignedSha256: string },
+): boolean {
+  const isShared = ["src", "nosrc", "noarch"].includes(first.nevra.arch);
+  const isSame = first.unsignedSha256 === other.unsignedSha256;
+  return isShared && !isSame && first.madeFor !== other.madeFor;
+}
+
 /** One publish must not bring the same identity with two contents either. */
 export function refuseTwins(
   identities: readonly Pick<Identity, "nevra" | "unsignedSha256">[],

@@ -1,4 +1,4 @@
-import { CARD_KIND } from "../../src/domain/failure-card.ts";
+import { CARD_KIND } from "../../src/domain/failure-kinds.ts";
 import { InfraFault, UserFault } from "../../src/domain/faults.ts";
 import { Stopped } from "../../src/domain/stop.ts";
 import { PATHS } from "../../src/shared/protocol.ts";

@@ -44,7 +44,10 @@ async function examine({ env, signal }: CommandContext): Promise<readonly Check[
   const [data, programs, engine, separation, redis, server] = await Promise.all([
     checkDataDir(dataDir),
     checkPrograms(env),
-    checkEngine(openEngine, env["TATARA_BASE_IMAGE"] ?? "tatara/base"),
+    checkEngine(openEngine, {
+      baseImage: env["TATARA_BASE_IMAGE"] ?? "tatara/base",
+      targets: env["TATARA_TARGETS"] ?? "",
+    }),
     checkSeparation(dataDir),
     checkRedis(env, dataDir),
     checkServer(api, dataDir, signal),

@@ -10,14 +10,18 @@ const { ok, warn, fail } = checksOf("Workers");
 
 export async function checkEngine(
   openEngine: () => EngineApi,
-  baseImage: string,
+  { baseImage, targets }: { readonly baseImage: string; readonly targets: string },
 ): Promise<readonly Check[]> {
   try {
     const engine = openEngine();
     const [{ version }, info] = await Promise.all([engine.version(), engine.info()]);
     const rootless = info.rootless ? ", rootless" : "";
     const evidence = `${version}, cgroup v${info.cgroupVersion} (${info.cgroupDriver})${rootless}`;
-    return [ok("docker", evidence), await checkBaseImage(engine, baseImage)];
+    return [
+      ok("docker", evidence),
+      await checkBaseImage(engine, baseImage),
+      ...(await checkTargets(engine, targets)),
+    ];
   } catch (err) {
     const message = err instanceof Error ? err.message : String(err);
     return [fail("docker", message, engineFix(message))];
@@ -32,6 +36,18 @@ function engineFix(message: string): string {
 async function checkBaseImage(engine: EngineApi, name: string): Promise<Check> {
   if (await engine.hasImage(name)) return ok("base image", name);
   return fail("base image", `${name} is not there`, "sh scripts/base-image");
+}
+
+/** `el9.x86_64=image; …`, as the settings were checked before. */
+async function checkTargets(engine: EngineApi, text: string): Promise<readonly Check[]> {
+  const checks = text.split(";").map(async (entry): Promise<readonly Check[]> => {
+    const [, target = "", image = ""] = /^\s*([^=\s]+)\s*=\s*(\S+)\s*$/.exec(entry) ?? [];
+    if (target === "") return [];
+    if (await engine.hasImage(image)) return [ok(`target ${target}`, image)];
+    const evidence = `${image} is not on this engine: the first build pulls it`;
+    return [warn(`target ${target}`, evidence, `docker pull ${image}`)];
+  });
+  return (await Promise.all(checks)).flat();
 }
 
 /** Started together, all processes are one user's: said plainly, since it weakens every other wall. */

@@ -5,10 +5,12 @@ import type { BuildView, PackageView, PublishView } from "../views.ts";
 import { nextChannel } from "./channels.ts";
 import { failureCard } from "./failure-card.ts";
 import { bytes, elapsed, exact, timeAgo } from "./format.ts";
+import { comparedLine } from "./comparison.ts";
 import { duration } from "../assets/times.ts";
 import { html, said, saidBlock, type Html } from "./html.ts";
 import { STATE_MARKS, stateWord } from "./icons.ts";
 import { curlLine, keyLine } from "./install.ts";
+import { keptSection } from "./kept.ts";
 import { logPanel } from "./log-panel.ts";
 import type { Page, PageContext } from "./page.ts";
 import {
@@ -26,6 +28,7 @@ import {
   who,
 } from "./parts.ts";
 import { stepPath, stepToShow, findStep } from "./step-path.ts";
+import { allowedFailures, reuseLine } from "./step-details.ts";
 import { jobsSection } from "./steps.ts";
 
 export interface BuildData {
@@ -44,8 +47,9 @@ export function buildPage({ build, original, logTail }: BuildData, context: Page
     icon: build.state,
     trail: [...repoTrail(build.repo), { text: shortRef(build.ref) }, { text: `#${build.number}` }],
     main: html`<article class="build" data-build="${build.id}">
-      ${buildHead(build, original, context)} ${verdict(build, context)}
-      ${jobsSection(build, now, chosen)} ${packagesSection(build)}
+      ${buildHead(build, original, context)} ${verdict(build, context)} ${allowedFailures(build)}
+      ${reuseLine(build)} ${jobsSection(build, now, chosen)} ${packagesSection(build)}
+      ${keptSection(build)}
       ${chosen === undefined ? null : logPanel({ build, ...chosen, tail: logTail, now })}
     </article>`,
   };
@@ -81,7 +85,7 @@ export function buildHead(
       <span class="id">#${build.number}</span>
       ${refChip(build.ref)}${shaChip(build.sha)}${who(build)}
       <span>${timeAgo(build.createdAt, now)}</span>
-      ${timing(build, now)}
+      ${timing(build, now)} ${causeOf(build)}
       ${original === undefined ? null : html`<span>rerun of <a href="${buildPath(original)}">#${original.number}</a></span>`}
     </p>
     ${
@@ -94,6 +98,18 @@ export function buildHead(
     }
     ${visitor === "admin" ? actions(build) : null}
   </header>`;
+}
+
+/** What asked for the build, where it was no plain push. */
+function causeOf({ event, pullRequest, params, supersededBy, repo, ...rest }: BuildView): Html {
+  const given = Object.entries(params).map(([name, value]) => `${name}=${value}`);
+  return html`${pullRequest === null ? null : html`<span>pull request ${pullRequest.number} to ${said(pullRequest.baseBranch)}${pullRequest.isFork ? ", from a fork" : ""}</span>`}
+  ${event === "schedule" ? html`<span>by schedule</span>` : null}
+  ${event === "manual" ? html`<span>started by hand</span>` : null}
+  ${event === "try" ? html`<span>tried from a working tree</span>` : null}
+  ${given.length === 0 ? null : html`<span>with ${said(given.join(" "))}</span>`}
+  ${supersededBy === null ? null : html`<span>superseded by <a href="${buildPath({ repo, number: supersededBy.number })}">#${supersededBy.number}</a></span>`}
+  ${rest.compareWith === null ? null : html`<span>${comparedLine(rest.compareWith, { id: rest.id, repo })}</span>`}`;
 }
 
 function timing(build: BuildView, now: number): Html {
@@ -114,7 +130,12 @@ function actions(build: BuildView): Html {
     </form>`;
   if (!isFinal(build.state)) {
     const isOff = isCancelling(build);
-    return html`<div class="acts">${act("cancel", isOff ? "Cancelling" : "Cancel", isOff)}</div>`;
+    const isHeld = build.waitReason !== null;
+    return html`<div class="acts">
+      ${isHeld ? act("approve", "Approve this commit") : null}
+      ${build.state === "queued" && !isHeld ? act("bump", "Go first") : null}
+      ${act("cancel", isOff ? "Cancelling" : "Cancel", isOff)}
+    </div>`;
   }
   return build.sha === null ? html`` : html`<div class="acts">${act("rerun", "Rerun")}</div>`;
 }
@@ -136,6 +157,7 @@ function failureOf(build: BuildView): Html {
   const chosen =
     failure.step === null ? undefined : findStep(build, failure.step, blamedJob(build));
   return failureCard(failure, {
+    repo: build.repo,
     logHref: chosen === undefined ? null : stepPath(build, chosen.job, chosen.step),
     consequences: [...new Set(skipped.map(({ name }) => name))],
   });

@@ -1,7 +1,7 @@
 import type { FailureCard } from "../../shared/message-parts.ts";
 import { html, said, saidBlock, type Html } from "./html.ts";
 import { count } from "./format.ts";
-import { copyButton } from "./parts.ts";
+import { buildPath, copyButton } from "./parts.ts";
 
 /** Whose fault it is, in words. */
 const WHOSE = {
@@ -13,6 +13,7 @@ const WHOSE = {
 
 const EVIDENCE = {
   fault: "",
+  report: "read in a test report",
   log: "found in the log",
   "last-lines": "the last lines of the log",
 } as const satisfies Record<FailureCard["evidence"], string>;
@@ -22,10 +23,12 @@ export interface CardPlace {
   readonly logHref: string | null;
   /** What did not run because of this. */
   readonly consequences: readonly string[];
+  /** Whose builds the card's numbers mean. */
+  readonly repo?: string;
 }
 
 /** The failure card: why, where, and what to do, before anything else on the page. */
-export function failureCard(card: FailureCard, { logHref, consequences }: CardPlace): Html {
+export function failureCard(card: FailureCard, { logHref, consequences, repo }: CardPlace): Html {
   const isOurs = card.kind === "network" || card.kind === "ours";
   const place =
     card.file === null ? null : `${card.file}${card.line === null ? "" : `:${card.line}`}`;
@@ -40,6 +43,7 @@ export function failureCard(card: FailureCard, { logHref, consequences }: CardPl
       <span>${isOurs ? "Not your fault" : "First failure"}</span>
       ${card.step === null ? null : html`<span class="card-step">${said(card.step)}</span>`}
       <span class="faint">${WHOSE[card.kind]}</span>
+      ${since(card, repo)}
       <code class="code">${card.code}</code>
     </p>
     <h2 id="failure-title">${said(card.title)}</h2>
@@ -50,6 +54,7 @@ export function failureCard(card: FailureCard, { logHref, consequences }: CardPl
       ${place === null ? null : html`<span class="place"><code>${said(place)}</code>${copyButton(place, "the place")}</span>`}
       ${logLink(card, logHref)} ${doubt(card)}
     </p>
+    ${others(card, logHref)}
     ${consequences.length === 0 ? null : html`<p class="faint">Because of this, not run: ${consequences.map((name, index) => html`${index === 0 ? null : ", "}${said(name)}`)}.</p>`}
   </section>`;
 }
@@ -59,6 +64,30 @@ function logLink(card: FailureCard, logHref: string | null): Html {
   const line = card.logLine;
   if (line === null) return html`<a class="button" href="${logHref}">Open the log</a>`;
   return html`<a class="button" href="${logHref}#L${line}">Log line ${count(line)}</a>`;
+}
+
+/** The build that broke it is where to look first. */
+function since({ newSince }: FailureCard, repo: string | undefined): Html {
+  if (newSince === null || newSince === undefined || repo === undefined) return html``;
+  return html`<span
+    >failing since <a href="${buildPath({ repo, number: newSince })}">#${newSince}</a></span
+  >`;
+}
+
+const OTHERS_SHOWN_MAX = 5;
+
+/** What else failed in this step; the log has the rest. */
+function others({ also }: FailureCard, logHref: string | null): Html {
+  if (!also || also.length === 0) return html``;
+  const shown = also.slice(0, OTHERS_SHOWN_MAX).map(({ title, logLine }, index) => {
+    const name =
+      logHref === null || logLine === null
+        ? said(title)
+        : html`<a href="${logHref}#L${logLine}">${said(title)}</a>`;
+    return html`${index === 0 ? null : " · "}${name}`;
+  });
+  const more = also.length - shown.length;
+  return html`<p class="faint">Also: ${shown}${more === 0 ? null : ` and ${more} more`}</p>`;
 }
 
 /** A guess is called one. */

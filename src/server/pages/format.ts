@@ -24,6 +24,13 @@ export function bytes(size: number): string {
   return `${(size / 1_000_000).toFixed(size < 9_950_000 ? 1 : 0)} MB`;
 }
 
+/** `1.9 GiB`, as limits of containers are written. */
+export function memory(size: number): string {
+  const mebibytes = size / 1024 ** 2;
+  if (mebibytes < 1_000) return `${mebibytes.toFixed(mebibytes < 9.95 ? 1 : 0)} MiB`;
+  return `${(mebibytes / 1024).toFixed(1).replace(/\.0$/, "")} GiB`;
+}
+
 /** `48,120`. */
 export function count(number: number): string {
   return number.toLocaleString("en-US");

@@ -31,14 +31,14 @@ export function logPanel({ build, job, step, tail, now }: LogPanel): Html {
     data-line="${isBlamed ? (build.failure?.logLine ?? "") : ""}"
   >
     <div class="log-head">
-      <h2><a href="${stepPath(build, job, step)}">${said(step.name)}</a></h2>
+      <h2><a href="${stepPath(build, job, step)}">${said(step.title)}</a></h2>
       ${stateWord(step.state)}
       ${elapsed(step.startedAt, isFinal(step.state) ? (step.endedAt ?? step.startedAt) : null, now)}
       <span class="log-tools"></span>
       <a class="plain" href="${api}?${query}">Raw</a>
       <a class="plain" href="${api}?${query}&amp;format=raw">Download</a>
     </div>
-    <div class="log-body" role="log" aria-live="off" tabindex="0" aria-label="Log of ${step.name}">
+    <div class="log-body" role="log" aria-live="off" tabindex="0" aria-label="Log of ${step.title}">
       ${tail === undefined ? null : tailOf(tail, `${api}?${query}`, isFinal(step.state))}
     </div>
   </log-view>`;

@@ -19,18 +19,18 @@ export interface LogData {
 export function logPage({ build, chosen, logTail }: LogData, { now }: PageContext): Page {
   const { job, step } = chosen;
   return {
-    title: `${step.name} · ${titleOf(build)}`,
+    title: `${step.title} · ${titleOf(build)}`,
     icon: build.state,
     shape: "fill",
     trail: [
       ...repoTrail(build.repo),
       { text: shortRef(build.ref) },
       { text: `#${build.number}`, href: buildPath(build) },
-      { text: step.name },
+      { text: step.title },
     ],
     main: html`<article class="log-page" data-build="${build.id}">
       <header class="log-page-head">
-        <h1 class="unseen">Log of ${said(step.name)}, build #${build.number}</h1>
+        <h1 class="unseen">Log of ${said(step.title)}, build #${build.number}</h1>
         <p class="headline">
           ${stateWord(build.state)} <a href="${buildPath(build)}">${subjectOf(build.message)}</a>
         </p>
@@ -55,7 +55,7 @@ function stepTabs(build: BuildView, chosen: ChosenStep): Html {
                 class="tab s-${step.state}"
                 href="${stepPath(build, job, step)}"
                 ${isChosen ? html` aria-current="page"` : null}${isBad ? html` data-failure` : null}
-                >${stateIcon(step.state)}<span>${said(step.name)}</span
+                >${stateIcon(step.state)}<span>${said(step.title)}</span
                 ><span class="unseen"> ${step.state}</span></a
               >
             </li>`;

@@ -27,14 +27,38 @@ export function repoPage(data: RepoData, context: PageContext): Page {
         ${newest === undefined ? null : stateWord(newest.state)}
         <p class="facts">
           <span>${forgeWord(repo.forge)}</span>
+          <span><a href="${repoPath(repo.name)}/tests">tests</a></span>
           ${repo.defaultBranch === null ? null : html`<span>default branch <span class="ref">${said(repo.defaultBranch)}</span></span>`}
         </p>
       </div>
+      ${context.visitor === "admin" ? buildForm(repo) : null}
       ${notices(context)}${data.state === undefined ? bars(builds) : null}
       ${stateFilter(repoPath(repo.name), data.state)}
       ${builds.length === 0 ? empty(data, context) : buildList(builds, { now: context.now, showsRepo: false })}
       ${olderLink(repoPath(repo.name), data)}`,
   };
+}
+
+/** A build by hand. Without a word it is the newest commit of the default branch. */
+function buildForm({ name, defaultBranch }: RepoView): Html {
+  return html`<details class="message">
+    <summary>Build now</summary>
+    <form method="post" action="${repoPath(name)}/build" class="stack">
+      <label>
+        Branch or tag
+        <input name="ref" placeholder="${said(defaultBranch ?? "main")}" autocomplete="off" />
+      </label>
+      <label>
+        Parameters, <code>NAME=value</code> on a line each
+        <textarea name="params" rows="3" spellcheck="false"></textarea>
+      </label>
+      <label>
+        <input type="checkbox" name="fresh" value="true" />
+        from scratch: no layers, no caches
+      </label>
+      <button class="button">Build</button>
+    </form>
+  </details>`;
 }
 
 /** What people mean by "is it green": the default branch, if it was built lately. */

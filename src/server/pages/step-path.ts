@@ -39,7 +39,7 @@ export function stepToShow(build: BuildView): ChosenStep | undefined {
   const all = build.jobs.flatMap((job) => job.steps.map((step) => ({ job, step })));
   const begun = all.filter(({ step }) => step.startedAt !== null);
   const isBad = ({ step }: ChosenStep): boolean =>
-    step.state === "failed" || step.state === "errored";
+    (step.state === "failed" && step.details?.isAllowed !== true) || step.state === "errored";
   const blamed = begun.find((one) => isBad(one) && one.step.name === build.failure?.step);
   return (
     blamed ??

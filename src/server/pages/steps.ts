@@ -5,7 +5,9 @@ import { duration } from "../assets/times.ts";
 import { html, said, type Html } from "./html.ts";
 import { stateWord } from "./icons.ts";
 import { channelPath, generationPath } from "./parts.ts";
+import { stepDetails } from "./step-details.ts";
 import { stepPath, type ChosenStep } from "./step-path.ts";
+import { testBadge } from "./test-badge.ts";
 
 /** The time that all bars share, so that their order can be seen. */
 interface Span {
@@ -20,10 +22,42 @@ export function jobsSection(build: BuildView, now: number, chosen: ChosenStep | 
   // One job without steps says nothing that the top of the page does not say.
   if (isPlain && build.publish === null) return html``;
   const showsTarget = build.jobs.length > 1 || build.jobs.some(({ attempt }) => attempt > 1);
+  const ran = build.jobs.filter((job) => !isLeftOut(job));
+  // Alone, the reason stands at the top of the page.
+  const left = build.jobs.length > 1 ? build.jobs.filter(isLeftOut) : [];
+  const show = { span, now, showsTarget, chosen };
+  const verify = ran.filter(({ kind }) => kind === "verify");
   return html`<section class="jobs" aria-label="Steps">
-    ${build.jobs.map((job) => jobTable(build, job, { span, now, showsTarget, chosen }))}
-    ${build.publish === null ? null : publishTable(build.publish, span, now)}
+    ${ran.filter(({ kind }) => kind !== "verify").map((job) => jobTable(build, job, show))}
+    ${build.staging === null ? null : publishTable(build.staging, "stage", span, now)}
+    ${verify.map((job) => jobTable(build, job, show))}
+    ${build.publish === null ? null : publishTable(build.publish, "publish", span, now)}
+    ${left.length === 0 ? null : leftOut(left)}
   </section>`;
+}
+
+/** It never ran, and nothing of it is to be seen. */
+function isLeftOut({ state, steps }: JobView): boolean {
+  return state === "skipped" && steps.length === 0;
+}
+
+/** Many jobs are left out for the same reason: one line for each reason. */
+function leftOut(jobs: readonly JobView[]): Html {
+  const byReason = Map.groupBy(jobs, ({ reason }) => reason ?? "skipped");
+  return html`<ul class="left-out">
+    ${[...byReason].map(
+      ([reason, some]) =>
+        html`<li>
+          ${stateWord("skipped")}
+          <span class="target">${said(some.map(labelOf).join(", "))}</span>
+          <span class="faint">${said(reason)}</span>
+        </li>`,
+    )}
+  </ul>`;
+}
+
+function labelOf({ name, target }: JobView): string {
+  return name === "" ? (target ?? "not planned yet") : name;
 }
 
 function jobTable(
@@ -31,15 +65,15 @@ function jobTable(
   job: JobView,
   show: { span: Span; now: number; showsTarget: boolean; chosen: ChosenStep | undefined },
 ): Html {
-  const target = job.target ?? "not planned yet";
+  const target = labelOf(job);
   const caption = show.showsTarget
     ? html`<caption>
-        <span class="target">${target}</span>
+        <span class="target">${said(target)}</span>
         ${stateWord(job.state)} ${attemptOf(job)}
         ${job.reason === null ? null : html`<span class="faint">${said(job.reason)}</span>`}
       </caption>`
     : html`<caption class="unseen">
-        Steps of ${target}
+        Steps of ${said(target)}
       </caption>`;
   return html`<table class="steps" id="job-${job.id}">
     ${caption}${columns()}
@@ -75,11 +109,19 @@ function attemptOf(job: JobView): Html {
 function waitingRow(job: JobView): Html {
   const text =
     job.state === "queued"
-      ? "Waits for a worker; the steps are known once it has read the commit."
+      ? job.name === ""
+        ? "Waits for a worker; the steps are known once it has read the commit."
+        : waitText(job)
       : "No steps.";
   return html`<tr>
     <td colspan="4" class="faint">${job.reason === null ? text : said(job.reason)}</td>
   </tr>`;
+}
+
+function waitText({ kind, needs, arch }: JobView): string {
+  if (kind === "verify") return "Waits until the packages are in the build's own channel.";
+  if (needs.length > 0) return "Waits until the jobs that it needs have passed.";
+  return arch === null ? "Waits for a worker." : `Waits for a worker of ${arch}.`;
 }
 
 function stepRow(
@@ -100,12 +142,13 @@ function stepRow(
     ${isBad ? html` data-failure` : null}${isChosen ? html` class="chosen"` : null}
   >
     <th scope="row">
-      ${hasLog ? html`<a href="${stepPath(build, job, step)}" data-open>${said(step.name)}</a>` : said(step.name)}
+      ${hasLog ? html`<a href="${stepPath(build, job, step)}" data-open>${said(step.title)}</a>` : said(step.title)}
     </th>
     <td>${stateWord(step.state)}</td>
     <td class="took">${elapsed(step.startedAt, endOf(step), now)}</td>
     <td class="bar-cell">
       ${bar(step.startedAt, endOf(step), span, step.state)}${note === null ? null : html`<span class="note">${said(note)}</span>`}
+      ${stepDetails(build, job, step)} ${testBadge(build, { jobId: job.id, step: step.name })}
     </td>
   </tr>`;
 }
@@ -123,7 +166,13 @@ const PUBLISH_STATES = {
   cancelled: "cancelled",
 } as const satisfies Record<PublishView["state"], string>;
 
-function publishTable(publish: PublishView, span: Span, now: number): Html {
+/** `stage`: to the build's own channel, to be verified; `publish`: to where the rules send it. */
+function publishTable(
+  publish: PublishView,
+  name: "stage" | "publish",
+  span: Span,
+  now: number,
+): Html {
   const { startedAt, endedAt, channels, generations, warnings } = publish;
   const state = PUBLISH_STATES[publish.state];
   const end =
@@ -132,14 +181,14 @@ function publishTable(publish: PublishView, span: Span, now: number): Html {
     publish.durationMs === null
       ? elapsed(startedAt, end, now)
       : html`<span class="num">${duration(publish.durationMs)}</span>`;
-  return html`<table class="steps" id="publish">
+  return html`<table class="steps" id="${name}">
     <caption class="unseen">
-      Publishing
+      ${name === "stage" ? "Staging" : "Publishing"}
     </caption>
     ${columns()}
     <tbody>
       <tr data-row data-state="${state}">
-        <th scope="row">publish</th>
+        <th scope="row">${name}</th>
         <td>${stateWord(state, publish.state === "live" ? "live" : state)}</td>
         <td class="took">${took}</td>
         <td class="bar-cell">
@@ -162,7 +211,8 @@ function channelNote(name: string, index: number, generations: PublishView["gene
 
 function spanOf(build: BuildView, now: number): Span {
   const steps = build.jobs.flatMap(({ steps: all }) => all);
-  const begun = [...steps, ...(build.publish === null ? [] : [build.publish])];
+  const publishes = [build.staging, build.publish].filter((one) => one !== null);
+  const begun = [...steps, ...publishes];
   const starts = begun.flatMap(({ startedAt }) => startedAt ?? []);
   const ends = begun.flatMap(({ endedAt }) => endedAt ?? []);
   const from = Math.min(...starts, build.startedAt ?? build.createdAt);

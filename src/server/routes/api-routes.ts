@@ -184,7 +184,8 @@ function cancel({ act }: RouteDeps): RequestHandler {
 function rerun({ act, read, publicUrlOf }: RouteDeps): RequestHandler {
   return async (request, response) => {
     const id = String(request.params["id"]);
-    const result = await act.rerun(id, "admin");
+    const isFresh = queryText(request, "fresh") === "true";
+    const result = await act.rerun(id, "admin", { isFresh });
     const original = await read.buildById(id);
     if (result === "not-found" || original === undefined) return noSuchBuild(response);
     if (result === "not-possible") {

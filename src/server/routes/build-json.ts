@@ -3,12 +3,15 @@ import type {
   BuildSummary,
   BuildView,
   JobView,
+  KeptView,
   PackageView,
   PublishView,
   StepView,
 } from "../views.ts";
 import { artifactPath, buildPath } from "../pages/parts.ts";
+import { keptPath } from "../pages/kept.ts";
 import { stepPath } from "../pages/step-path.ts";
+import { testsSummaryJson } from "./test-json.ts";
 
 /** A build as programs see it; docs/reference/api.md describes every field. Instants are ISO 8601. */
 export function buildJson(build: BuildView, publicUrl: string) {
@@ -17,11 +20,22 @@ export function buildJson(build: BuildView, publicUrl: string) {
     before: build.before,
     defaultBranch: build.defaultBranch,
     cancelRequestedAt: instant(build.cancelRequestedAt),
+    pullRequest: build.pullRequest,
+    params: build.params,
+    supersededBy: build.supersededBy,
+    compareWith: build.compareWith,
+    isFresh: build.isFresh,
+    waitReason: build.waitReason,
+    waiting: build.waiting ?? null,
+    file: build.file,
     note: build.note,
     jobs: build.jobs.map((job) => jobJson(build, job, publicUrl)),
+    staging: build.staging === null ? null : publishJson(build.staging),
     publish: build.publish === null ? null : publishJson(build.publish),
     packages: build.packages.map(packageJson),
+    tests: testsSummaryJson(build.tests),
     artifacts: build.artifacts.map((one) => artifactJson(build, one, publicUrl)),
+    kept: build.kept.map((file) => keptJson(build.id, file, publicUrl)),
     timings: timings(build),
   };
 }
@@ -52,7 +66,13 @@ export function summaryJson(build: BuildSummary, publicUrl: string) {
 function jobJson(build: BuildView, job: JobView, publicUrl: string) {
   return {
     id: job.id,
+    name: job.name,
+    project: job.project,
+    kind: job.kind,
     target: job.target,
+    arch: job.arch,
+    needs: job.needs,
+    waiting: job.waiting ?? null,
     state: job.state,
     reason: job.reason,
     attempt: job.attempt,
@@ -68,6 +88,7 @@ function stepJson(build: BuildView, job: JobView, step: StepView, publicUrl: str
   const query = new URLSearchParams({ job: job.id, step: step.name }).toString();
   return {
     name: step.name,
+    title: step.title,
     kind: step.kind,
     state: step.state,
     note: step.note,
@@ -75,6 +96,7 @@ function stepJson(build: BuildView, job: JobView, step: StepView, publicUrl: str
     endedAt: instant(step.endedAt),
     durationMs: between(step.startedAt, step.endedAt),
     failure: step.failure,
+    details: step.details,
     url: publicUrl + stepPath(build, job, step),
     logUrl: `${publicUrl}/api/builds/${encodeURIComponent(build.id)}/log?${query}`,
   };
@@ -113,6 +135,21 @@ function packageJson(one: PackageView) {
 function artifactJson(build: BuildView, one: ArtifactView, publicUrl: string) {
   const { fileName, sizeBytes, sha256, target } = one;
   return { fileName, sizeBytes, sha256, target, url: publicUrl + artifactPath(build.id, one) };
+}
+
+/** Also what `GET /api/builds/<id>/kept` lists. */
+export function keptJson(buildId: string, file: KeptView, publicUrl: string) {
+  const { jobId, jobName, step, path, sizeBytes, sha256, isExecutable, expiresAt } = file;
+  return {
+    path,
+    step,
+    job: { id: jobId, name: jobName },
+    sizeBytes,
+    sha256,
+    isExecutable,
+    expiresAt: instant(expiresAt),
+    url: publicUrl + keptPath(buildId, file),
+  };
 }
 
 /** Where the time went, in milliseconds; null for what has not ended. */

@@ -1,6 +1,8 @@
 import { json, raw, Router, type Request, type Response } from "express";
 import { LEASE_MS } from "../../domain/attempt.ts";
-import { channelProblem } from "../../domain/pipeline.ts";
+import { UserFault } from "../../domain/faults.ts";
+import type { ServerNames } from "../../domain/pipeline.ts";
+import { nearSpelling } from "../../domain/near-spelling.ts";
 import type { Logger } from "../../shared/logger.ts";
 import { claimRequest, faultMessage, startedRequest } from "../../shared/worker-messages.ts";
 import {
@@ -8,23 +10,36 @@ import {
   planMessage,
   stepMessage,
   type BuildGrant,
+  type PlanMessage,
 } from "../../shared/build-messages.ts";
 import { PATHS, PROTOCOL } from "../../shared/protocol.ts";
-import { stepName } from "../../shared/message-parts.ts";
+import { logName, stepName, type Refusal } from "../../shared/message-parts.ts";
 import type { Announcer } from "../announcer.ts";
 import type { ArtifactFiles } from "../artifact-files.ts";
-import { channelNames } from "../store/channels.ts";
 import { handBackJob, reportFault, loseAttemptsOf } from "../store/attempts.ts";
-import { claimJob, endJob, recordPlan, recordStep, type GrantedJob } from "../store/jobs.ts";
+import {
+  buildFactsOf,
+  cacheEpochOf,
+  namedChannels,
+  passedAt,
+  verifyFactsOf,
+} from "../store/build-grants.ts";
+import { findBuild } from "../store/builds.ts";
+import { claimJob, endJob, recordStep, type GrantedJob } from "../store/jobs.ts";
 import { leasedJob, liveAttempts, renewLease } from "../store/leases.ts";
-import type { JobRow } from "../store/schema.ts";
+import { recordPlan, type RecordedPlan } from "../store/plans.ts";
+import type { BuildRow, JobRow } from "../store/schema.ts";
+import { specOf } from "../store/stored-plan.ts";
 import type { Store } from "../store/store.ts";
+import type { Superseder } from "../superseder.ts";
 import type { Live, LogFiles } from "../views.ts";
 import type { WorkerRoll } from "../worker-roll.ts";
 import { answerOrStale, leaseTokenOf, onlyWorkers } from "./worker-auth.ts";
 
 const LOG_CHUNK_MAX = "1mb";
 const MESSAGE_MAX = "4mb";
+/** The file itself, the pipeline it became, and 10,000 changed files of several projects. */
+const PLAN_MAX = "32mb";
 
 export interface BuildRoutesDeps {
   readonly store: Store;
@@ -38,9 +53,22 @@ export interface BuildRoutesDeps {
   readonly newToken: () => string;
   readonly newId: (prefix: string) => string;
   readonly defaultTarget: string;
+  /** Targets that packages can be built for, beside the default. */
+  readonly targets: readonly string[];
+  /** Names of the yum sources that `repos` may name. */
+  readonly yumSources: readonly string[];
+  readonly secrets: SecretsDoor;
+  readonly superseder: Superseder;
   /** False while the disk is too full for another build. */
   readonly hasRoom: () => Promise<boolean>;
   readonly cloneOf: (granted: GrantedJob, request: Request) => BuildGrant["clone"];
+}
+
+/** A repo's secrets, as grants and plans need them. */
+export interface SecretsDoor {
+  namesOf(repo: string): Promise<ServerNames["secrets"]>;
+  /** Those that this very job uses and its build may read. */
+  valuesFor(granted: GrantedJob): Promise<BuildGrant["secrets"]>;
 }
 
 /** The build workers' half of the protocol. Every write is fenced by the lease's token. */
@@ -55,6 +83,7 @@ export function buildRoutes(deps: BuildRoutesDeps): Router {
 
 const BASE = "/worker/v1/build";
 const JOB = `${BASE}/jobs/:id`;
+const STEP = `${JOB}/steps/:step`;
 
 /** What a worker asks before it has a lease. */
 function addClaimRoutes(router: Router, deps: BuildRoutesDeps): void {
@@ -68,18 +97,19 @@ function addClaimRoutes(router: Router, deps: BuildRoutesDeps): void {
   });
 
   router.post(PATHS.buildClaim(), json(), async (request, response) => {
-    const { worker, protocol } = claimRequest.parse(request.body);
+    const { worker, protocol, arch } = claimRequest.parse(request.body);
     if (protocol.highest < PROTOCOL.lowest || protocol.lowest > PROTOCOL.highest) {
       response.status(426).json({ error: "This worker is of another version: upgrade it." });
       return;
     }
-    deps.roll.seen(worker);
+    deps.roll.seen(worker, arch ?? undefined);
     if (!(await deps.hasRoom())) return void response.status(204).end();
     const token = deps.newToken();
-    const granted = await store.write((tx) => claimJob(tx, worker, token));
+    const claimer = { arch: arch ?? undefined };
+    const granted = await store.write((tx) => claimJob(tx, worker, token, claimer));
     if (granted === undefined) return void response.status(204).end();
     announcer.announce({ buildId: granted.build.id, statusId: granted.statusId });
-    response.json(grantOf(deps, granted, token, request));
+    response.json(await grantOf(deps, granted, token, request));
   });
 
   router.get(PATHS.liveAttempts(), async (_request, response) => {
@@ -98,19 +128,23 @@ function addProgressRoutes(router: Router, deps: BuildRoutesDeps): void {
     answerOrStale(response, answer && { leaseMs: LEASE_MS, cancel: answer.cancel });
   });
 
-  router.post(`${JOB}/plan`, json({ limit: MESSAGE_MAX }), async (request, response) => {
+  router.post(`${JOB}/plan`, json({ limit: PLAN_MAX }), async (request, response) => {
     const plan = planMessage.parse(request.body);
-    const refusal = await refusePlan(store, plan.pipeline.publish);
-    if (refusal !== undefined) return void response.status(422).json(refusal);
-    const { id } = request.params;
-    const token = leaseTokenOf(request);
-    const target = deps.defaultTarget;
-    const changed = await store.write((tx) => recordPlan(tx, { jobId: id, token }, plan, target));
-    if (changed !== undefined) announcer.announce(changed);
-    answerOrStale(response, changed && {});
+    const leased = await leaseOf(deps, request);
+    const build = leased && (await findBuild(store, leased.buildId));
+    if (leased === undefined || build === undefined) return answerOrStale(response, undefined);
+    const planned = await takePlan(deps, { job: leased, build }, plan, leaseTokenOf(request));
+    if (planned !== undefined && "refusal" in planned) {
+      return void response.status(422).json(planned.refusal);
+    }
+    if (planned !== undefined) {
+      announcer.announce(planned.changed);
+      void deps.superseder.consider(build.id);
+    }
+    answerOrStale(response, planned?.answer);
   });
 
-  router.post(`${JOB}/steps/:step`, json(), async (request, response) => {
+  router.post(STEP, json(), async (request, response) => {
     const message = stepMessage.parse(request.body);
     const { id, step } = request.params;
     const token = leaseTokenOf(request);
@@ -121,11 +155,11 @@ function addProgressRoutes(router: Router, deps: BuildRoutesDeps): void {
   });
 
   const chunk = raw({ type: "*/*", limit: LOG_CHUNK_MAX });
-  router.post(`${JOB}/steps/:step/log`, chunk, async (request, response) => {
+  router.post(`${STEP}/log`, chunk, async (request, response) => {
     const leased = await leaseOf(deps, request);
     if (leased === undefined) return answerOrStale(response, undefined);
     const { id: jobId, buildId, attempt } = leased;
-    const log = { buildId, jobId, attempt, step: stepName.parse(request.params.step) };
+    const log = { buildId, jobId, attempt, step: logName.parse(request.params.step) };
     const offset = Number(request.query["offset"]);
     if (!Number.isSafeInteger(offset) || offset < 0) return void response.status(400).end();
     const bytes: unknown = request.body;
@@ -169,34 +203,98 @@ function addEndRoutes(router: Router, deps: BuildRoutesDeps): void {
   );
 }
 
-function grantOf(
+async function grantOf(
   deps: BuildRoutesDeps,
   granted: GrantedJob,
   token: string,
   request: Request,
-): BuildGrant {
-  const { job, build, plan } = granted;
+): Promise<BuildGrant> {
+  const { store } = deps;
+  const { job, build } = granted;
+  const secrets = await deps.secrets.namesOf(build.repo);
   return {
     jobId: job.id,
     lease: { token, attempt: job.attempt, leaseMs: LEASE_MS },
-    build: {
-      id: build.id,
-      repo: build.repo,
-      number: build.number,
-      sha: build.sha ?? build.after,
-      ref: build.ref,
-      defaultBranch: build.defaultBranch,
-      url: deps.store.buildUrl(build.repo, build.number),
-    },
+    build: buildFactsOf(store, build),
     target: job.target ?? deps.defaultTarget,
-    plan: plan === undefined ? null : mutable(plan.pipeline),
+    // Only its type is deeper: messages are mutable, records are not.
+    job: specOf(job) as BuildGrant["job"],
+    names: {
+      channels: [...(await namedChannels(store, build.repo))],
+      targets: [...targetsOf(deps)],
+      yumSources: [...deps.yumSources],
+      secrets: [...secrets],
+    },
+    fileSha: build.fileSha,
+    passedAt: job.specJson === null ? await passedAt(store, build) : {},
+    cacheEpoch: await cacheEpochOf(store, build.repo),
+    verify: await verifyFactsOf(store, granted),
     clone: deps.cloneOf(granted, request),
-    secrets: [],
+    secrets: await deps.secrets.valuesFor(granted),
   };
 }
 
-function mutable(pipeline: NonNullable<GrantedJob["plan"]>["pipeline"]): BuildGrant["plan"] {
-  return { ...pipeline, tests: [...pipeline.tests] };
+/** The default first. */
+function targetsOf({ defaultTarget, targets }: BuildRoutesDeps): readonly string[] {
+  return [...new Set([defaultTarget, ...targets])];
+}
+
+/** What of a plan only the server can judge is refused here; nothing is recorded then. */
+async function takePlan(
+  deps: BuildRoutesDeps,
+  { job, build }: { readonly job: JobRow; readonly build: BuildRow },
+  plan: PlanMessage,
+  token: string,
+): Promise<RecordedPlan | { readonly refusal: Refusal } | undefined> {
+  const { store, defaultTarget } = deps;
+  const channels = await namedChannels(store, build.repo);
+  const refusal = refuseChannels(plan, channels, build.repo);
+  if (refusal !== undefined) return { refusal };
+  const server = {
+    defaultTarget,
+    targets: targetsOf(deps),
+    secrets: await deps.secrets.namesOf(build.repo),
+  };
+  return await store.write(async (tx) => {
+    try {
+      return await recordPlan(tx, { jobId: job.id, token }, plan, server);
+    } catch (err) {
+      if (!(err instanceof UserFault)) throw err;
+      // Planning comes before the first write, so there is nothing to take back.
+      const { code, message, hint } = err;
+      return { refusal: { code, message, hint } };
+    }
+  });
+}
+
+/** The worker has looked at them with what it was told at its claim; this is the last word. */
+function refuseChannels(
+  { pipeline }: PlanMessage,
+  channels: ServerNames["channels"],
+  repo: string,
+): Refusal | undefined {
+  const rules = pipeline.projects.flatMap(({ publish }) => publish);
+  for (const { channel, promoteFrom } of rules) {
+    const known = channels.find(({ name }) => name === channel);
+    if (known === undefined) {
+      const names = channels.map(({ name }) => name);
+      const near = nearSpelling(channel, names);
+      const didYouMean = near === undefined ? "" : `did you mean "${near}"? `;
+      return {
+        code: "CHANNEL_UNKNOWN",
+        message: `no channel "${channel}" on this server`,
+        hint: `${didYouMean}channels: ${names.join(", ")}`,
+      };
+    }
+    if (!known.mayPublish && promoteFrom === null) {
+      return {
+        code: "CHANNEL_FORBIDDEN",
+        message: `${repo} may not publish to "${channel}"`,
+        hint: `It may promote: "${channel}: { promote-from: … }"; or ask an admin.`,
+      };
+    }
+  }
+  return undefined;
 }
 
 async function leaseOf(deps: BuildRoutesDeps, request: Request): Promise<JobRow | undefined> {
@@ -219,11 +317,4 @@ async function settle(
   const changed = await store.write((tx) => work(tx, id, leaseTokenOf(request)));
   if (changed !== undefined) announcer.announce(changed);
   answerOrStale(response, changed && {});
-}
-
-/** What of a plan only the server can judge. */
-async function refusePlan(store: Store, channel: string | null) {
-  if (channel === null) return undefined;
-  const problem = channelProblem(channel, await channelNames(store));
-  return problem && { code: "CHANNEL_UNKNOWN" as const, ...problem };
 }

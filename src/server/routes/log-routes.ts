@@ -1,7 +1,8 @@
 import { pipeline } from "node:stream/promises";
 import type { Request, Response } from "express";
+import { isFinal } from "../../domain/states.ts";
 import { ROWS_MAX, type RowsWanted } from "../log-lines.ts";
-import type { BuildView, JobView, LogKey, StepView } from "../views.ts";
+import type { BuildView, JobView, LogKey } from "../views.ts";
 import { queryInteger, queryText, type RouteDeps } from "./web-deps.ts";
 
 const ANY = { min: 0, max: Number.MAX_SAFE_INTEGER };
@@ -24,19 +25,16 @@ export function logTextRoute(deps: RouteDeps) {
     if (name === undefined && (from !== undefined || tail !== undefined)) {
       return refuse(response, "from and tail need a step: offsets are those of one log.");
     }
-    const steps = name === undefined ? job.steps : job.steps.filter((step) => step.name === name);
-    if (name !== undefined && steps.length === 0) return noSuchStep(build, response);
+    const only = name === undefined ? undefined : findLog(job, name);
+    if (name !== undefined && only === undefined) return noSuchStep(build, response);
 
     response.type("text/plain; charset=utf-8");
     if (queryText(request, "format") === "raw") {
-      const label = name === undefined ? "" : `-${name}`;
+      const label = only === undefined ? "" : `-${only}`;
       response.attachment(`${build.repo.replaceAll("/", "-")}-${build.number}${label}.log`);
       response.type("text/plain; charset=utf-8");
     }
-    const [only] = steps;
-    if (name === undefined || only === undefined) {
-      return await copy(allLogs(deps, build, job), response);
-    }
+    if (only === undefined) return await copy(allLogs(deps, build, job), response);
     const log = keyOf(build, job, only);
     const sizeBytes = await deps.logs.sizeOf(log);
     const start = tail === undefined ? (from ?? 0) : Math.max(0, sizeBytes - tail);
@@ -54,7 +52,7 @@ async function* allLogs(
     if (step.startedAt === null) continue;
     yield `==> ${step.name} <==\n`;
     let lastByte = LINE_FEED;
-    for await (const chunk of deps.logs.stream(keyOf(build, job, step), 0)) {
+    for await (const chunk of deps.logs.stream(keyOf(build, job, step.name), 0)) {
       const bytes = Buffer.from(chunk);
       lastByte = bytes.at(-1) ?? lastByte;
       yield bytes;
@@ -79,13 +77,14 @@ async function copy(
 export function logRowsRoute(deps: RouteDeps) {
   return async (build: BuildView, request: Request, response: Response): Promise<void> => {
     const job = jobOf(build, request);
-    const step = job?.steps.find(({ name }) => name === queryText(request, "step"));
-    if (job === undefined || step === undefined) return noSuchStep(build, response);
+    const name = queryText(request, "step");
+    const log = job === undefined || name === undefined ? undefined : findLog(job, name);
+    if (job === undefined || log === undefined) return noSuchStep(build, response);
     const wanted = wantedOf(request);
     if (wanted === undefined) {
       return refuse(response, `from, tail and line are numbers; count is at most ${ROWS_MAX}.`);
     }
-    const answer = await deps.lines.read(keyOf(build, job, step), wanted);
+    const answer = await deps.lines.read(keyOf(build, job, log), wanted);
     response.json({
       from: answer.from,
       totalRows: answer.totalRows,
@@ -106,13 +105,30 @@ function wantedOf(request: Request): RowsWanted | undefined {
   return line === undefined ? { tail: tail ?? count } : { aroundLine: line, count };
 }
 
+/** The job that is asked for; else the first that has the step, or the first of all. */
 function jobOf(build: BuildView, request: Request): JobView | undefined {
   const id = queryText(request, "job");
-  return id === undefined ? build.jobs[0] : build.jobs.find((job) => job.id === id);
+  if (id !== undefined) return build.jobs.find((job) => job.id === id);
+  const log = queryText(request, "step");
+  const found = log === undefined ? undefined : build.jobs.find((job) => findLog(job, log));
+  return found ?? build.jobs[0];
 }
 
-function keyOf(build: BuildView, job: JobView, step: StepView): LogKey {
-  return { buildId: build.id, jobId: job.id, attempt: job.attempt, step: step.name };
+const SERVICE_LOG = /^([a-z0-9._-]+)[~/]([a-z0-9][a-z0-9._-]{0,62})$/;
+
+/** The log's name: a step's, or that of a service beside it, `unit-22~db`, shown as `unit-22/db`. */
+function findLog({ steps }: JobView, wanted: string): string | undefined {
+  if (steps.some(({ name }) => name === wanted)) return wanted;
+  const [, stepName, service = ""] = SERVICE_LOG.exec(wanted) ?? [];
+  const step = steps.find(({ name }) => name === stepName);
+  if (step === undefined) return undefined;
+  // While it runs nobody has said yet which services it has.
+  const isThere = step.details?.services.includes(service) ?? !isFinal(step.state);
+  return isThere ? `${step.name}~${service}` : undefined;
+}
+
+function keyOf(build: BuildView, job: JobView, log: string): LogKey {
+  return { buildId: build.id, jobId: job.id, attempt: job.attempt, step: log };
 }
 
 function noSuchStep(build: BuildView, response: Response): void {

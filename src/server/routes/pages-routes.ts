@@ -31,6 +31,7 @@ import {
 } from "./live-page.ts";
 import { packagePages } from "./package-pages.ts";
 import { localPath } from "./sign-in-routes.ts";
+import { testPages } from "./test-pages.ts";
 import { queryInteger, queryText, type RouteDeps } from "./web-deps.ts";
 
 const ROWS_PER_PAGE = 40;
@@ -46,6 +47,7 @@ export function pageRoutes(deps: RouteDeps): Router {
   router.use(onlyVisitors(deps));
   router.get("/", livePage(deps, loadHome(deps)));
   router.get("/repos", livePage(deps, loadRepos(deps)));
+  router.use(testPages(deps));
   router.get("/repos/:owner/:name", livePage(deps, loadRepo(deps)));
   router.get("/repos/:owner/:name/:number", livePage(deps, loadBuild(deps)));
   router.get("/repos/:owner/:name/:number/:step", livePage(deps, loadLog(deps)));

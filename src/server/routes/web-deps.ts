@@ -6,11 +6,13 @@ import type { LogLines } from "../log-lines.ts";
 import type { ChannelActions } from "../changes/channel-actions.ts";
 import type { Changes } from "../changes/changes.ts";
 import type { PackageDetails } from "../changes/package-details.ts";
+import type { TestReads } from "../test-views.ts";
 import type { Live, LogFiles, ReadStore } from "../views.ts";
 
 /** All that pages and API need from the rest of the server. */
 export interface WebDeps extends AuthDeps {
   readonly read: ReadStore;
+  readonly tests: TestReads;
   readonly logs: LogFiles;
   readonly live: Live;
   readonly logger: Logger;
@@ -42,6 +44,8 @@ export interface BuildActions {
   rerun(
     buildId: string,
     by: string,
+    /** `isFresh`: with nothing that earlier builds left; `isCompared`: to compare its packages. */
+    options?: { readonly isFresh?: boolean; readonly isCompared?: boolean },
   ): Promise<{ readonly id: string; readonly number: number } | "not-found" | "not-possible">;
 }
 

@@ -3,7 +3,9 @@ import { assetRoutes } from "../assets.ts";
 import { logLines } from "../log-lines.ts";
 import { apiRoutes } from "./api-routes.ts";
 import { pageRoutes } from "./pages-routes.ts";
+import { rebuildRoutes } from "./rebuild-routes.ts";
 import { signInRoutes } from "./sign-in-routes.ts";
+import { testApi } from "./test-pages.ts";
 import type { RouteDeps, WebDeps } from "./web-deps.ts";
 
 /**
@@ -15,7 +17,9 @@ export function webRoutes(web: WebDeps): Router {
   return Router().use(
     assetRoutes(deps.assets),
     signInRoutes(deps),
+    testApi(deps),
     apiRoutes(deps),
+    rebuildRoutes(deps),
     pageRoutes(deps),
   );
 }

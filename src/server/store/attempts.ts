@@ -1,9 +1,11 @@
 import { nextAttempt, type AttemptLoss } from "../../domain/attempt.ts";
 import type { InfraFaultCode } from "../../domain/faults.ts";
-import { findBuild, settleBuild, type Changed } from "./builds.ts";
-import { endJobRow, endOpenSteps, ourCard, skipWaitingJobs } from "./job-rows.ts";
+import { findBuild, type Changed } from "./builds.ts";
+import { cancelReason } from "./cancel-reason.ts";
+import { endJobRow, endOpenSteps, ourCard } from "./job-rows.ts";
 import { runningJob } from "./leases.ts";
 import type { JobRow } from "./schema.ts";
+import { settleBuild } from "./settle.ts";
 import type { Tx } from "./store.ts";
 
 /** The attempt ended without a result: the job is queued again, or the build ends `errored`. */
@@ -19,7 +21,8 @@ export async function loseAttempt(
 ): Promise<Changed> {
   const build = await findBuild(tx, job.buildId);
   if (build?.cancelRequestedAt != null) {
-    await endJobRow(tx, job, { state: "cancelled", reason: "cancelled on request" });
+    const reason = await cancelReason(tx, build, "cancelled on request");
+    await endJobRow(tx, job, { state: "cancelled", reason });
     await endOpenSteps(tx, job, "cancelled");
     return await settleBuild(tx, job.buildId, null);
   }
@@ -45,7 +48,6 @@ export async function loseAttempt(
     loss.kind === "worker-lost" ? `worker lost ${job.countedAttempts} times` : loss.message;
   await endJobRow(tx, job, { state: "errored", reason });
   await endOpenSteps(tx, job, "errored");
-  await skipWaitingJobs(tx, job.buildId);
   return await settleBuild(tx, job.buildId, ourCard(loss.code, reason, loss.step));
 }
 
@@ -114,6 +116,11 @@ export async function expireQueuedJobs(tx: Tx, waitMs: number): Promise<readonly
     .selectFrom("jobs")
     .selectAll()
     .where("state", "=", "queued")
+    // What waits for other jobs, or for approval, is nobody's to take.
+    .where("isBlocked", "=", 0)
+    .where("buildId", "not in", (builds) =>
+      builds.selectFrom("builds").select("builds.id").where("waitReason", "is not", null),
+    )
     .where("queuedAt", "<", tx.now() - waitMs)
     .where("notBeforeAt", "<", tx.now() - waitMs)
     .execute();

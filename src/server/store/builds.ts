@@ -1,12 +1,10 @@
-import { canBuildMove, isFinal, stateOfJobs, type FinalState } from "../../domain/states.ts";
-import type { Pipeline } from "../../domain/pipeline.ts";
-import type { PlannedStep } from "../../domain/step.ts";
+import { canBuildMove, isFinal, type FinalState } from "../../domain/states.ts";
 import type { FailureCard } from "../../shared/message-parts.ts";
 import type { PublishChange } from "../views.ts";
+import { cancelReason } from "./cancel-reason.ts";
 import { wantStatus } from "./outbox.ts";
-import { buildAgain, insertBuild } from "./new-builds.ts";
-import { channelsOfBuild } from "./child-channels.ts";
-import { insertPublish } from "./new-publishes.ts";
+import { buildAgain, insertBuild, type AgainOptions } from "./new-builds.ts";
+import { freeNevras } from "./free-nevras.ts";
 import type { BuildRow } from "./schema.ts";
 import type { Reader, Tx } from "./store.ts";
 
@@ -21,16 +19,7 @@ export interface Changed {
   readonly publish?: PublishChange | undefined;
 }
 
-/** The plan as it is stored with the build. */
-export interface StoredPlan {
-  readonly v: 1;
-  readonly pipeline: Pipeline;
-  readonly steps: readonly PlannedStep[];
-}
-
-export function readPlan(build: Pick<BuildRow, "pipelineJson">): StoredPlan | undefined {
-  return build.pipelineJson === null ? undefined : (JSON.parse(build.pipelineJson) as StoredPlan);
-}
+export { readPlan } from "./stored-plan.ts";
 
 export async function findBuild(tx: Pick<Reader, "db">, id: string): Promise<BuildRow | undefined> {
   return await tx.db.selectFrom("builds").selectAll().where("id", "=", id).executeTakeFirst();
@@ -72,65 +61,8 @@ export async function endBuild(
     })
     .where("id", "=", build.id)
     .execute();
+  await freeNevras(tx, build.id);
   return await wantStatus(tx, build, end);
-}
-
-/**
- * Called when a job has ended: while others are under way nothing happens; else the build ends, or,
- * when all passed and a rule sends its packages to a channel, its publish request is made.
- */
-export async function settleBuild(
-  tx: Tx,
-  buildId: string,
-  failure: FailureCard | null,
-): Promise<Changed> {
-  const build = await findBuild(tx, buildId);
-  if (build === undefined || isFinal(build.state)) return { buildId };
-  const jobs = await tx.db
-    .selectFrom("jobs")
-    .select(["id", "state", "reason", "attempt"])
-    .where("buildId", "=", buildId)
-    .orderBy("position")
-    .execute();
-  const state = stateOfJobs(jobs.map((job) => job.state));
-  if (state === undefined) return { buildId };
-
-  const reason = jobs.find((job) => job.state === state)?.reason ?? null;
-  if (state !== "passed") {
-    const text = failure?.title ?? reason ?? state;
-    return { buildId, statusId: await endBuild(tx, build, { state, reason, text, failure }) };
-  }
-  const publishing = await requestPublish(tx, build);
-  if (publishing !== undefined) return publishing;
-  const text = "passed";
-  return { buildId, statusId: await endBuild(tx, build, { state, reason: null, text }) };
-}
-
-/** Makes the publish request if the build has packages that a rule sends somewhere. */
-async function requestPublish(tx: Tx, build: BuildRow): Promise<Changed | undefined> {
-  const publish = readPlan(build)?.pipeline.publish ?? null;
-  const defaultBranch = build.defaultBranch ?? undefined;
-  const packages = publish === null ? [] : await packagesOf(tx, build.id);
-  if (packages.length === 0) return undefined;
-  const { id: buildId, repo, ref } = build;
-  const channels = await channelsOfBuild(tx, { publish, repo, ref, defaultBranch });
-  if (channels.length === 0) return undefined;
-  const wish = { kind: "build", buildId, channels, requestJson: null, by: "push" } as const;
-  const id = await insertPublish(tx, { ...wish, note: "" });
-  return { buildId, publishId: id, publish: { id, channels } };
-}
-
-/** The RPMs of the attempts that count. */
-export async function packagesOf(tx: Pick<Reader, "db">, buildId: string) {
-  return await tx.db
-    .selectFrom("artifacts")
-    .innerJoin("jobs", (join) =>
-      join.onRef("jobs.id", "=", "artifacts.jobId").onRef("jobs.attempt", "=", "artifacts.attempt"),
-    )
-    .select(["fileName", "sha256", "sizeBytes", "artifacts.target as target", "jobs.id as jobId"])
-    .where("jobs.buildId", "=", buildId)
-    .orderBy("fileName")
-    .execute();
 }
 
 export type CancelResult = "cancelled" | "cancelling" | "already-final" | "not-found";
@@ -147,7 +79,7 @@ export async function cancelBuild(
   const build = await findBuild(tx, buildId);
   if (build === undefined) return { result: "not-found", running: [], buildId };
   if (isFinal(build.state)) return { result: "already-final", running: [], buildId };
-  const reason = `cancelled by ${by}`;
+  const reason = await cancelReason(tx, build, `cancelled by ${by}`);
   const requestedAt = build.cancelRequestedAt ?? tx.now();
   await tx.db
     .updateTable("builds")
@@ -192,11 +124,16 @@ export type RerunResult =
   | { readonly kind: "not-found" | "not-possible" };
 
 /** A new build of the same commit, with a number of its own; the old one keeps its final state. */
-export async function rerunBuild(tx: Tx, buildId: string, by: string): Promise<RerunResult> {
+export async function rerunBuild(
+  tx: Tx,
+  buildId: string,
+  by: string,
+  options: AgainOptions = {},
+): Promise<RerunResult> {
   const old = await findBuild(tx, buildId);
   if (old === undefined) return { kind: "not-found" };
   if (old.sha === null || !isFinal(old.state)) return { kind: "not-possible" };
-  const made = await insertBuild(tx, buildAgain(old, by));
+  const made = await insertBuild(tx, buildAgain(old, by, options));
   return {
     kind: "queued",
     id: made.build.id,

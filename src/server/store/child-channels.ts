@@ -1,7 +1,10 @@
-import { branchChannelFor, channelsFor } from "../../domain/channel.ts";
+import { channelsFor, childChannelFor } from "../../domain/channel.ts";
+import type { PublishRule } from "../../domain/pipeline.ts";
 import { findChannel, insertChannel, updateSettings } from "./channels.ts";
+import { readPullRequest } from "./new-builds.ts";
 import { insertPublish } from "./new-publishes.ts";
 import type { RestoreRequest } from "./publish-requests.ts";
+import type { BuildRow } from "./schema.ts";
 import type { Tx } from "./store.ts";
 
 const DAY_MS = 24 * 3_600_000;
@@ -66,25 +69,31 @@ export async function requestCopy(
   });
 }
 
+/** While a pull request is open: its close ends its channel sooner, unless nobody tells us of it. */
+const PULL_REQUEST_DAYS = 365;
+
 /**
- * The channels that a build's packages go to: by its rule, or that of its branch alone, made now if
- * it is new. Asked for only when there are packages, or every branch would leave a channel.
+ * The channels that a build's packages go to: by the rules, or that of its branch or pull request
+ * alone, made now if it is new. Asked for only when there are packages, or every branch would leave
+ * a channel.
  */
 export async function channelsOfBuild(
   tx: Tx,
-  build: {
-    readonly publish: string | null;
-    readonly repo: string;
-    readonly ref: string;
-    readonly defaultBranch: string | undefined;
-  },
+  build: Pick<BuildRow, "repo" | "ref" | "defaultBranch" | "pullRequestJson">,
+  rules: readonly PublishRule[],
 ): Promise<readonly string[]> {
-  const channels = channelsFor(build);
+  const { repo, ref, defaultBranch } = build;
+  const pullRequest = readPullRequest(build)?.number ?? null;
+  const facts = { repo, ref, defaultBranch, pullRequest };
+  const channels = channelsFor(rules, facts);
   if (channels.length > 0) return channels;
-  const branch = branchChannelFor(build);
-  const parent = branch && (await findChannel(tx, branch.parent));
-  const expireDays = parent?.settings.branchChannels?.expireDays;
-  if (branch === undefined || expireDays === undefined) return [];
-  const child = await ensureChildChannel(tx, { ...branch, repo: build.repo, expireDays });
+  const wanted = childChannelFor(rules, facts);
+  const parent = wanted && (await findChannel(tx, wanted.parent));
+  if (wanted === undefined || parent === undefined) return [];
+  const branchDays = parent.settings.branchChannels?.expireDays;
+  const expireDays = wanted.kind === "branch" ? branchDays : PULL_REQUEST_DAYS;
+  if (expireDays === undefined) return [];
+  const { name } = wanted;
+  const child = await ensureChildChannel(tx, { name, parent: wanted.parent, repo, expireDays });
   return child === undefined ? [] : [child.name];
 }

@@ -7,12 +7,21 @@ import type { DeliveryRow, Tables } from "./schema.ts";
 import type { Tx } from "./store.ts";
 
 /** What pages show of a commit message; the whole of it is in git. */
-const MESSAGE_CHARACTERS_MAX = 2_000;
+export const MESSAGE_CHARACTERS_MAX = 2_000;
 
 export interface Recorded {
   readonly result: IntakeResult;
   /** Set when a build was made, for those who are told after the commit. */
   readonly made?: InsertedBuild;
+}
+
+/** A verified delivery about a ref that came to name a commit. */
+export interface RefDelivery extends Named {
+  readonly event: string;
+  readonly repo: string;
+  readonly ref: string;
+  readonly before: string;
+  readonly after: string;
 }
 
 /**
@@ -24,49 +33,63 @@ export async function recordPush(
   intake: Intake,
   limits: { readonly waitingBuildsMax: number },
 ): Promise<Recorded> {
-  const seen = await findDelivery(tx, intake);
+  const { push, forge, deliveryId, bodyDigest, event } = intake;
+  const { repo, ref, before, after } = push;
+  const delivery = { forge, deliveryId, bodyDigest, event, repo, ref, before, after };
+  return await recordOnce(tx, delivery, async () => {
+    const defaultBranch = await rememberRepo(tx, push);
+    const decision = decidePush({ ...push, defaultBranch: defaultBranch ?? undefined });
+    const end =
+      decision.kind === "skip" ? { state: "skipped" as const, reason: decision.reason } : null;
+    const quota = end === null ? await overQuota(tx, repo, limits.waitingBuildsMax) : null;
+    const isDeleted = decision.kind === "skip" && !decision.hasCommit;
+    return await insertBuild(tx, {
+      repo,
+      forge: push.forge,
+      event: "push",
+      sha: isDeleted ? null : (push.sha ?? push.after),
+      ref,
+      before,
+      after,
+      message: push.message.slice(0, MESSAGE_CHARACTERS_MAX),
+      authorName: push.authorName,
+      pusher: push.pusher,
+      trust: push.trust,
+      defaultBranch,
+      isReady: push.sha !== undefined || isDeleted,
+      rerunOf: null,
+      end: end ?? quota,
+      isForced: push.isForced ?? false,
+    });
+  });
+}
+
+/** Calls `make` for a delivery that is new in every way; else gives the build that it led to before. */
+export async function recordOnce(
+  tx: Tx,
+  delivery: RefDelivery,
+  make: () => Promise<InsertedBuild>,
+): Promise<Recorded> {
+  const seen = await findDelivery(tx, delivery);
   if (seen?.disposition === "ignored") {
     // Sent again on purpose, after what stood in its way is gone.
-    await forgetIgnored(tx, intake);
+    await forgetIgnored(tx, delivery);
   } else if (seen !== undefined) {
     return { result: await duplicateOf(tx, seen, "this delivery is known") };
   }
 
-  const { push } = intake;
-  const pushKey = pushKeyOf(intake);
+  const pushKey = pushKeyOf(delivery);
   const owner = pushKey === null ? undefined : await findOwner(tx, pushKey);
   if (owner !== undefined && !mayBuildAgain(owner.state)) {
     const reason = "the same push is known under another delivery";
     const known = { disposition: "duplicate", reason, buildId: owner.buildId } as const;
-    const row = await insertDelivery(tx, intake, { ...known, pushKey: null });
+    const row = await insertDelivery(tx, delivery, { ...known, pushKey: null });
     return { result: await duplicateOf(tx, row, reason) };
   }
   if (owner !== undefined) await releasePushKey(tx, owner.deliveryRowId);
 
-  const defaultBranch = await rememberRepo(tx, push);
-  const decision = decidePush({ ...push, defaultBranch: defaultBranch ?? undefined });
-  const end =
-    decision.kind === "skip" ? { state: "skipped" as const, reason: decision.reason } : null;
-  const quota = end === null ? await overQuota(tx, push.repo, limits.waitingBuildsMax) : null;
-  const isDeleted = decision.kind === "skip" && !decision.hasCommit;
-  const made = await insertBuild(tx, {
-    repo: push.repo,
-    forge: push.forge,
-    event: "push",
-    sha: isDeleted ? null : (push.sha ?? push.after),
-    ref: push.ref,
-    before: push.before,
-    after: push.after,
-    message: push.message.slice(0, MESSAGE_CHARACTERS_MAX),
-    authorName: push.authorName,
-    pusher: push.pusher,
-    trust: push.trust,
-    defaultBranch,
-    isReady: push.sha !== undefined || isDeleted,
-    rerunOf: null,
-    end: end ?? quota,
-  });
-  await insertDelivery(tx, intake, {
+  const made = await make();
+  await insertDelivery(tx, delivery, {
     disposition: "accepted",
     reason: made.build.reason,
     buildId: made.build.id,
@@ -108,12 +131,12 @@ export async function recordIgnored(
  * What makes two deliveries the same push. The own remote hands over each push exactly once, so there
  * the same move of a ref, made again, is a push of its own.
  */
-function pushKeyOf({ push, event }: Intake): string | null {
-  if (push.forge === "own") return null;
-  return [push.repo, push.ref, push.before, push.after, event].join(" ");
+function pushKeyOf({ forge, repo, ref, before, after, event }: RefDelivery): string | null {
+  if (forge === "own") return null;
+  return [repo, ref, before, after, event].join(" ");
 }
 
-type Named = Pick<Intake, "forge" | "deliveryId" | "bodyDigest">;
+export type Named = Pick<Intake, "forge" | "deliveryId" | "bodyDigest">;
 
 /** The forge's signature does not cover the delivery id, so the body's digest names it as well. */
 async function findDelivery(tx: Tx, named: Named): Promise<DeliveryRow | undefined> {
@@ -165,7 +188,10 @@ async function releasePushKey(tx: Tx, deliveryRowId: string): Promise<void> {
 }
 
 /** Makes the repo known and returns its default branch: the forge's word, or the first branch pushed. */
-async function rememberRepo(tx: Tx, push: Push): Promise<string | null> {
+export async function rememberRepo(
+  tx: Tx,
+  push: Pick<Push, "repo" | "forge" | "defaultBranch" | "ref">,
+): Promise<string | null> {
   const known = await tx.db
     .selectFrom("repos")
     .select("defaultBranch")
@@ -174,7 +200,7 @@ async function rememberRepo(tx: Tx, push: Push): Promise<string | null> {
   const defaultBranch = push.defaultBranch ?? known?.defaultBranch ?? branchOf(push.ref) ?? null;
   if (known === undefined) {
     const { repo: name, forge } = push;
-    const row = { name, forge, defaultBranch, nextNumber: 1, createdAt: tx.now() };
+    const row = { name, forge, defaultBranch, nextNumber: 1, createdAt: tx.now(), cacheEpoch: 0 };
     await tx.db.insertInto("repos").values(row).execute();
   } else if (known.defaultBranch !== defaultBranch) {
     await tx.db.updateTable("repos").set({ defaultBranch }).where("name", "=", push.repo).execute();
@@ -182,12 +208,15 @@ async function rememberRepo(tx: Tx, push: Push): Promise<string | null> {
   return defaultBranch;
 }
 
-async function overQuota(tx: Tx, repo: string, waitingBuildsMax: number) {
+/** Too much waits already: the build is recorded, and ends at once. */
+export async function overQuota(tx: Tx, repo: string, waitingBuildsMax: number) {
   const { waiting } = await tx.db
     .selectFrom("builds")
     .select(({ fn }) => fn.countAll<number>().as("waiting"))
     .where("repo", "=", repo)
     .where("state", "=", "queued")
+    // Strangers who wait for approval must not keep the repo's own people out.
+    .where("waitReason", "is", null)
     .executeTakeFirstOrThrow();
   if (waiting < waitingBuildsMax) return null;
   const reason = `over quota: ${waiting} builds of ${repo} wait already; rerun it when they are done`;
@@ -196,21 +225,12 @@ async function overQuota(tx: Tx, repo: string, waitingBuildsMax: number) {
 
 async function insertDelivery(
   tx: Tx,
-  intake: Intake,
+  delivery: RefDelivery,
   became: Pick<DeliveryRow, "disposition" | "reason" | "buildId" | "pushKey">,
 ): Promise<DeliveryRow> {
-  const { repo, ref, before, after } = intake.push;
-  const { forge, deliveryId, bodyDigest, event } = intake;
   const row: DeliveryRow = {
     id: tx.newId("d"),
-    forge,
-    deliveryId,
-    bodyDigest,
-    event,
-    repo,
-    ref,
-    before,
-    after,
+    ...delivery,
     receivedAt: tx.now(),
     ...became,
   };

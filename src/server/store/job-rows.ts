@@ -1,4 +1,4 @@
-import { CARD_KIND } from "../../domain/failure-card.ts";
+import { CARD_KIND } from "../../domain/failure-kinds.ts";
 import type { InfraFaultCode } from "../../domain/faults.ts";
 import type { PlannedStep } from "../../domain/step.ts";
 import type { EndMessage } from "../../shared/build-messages.ts";
@@ -11,16 +11,19 @@ export async function insertSteps(
   job: JobRow,
   steps: readonly PlannedStep[],
 ): Promise<void> {
-  const rows = steps.map(({ name, kind }, position) => ({
+  if (steps.length === 0) return;
+  const rows = steps.map(({ name, title, kind, skip }, position) => ({
     jobId: job.id,
     attempt: job.attempt,
     name,
+    title,
     kind,
     position,
-    state: "queued" as const,
-    note: null,
+    state: skip === null ? ("queued" as const) : ("skipped" as const),
+    note: skip,
+    detailsJson: null,
     startedAt: null,
-    endedAt: null,
+    endedAt: skip === null ? null : tx.now(),
     failureJson: null,
   }));
   // `checkout` may have been reported before there was a plan.
@@ -76,12 +79,17 @@ export async function endOpenSteps(
   await open("running", state === "skipped" ? "errored" : state);
 }
 
-export async function skipWaitingJobs(tx: Tx, buildId: string): Promise<void> {
+/** Back in the queue, as if this attempt had never been granted. */
+export async function requeueJobRow(tx: Tx, job: JobRow): Promise<void> {
   await tx.db
     .updateTable("jobs")
-    .set({ state: "skipped", reason: "an earlier job did not pass", endedAt: tx.now() })
-    .where("buildId", "=", buildId)
-    .where("state", "=", "queued")
+    .set({
+      state: "queued",
+      countedAttempts: job.countedAttempts - 1,
+      leaseTokenHash: null,
+      leaseExpiresAt: null,
+    })
+    .where("id", "=", job.id)
     .execute();
 }
 

@@ -6,6 +6,8 @@ export async function insertPublish(
   tx: Tx,
   wish: {
     readonly kind: PublishKind;
+    /** Only a build's may be `stage`. */
+    readonly purpose?: "stage" | "final";
     readonly buildId: string | null;
     readonly channels: readonly string[];
     readonly requestJson: string | null;
@@ -13,13 +15,14 @@ export async function insertPublish(
     readonly note: string;
   },
 ): Promise<string> {
-  const { channels, ...facts } = wish;
+  const { channels, purpose = "final", ...facts } = wish;
   const id = tx.newId("p");
   await tx.db
     .insertInto("publishes")
     .values({
       ...facts,
       id,
+      purpose,
       state: "queued",
       channelsJson: JSON.stringify(channels),
       attempt: 0,

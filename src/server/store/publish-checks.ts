@@ -45,6 +45,8 @@ export interface KnownPackage {
   readonly sweptAt: number | null;
   readonly yankedAt: number | null;
   readonly yankReason: string | null;
+  /** It never left its build's own channel: other content may take its NEVRA. */
+  readonly freedAt: number | null;
   /** `owner/name #12`, or `an import`. */
   readonly by: string;
 }
@@ -66,6 +68,7 @@ export async function knownPackages(
         "sweptAt",
         "yankedAt",
         "yankReason",
+        "freedAt",
         "builds.repo",
         "builds.number",
       ])
@@ -80,10 +83,20 @@ export async function knownPackages(
   );
 }
 
+/** What stands in the way of this content, or is it; undefined: the NEVRA is free for it. */
+export function standing(
+  known: KnownPackage | undefined,
+  unsignedSha256: string,
+): KnownPackage | undefined {
+  const isFree = known?.freedAt != null && known.unsignedSha256 !== unsignedSha256;
+  return isFree ? undefined : known;
+}
+
 function verdictOn(
   { unsignedSha256 }: Asked[number],
-  known: KnownPackage | undefined,
+  before: KnownPackage | undefined,
 ): PublishCheckAnswer["packages"][number] {
+  const known = standing(before, unsignedSha256);
   const isSame = known?.unsignedSha256 === unsignedSha256;
   // Its signed bytes are deleted, so it is signed anew.
   if (known === undefined || (isSame && known.sweptAt !== null)) {
@@ -134,7 +147,7 @@ async function judge(
 const RERUNS_MAX = 100;
 
 /** The number of the build that the push made: a rerun makes its commit no newer. */
-async function pushedAs({ db }: Db, build: BuildRow): Promise<number> {
+export async function pushedAs({ db }: Db, build: BuildRow): Promise<number> {
   let { number, rerunOf } = build;
   for (let i = 0; rerunOf !== null && i < RERUNS_MAX; i += 1) {
     const id = rerunOf;

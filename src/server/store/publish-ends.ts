@@ -1,7 +1,9 @@
 import type { FailureCard } from "../../shared/message-parts.ts";
 import { endBuild, findBuild, type Changed } from "./builds.ts";
+import { skipWaitingJobs } from "./job-needs.ts";
 import type { PublishRow } from "./schema.ts";
 import type { Tx } from "./store.ts";
+import { startVerify } from "./verify-release.ts";
 
 export interface PublishEnd {
   readonly state: "live" | "failed" | "errored" | "cancelled";
@@ -28,6 +30,12 @@ export async function endPublish(tx: Tx, publish: PublishRow, end: PublishEnd): 
   };
   const build = publish.buildId === null ? undefined : await findBuild(tx, publish.buildId);
   if (build === undefined) return changed;
+  if (publish.purpose === "stage") {
+    if (state === "live") {
+      return { ...changed, buildId: build.id, queuedJobs: await startVerify(tx, build.id) };
+    }
+    await skipWaitingJobs(tx, build.id, "the packages could not be put in the build's own channel");
+  }
   const passed = state === "live" ? "passed" : state;
   const statusId = await endBuild(tx, build, {
     state: passed,

@@ -6,7 +6,9 @@ import type { SwitchRequest } from "../../shared/publish-messages.ts";
 import { insertAdvisories } from "./advisories.ts";
 import { findBuild, type Changed } from "./builds.ts";
 import type { Channel } from "./channels.ts";
+import { setAside } from "./free-nevras.ts";
 import { insertRow } from "./insert-row.ts";
+import { jobsOf, tellProjects } from "./job-needs.ts";
 import {
   listPackages,
   restoreListing,
@@ -16,8 +18,9 @@ import {
 import { markYanked } from "./packages.ts";
 import { channelsOf, endPublish } from "./publish-ends.ts";
 import { requestOf, type ChannelEditRequest } from "./publish-requests.ts";
-import type { PublishRow } from "./schema.ts";
+import type { PackageRow, PublishRow } from "./schema.ts";
 import { takeNames } from "./rights.ts";
+import { buildRequestOf } from "./verify-release.ts";
 import type { Tx } from "./store.ts";
 
 export type SwitchPublish = SwitchRequest["publishes"][number];
@@ -67,9 +70,10 @@ async function insertPackages(tx: Tx, { wish, publish }: SwitchMember): Promise<
     // An import has many, and dnf is waiting for other files.
     if (index % PACKAGES_PER_TURN === PACKAGES_PER_TURN - 1) await setImmediate();
   }
-  // An import is not a repo: who publishes a name after it owns it.
+  // An import is not a repo: who publishes a name after it owns it. What is not verified owns nothing.
   const names = wish.packages.map(({ nevra }) => nevra.name);
-  if (build !== undefined) await takeNames(tx, names, build.repo);
+  const isOwned = build !== undefined && publish.purpose === "final";
+  if (isOwned) await takeNames(tx, names, build.repo);
   await insertAdvisories(tx, wish.advisories, origin);
 }
 
@@ -91,7 +95,9 @@ async function insertPackage(
     delistedAt: null,
     isPinned: 0,
     sweptAt: null,
+    freedAt: null,
   };
+  await makePlace(tx, row);
   // The same content published before keeps its first provenance.
   if (await insertRow(tx, "packages", row, "or nothing")) return;
   const { signedSha256, sizeBytes, fileName } = facts;
@@ -101,6 +107,26 @@ async function insertPackage(
     .where("nevra", "=", row.nevra)
     // Its bytes were deleted, and it was signed anew.
     .where("sweptAt", "is not", null)
+    .execute();
+}
+
+/** What was freed is this very content again, or goes out of its way. */
+async function makePlace(
+  tx: Tx,
+  { nevra, unsignedSha256, repo, buildId }: PackageRow,
+): Promise<void> {
+  const freed = await tx.db
+    .selectFrom("packages")
+    .select(["unsignedSha256", "buildId"])
+    .where("nevra", "=", nevra)
+    .where("freedAt", "is not", null)
+    .executeTakeFirst();
+  if (freed === undefined) return;
+  if (freed.unsignedSha256 !== unsignedSha256) return await setAside(tx, nevra, freed.buildId);
+  await tx.db
+    .updateTable("packages")
+    .set({ freedAt: null, repo, buildId })
+    .where("nevra", "=", nevra)
     .execute();
 }
 
@@ -146,9 +172,14 @@ async function changeListing(
     const edit = edits.find(({ channel }) => channel === place.channel.name);
     if (edit !== undefined) await applyEdit(tx, place, edit);
   } else {
-    const listings = wish.packages.flatMap(({ nevra, targets }) =>
-      targets.map((target) => ({ target, nevra: formatNevra(nevra) })),
-    );
+    const request = buildRequestOf(publish);
+    const isHere = ({ unsignedSha256 }: PublishedPackage): boolean =>
+      request?.channelsOf[unsignedSha256]?.includes(place.channel.name) ?? request === undefined;
+    const listings = wish.packages
+      .filter(isHere)
+      .flatMap(({ nevra, targets }) =>
+        targets.map((target) => ({ target, nevra: formatNevra(nevra) })),
+      );
     for (const [target, nevras] of byTarget(listings))
       await listPackages(tx, place, target, nevras);
   }
@@ -207,7 +238,8 @@ async function goLive(
     generationsJson: JSON.stringify(generations),
     warningsJson: JSON.stringify(wish.warnings),
   };
-  const text = `passed; published to ${channels.join(", ")}`;
+  const told = publish.buildId === null ? null : tellProjects(await jobsOf(tx, publish.buildId));
+  const text = `passed; ${told === null ? "" : `${told}; `}published to ${channels.join(", ")}`;
   return await endPublish(tx, publish, { state: "live", reason: null, text, set });
 }
 

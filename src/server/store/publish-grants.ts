@@ -1,13 +1,16 @@
 import { LEASE_MS } from "../../domain/attempt.ts";
 import type { ChannelEdit, GrantedChannel, PublishGrant } from "../../shared/publish-grants.ts";
-import { findBuild, packagesOf } from "./builds.ts";
+import { buildFactsOf } from "./build-grants.ts";
+import { packagesOf } from "./build-packages.ts";
+import { findBuild } from "./builds.ts";
 import { findChannels, type Channel } from "./channels.ts";
 import { yankedReasons } from "./packages.ts";
 import { channelsOf } from "./publish-ends.ts";
 import { requestOf, type ChannelEditRequest, type RequestOf } from "./publish-requests.ts";
-import type { BuildRow, PublishRow } from "./schema.ts";
+import type { PublishRow } from "./schema.ts";
 import type { Tx } from "./store.ts";
 import { planSweep } from "./sweep.ts";
+import { buildRequestOf } from "./verify-release.ts";
 
 /** It can never be done: why. */
 export interface Impossible {
@@ -72,6 +75,7 @@ async function buildGrantOf(
   const build = publish.buildId === null ? undefined : await findBuild(tx, publish.buildId);
   if (build === undefined) return { impossible: "its build is not known" };
   const packages = await packagesOf(tx, build.id);
+  const request = buildRequestOf(publish);
   return {
     ...base,
     kind: "build",
@@ -79,14 +83,11 @@ async function buildGrantOf(
     message: build.message,
     errata: build.errata,
     channels,
-    packages: packages.map(({ jobId: _jobId, ...made }) => made),
+    packages: packages.map(({ jobId: _jobId, project: _project, ...made }) => ({
+      ...made,
+      channels: [...(request?.channelsOf[made.sha256] ?? channels.map(({ name }) => name))],
+    })),
   };
-}
-
-function buildFactsOf(tx: Tx, build: BuildRow) {
-  const { id, repo, number, sha, after, ref, defaultBranch } = build;
-  const url = tx.buildUrl(repo, number);
-  return { id, repo, number, sha: sha ?? after, ref, defaultBranch, url };
 }
 
 async function editsOf(

@@ -4,7 +4,7 @@ import type { SwitchAnswer, SwitchRequest } from "../../shared/publish-messages.
 import { goneChannel } from "./channel-deletion.ts";
 import { findChannels, type Channel } from "./channels.ts";
 import type { Changed } from "./builds.ts";
-import { knownPackages, refuseYanked } from "./publish-checks.ts";
+import { knownPackages, refuseYanked, standing } from "./publish-checks.ts";
 import { cancelPublish, channelsOf, endPublish, isCancelRequested } from "./publish-ends.ts";
 import { publishWithToken } from "./publishes.ts";
 import { applySwitch, type SwitchMember, type SwitchPublish } from "./publish-going-live.ts";
@@ -121,7 +121,7 @@ async function refuseTaken(tx: Tx, members: readonly SwitchMember[]): Promise<re
     const refuse = (refusal: Refusal): Refused[] => [{ publishId, why: "taken", refusal }];
     for (const { nevra, ...bytes } of wish.packages) {
       const name = formatNevra(nevra);
-      const before = known.get(name);
+      const before = standing(known.get(name), bytes.unsignedSha256);
       const { unsignedSha256 } = before ?? claimed.get(name) ?? bytes;
       if (unsignedSha256 !== bytes.unsignedSha256) return refuse(takenRefusal(name, before?.by));
       const [refusal] = refuseYanked(before);

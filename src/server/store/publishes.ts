@@ -7,6 +7,7 @@ import type { Changed } from "./builds.ts";
 import { hashToken } from "./leases.ts";
 import { cancelPublish, channelsOf, endPublish, isCancelRequested } from "./publish-ends.ts";
 import { grantOf } from "./publish-grants.ts";
+import { isInPushOrder } from "./publish-order.ts";
 import type { PublishRow } from "./schema.ts";
 import type { Reader, Tx } from "./store.ts";
 import { recordSweep } from "./sweep.ts";
@@ -44,6 +45,7 @@ async function nextPublish(tx: Tx): Promise<PublishRow | undefined> {
     .selectAll()
     .where("state", "=", "queued")
     .where("notBeforeAt", "<=", tx.now())
+    .where(isInPushOrder)
     .orderBy("queuedAt")
     .limit(restores.length === 0 ? 1 : LOOKED_OVER_MAX)
     .execute();

@@ -1,17 +1,25 @@
+import { withNewSince } from "./failing-since.ts";
+import { keptFilesOf } from "./kept-files.ts";
+import type { StepDetails } from "../../shared/build-messages.ts";
 import type { FailureCard } from "../../shared/message-parts.ts";
 import type {
   BuildSummary,
   BuildView,
   JobView,
+  PipelineFileView,
   PublishView,
   ReadStore,
   StepFailureView,
   StepView,
+  ComparedView,
 } from "../views.ts";
-import { packagesOf } from "./builds.ts";
+import { packagesOf } from "./build-packages.ts";
+import { needsOf } from "./job-needs.ts";
+import { readParams, readPullRequest } from "./new-builds.ts";
 import { packageViews } from "./read-packages.ts";
 import type { BuildRow, JobRow, PublishRow, StepRow } from "./schema.ts";
 import type { Reader } from "./store.ts";
+import { testsSummaryOf } from "./test-reads.ts";
 
 export async function listBuilds(
   { db }: Reader,
@@ -48,29 +56,76 @@ export async function buildView(
     .where("jobs.buildId", "=", build.id)
     .orderBy("steps.position")
     .execute();
-  const publish = await db
+  const publishes = await db
     .selectFrom("publishes")
     .selectAll()
     .where("buildId", "=", build.id)
-    .executeTakeFirst();
+    .execute();
+  const publishFor = (purpose: PublishRow["purpose"]): PublishView | null => {
+    const publish = publishes.find((one) => one.purpose === purpose);
+    return publish === undefined ? null : publishOf(publish);
+  };
   const packages = await db
     .selectFrom("packages")
     .selectAll()
     .where("buildId", "=", build.id)
+    // What was never released is in the build's own channel, and no package that hosts can have.
+    .where("freedAt", "is", null)
     .orderBy("nevra")
     .execute();
   const { before, defaultBranch, cancelRequestedAt, note } = build;
+  const summary = summaryOf(build);
   return {
-    ...summaryOf(build),
+    ...summary,
+    failure: summary.failure && (await withNewSince(store, build, summary.failure)),
     before,
     defaultBranch,
     cancelRequestedAt,
+    pullRequest: readPullRequest(build),
+    params: readParams(build),
+    supersededBy: await numberOf(store, build.supersededBy),
+    compareWith: await comparedWith(store, build),
+    isFresh: build.isFresh === 1,
+    waitReason: build.waitReason,
+    file: build.fileJson === null ? null : (JSON.parse(build.fileJson) as PipelineFileView),
     note,
     jobs: jobs.map((job) => jobOf(job, steps)),
-    publish: publish === undefined ? null : publishOf(publish),
+    staging: publishFor("stage"),
+    publish: publishFor("final"),
     packages: await packageViews(store, packages),
-    artifacts: await packagesOf(store, build.id),
+    artifacts: (await packagesOf(store, build.id)).map(({ project: _project, ...made }) => made),
+    kept: await keptFilesOf(store, build.id),
+    tests: await testsSummaryOf(store, build.id),
   };
+}
+
+/** Digests are enough to say which packages differ; in what they do, the files themselves say. */
+async function comparedWith(
+  store: Reader,
+  { id, state, compareWith }: BuildRow,
+): Promise<ComparedView | null> {
+  const older = await numberOf(store, compareWith);
+  if (older === null) return null;
+  if (state !== "passed") return { ...older, differing: null };
+  const digests = async (buildId: string) =>
+    new Map(
+      (await packagesOf(store, buildId)).map(({ target, fileName, sha256 }) => {
+        return [`${target} ${fileName}`, sha256] as const;
+      }),
+    );
+  const [before, after] = [await digests(older.id), await digests(id)];
+  const names = [...new Set([...before.keys(), ...after.keys()])].toSorted();
+  const differing = names.filter((name) => before.get(name) !== after.get(name));
+  return { ...older, differing: differing.map((name) => name.slice(name.indexOf(" ") + 1)) };
+}
+
+async function numberOf(
+  { db }: Reader,
+  buildId: string | null,
+): Promise<{ readonly id: string; readonly number: number } | null> {
+  if (buildId === null) return null;
+  const newer = db.selectFrom("builds").select(["id", "number"]).where("id", "=", buildId);
+  return (await newer.executeTakeFirst()) ?? null;
 }
 
 function summaryOf(build: BuildRow): BuildSummary {
@@ -90,7 +145,7 @@ function summaryOf(build: BuildRow): BuildSummary {
     pusher,
     event,
     state,
-    reason: reason ?? (state === "queued" ? "waiting for a worker" : null),
+    reason: reason ?? (state === "queued" ? (build.waitReason ?? "waiting for a worker") : null),
     rerunOf,
     createdAt,
     startedAt,
@@ -100,14 +155,19 @@ function summaryOf(build: BuildRow): BuildSummary {
 }
 
 function jobOf(job: JobRow, steps: readonly StepRow[]): JobView {
-  const { id, target, state, reason, attempt, queuedAt, startedAt, endedAt, worker } = job;
+  const { id, name, project, kind, target, arch, state, reason, attempt } = job;
+  const { queuedAt, startedAt, endedAt, worker } = job;
+  const facts = { id, name, project, kind, target, arch, state, reason, attempt };
+  const needs = needsOf(job);
   const own = steps.filter((step) => step.jobId === id).map(stepOf);
-  return { id, target, state, reason, attempt, queuedAt, startedAt, endedAt, worker, steps: own };
+  return { ...facts, queuedAt, startedAt, endedAt, worker, needs, steps: own };
 }
 
-function stepOf({ name, kind, state, note, startedAt, endedAt, failureJson }: StepRow): StepView {
+function stepOf(step: StepRow): StepView {
+  const { name, title, kind, state, note, startedAt, endedAt, failureJson, detailsJson } = step;
   const failure = failureJson === null ? null : (JSON.parse(failureJson) as StepFailureView);
-  return { name, kind, state, note, startedAt, endedAt, failure };
+  const details = detailsJson === null ? null : (JSON.parse(detailsJson) as StepDetails);
+  return { name, title, kind, state, note, startedAt, endedAt, failure, details };
 }
 
 function publishOf(publish: PublishRow): PublishView {

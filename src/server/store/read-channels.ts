@@ -1,3 +1,4 @@
+import { buildChannelName } from "../../domain/channel.ts";
 import type { ChangeCause } from "../../shared/channel-changes.ts";
 import type { ChannelSummary, ChannelView, GenerationView } from "../views.ts";
 import { settingsOf } from "./channels.ts";
@@ -10,7 +11,9 @@ const GENERATIONS_SHOWN_MAX = 50;
 const CHANGES_SHOWN_MAX = 20;
 
 export async function channelSummaries({ db }: Reader): Promise<readonly ChannelSummary[]> {
-  return (await channelRows(db).orderBy("channels.name").execute()).map(summaryOf);
+  // Every build that is verified has one for itself: it is shown with its build.
+  const query = channelRows(db).where("channels.name", "not like", buildChannelName("%"));
+  return (await query.orderBy("channels.name").execute()).map(summaryOf);
 }
 
 export async function channelView(store: Reader, name: string): Promise<ChannelView | undefined> {

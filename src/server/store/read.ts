@@ -5,22 +5,32 @@ import { channelSummaries, channelView } from "./read-channels.ts";
 import { countBuilds, countRows } from "./read-counts.ts";
 import { listChannelPackages, listNames, packageViews, versionsOf } from "./read-packages.ts";
 import { promotionCounter } from "./read-promotions.ts";
+import { withWaiting } from "./read-queue.ts";
+import type { WorkerRoll } from "../worker-roll.ts";
+import type { BuildRow } from "./schema.ts";
 import type { Reader } from "./store.ts";
 
 const WORKER_ALIVE_MS = 60_000;
 
 /** What pages and the API read: each view costs a fixed number of queries. */
-export function readStore(store: Reader, workers: { liveSince(at: number): number }): ReadStore {
+export function readStore(
+  store: Reader,
+  workers: Pick<WorkerRoll, "liveSince"> & Partial<Pick<WorkerRoll, "seenAt">>,
+): ReadStore {
   const { db } = store;
+  const { seenAt } = workers;
+  const whole = async (build: BuildRow | undefined) => {
+    const view = await buildView(store, build);
+    return seenAt === undefined ? view : await withWaiting(store, { seenAt }, view);
+  };
   const builds = db.selectFrom("builds").selectAll();
   const repos = db.selectFrom("repos").select(["name", "forge", "defaultBranch", "createdAt"]);
   return {
     listBuilds: (filter) => listBuilds(store, filter),
-    buildById: async (id) =>
-      await buildView(store, await builds.where("id", "=", id).executeTakeFirst()),
+    buildById: async (id) => await whole(await builds.where("id", "=", id).executeTakeFirst()),
     buildByNumber: async (repo, number) => {
       const query = builds.where("repo", "=", repo).where("number", "=", number);
-      return await buildView(store, await query.executeTakeFirst());
+      return await whole(await query.executeTakeFirst());
     },
     repoByName: (name) => repos.where("name", "=", name).executeTakeFirst(),
     listRepos: () => repos.orderBy("name").execute(),

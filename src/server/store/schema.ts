@@ -2,8 +2,17 @@ import type { State } from "../../domain/states.ts";
 import type { CommitState } from "../../domain/commit-status.ts";
 import type { PublishRule } from "../../domain/publish-rules.ts";
 import type { ForgeName } from "../../domain/push.ts";
+import type { JobKind } from "../../domain/job-spec.ts";
+import type { BuildEvent } from "../../domain/pipeline.ts";
 import type { StepKind } from "../../domain/step.ts";
 import type { PublishKind } from "../../shared/publish-grants.ts";
+import type {
+  TestFailureRow,
+  TestReportPartRow,
+  TestReportRow,
+  TestRow,
+  TestRunRow,
+} from "./test-tables.ts";
 
 /**
  * The tables, one interface each. Columns that end in `At` are epoch milliseconds; those that end in
@@ -16,6 +25,7 @@ export interface Tables {
   jobs: JobRow;
   steps: StepRow;
   artifacts: ArtifactRow;
+  keptFiles: KeptFileRow;
   publishes: PublishRow;
   channels: ChannelRow;
   generations: GenerationRow;
@@ -30,7 +40,15 @@ export interface Tables {
   outbox: OutboxRow;
   credentials: CredentialRow;
   statuses: StatusRow;
+  testReports: TestReportRow;
+  testReportParts: TestReportPartRow;
+  tests: TestRow;
+  testRuns: TestRunRow;
+  testFailures: TestFailureRow;
   sessions: SessionRow;
+  schedules: ScheduleRow;
+  ticks: TickRow;
+  secrets: SecretRow;
 }
 
 export interface RepoRow {
@@ -41,6 +59,8 @@ export interface RepoRow {
   /** Number that the next build gets. */
   nextNumber: number;
   createdAt: number;
+  /** Part of every cache's key: raising it empties the repo's caches. */
+  cacheEpoch: number;
 }
 
 /** One HTTP request from a forge that asked for something, and what became of it. */
@@ -68,7 +88,7 @@ export interface BuildRow {
   repo: string;
   number: number;
   forge: ForgeName;
-  event: "push" | "rerun";
+  event: BuildEvent;
   /** The commit; null for a deleted ref. */
   sha: string | null;
   ref: string;
@@ -88,8 +108,28 @@ export interface BuildRow {
   startedAt: number | null;
   endedAt: number | null;
   cancelRequestedAt: number | null;
-  /** The plan's pipeline, once recorded. */
+  /** `StoredPlan`, once recorded. */
   pipelineJson: string | null;
+  /** `PullRequestFacts`. */
+  pullRequestJson: string | null;
+  /** What a person gave to a manual build, name to value. */
+  paramsJson: string | null;
+  /** The pipeline file as it was read: `{name, text, warnings}`; null: none, or not read yet. */
+  fileJson: string | null;
+  /** Commit that the pipeline file is read from; null: the build's own. */
+  fileSha: string | null;
+  /** Id of the newer build that took its place. */
+  supersededBy: string | null;
+  /** Built again to be compared with this build's packages. */
+  compareWith: string | null;
+  /** Why it may not start yet (waits for approval); null: it may. */
+  waitReason: string | null;
+  /** 1: uses nothing that earlier builds left. */
+  isFresh: number;
+  /** 0: never publishes, whatever its rules say. */
+  mayPublish: number;
+  /** 1: the push replaced commits instead of adding to them, as far as the forge said. */
+  isForced: number;
   /** One line about a guess, or a cancel that came too late. */
   note: string | null;
   failureJson: string | null;
@@ -101,7 +141,22 @@ export interface JobRow {
   id: string;
   buildId: string;
   position: number;
+  /** `el9.x86_64`, `api el9.x86_64 verify`; "" before the plan. */
+  name: string;
+  /** "" without projects. */
+  project: string;
+  kind: JobKind;
   target: string | null;
+  /** Which workers may take it; null: any. */
+  arch: string | null;
+  /** `JobSpec`; null before the plan. */
+  specJson: string | null;
+  /** Ids of the jobs that must have passed before, as JSON. */
+  needsJson: string;
+  /** 1 while it waits for other jobs, or for what it verifies; nobody may claim it then. */
+  isBlocked: number;
+  /** Higher goes first. */
+  priority: number;
   state: State;
   reason: string | null;
   /** Attempts granted so far; the current one while the job runs. */
@@ -113,6 +168,8 @@ export interface JobRow {
   startedAt: number | null;
   endedAt: number | null;
   worker: string | null;
+  /** As the worker of the newest attempt said; null: it did not say. */
+  workerArch: string | null;
   leaseTokenHash: string | null;
   leaseExpiresAt: number | null;
 }
@@ -121,10 +178,14 @@ export interface StepRow {
   jobId: string;
   attempt: number;
   name: string;
+  /** As people read it: `unit (node 22)`. */
+  title: string;
   kind: StepKind;
   position: number;
   state: State;
   note: string | null;
+  /** `StepDetails` of the protocol. */
+  detailsJson: string | null;
   startedAt: number | null;
   endedAt: number | null;
   failureJson: string | null;
@@ -140,10 +201,26 @@ export interface ArtifactRow {
   target: string;
 }
 
+/** A file that a step kept; its bytes are an uploaded file like any other. */
+export interface KeptFileRow {
+  buildId: string;
+  jobId: string;
+  attempt: number;
+  step: string;
+  /** In the step's workspace. */
+  path: string;
+  sha256: string;
+  sizeBytes: number;
+  isExecutable: number;
+  expiresAt: number;
+}
+
 /** Work for a publish worker: a build's packages, or a change of channels that somebody asked for. */
 export interface PublishRow {
   id: string;
   kind: PublishKind;
+  /** `stage`: to the build's own channel, to be verified; `final`: to where its rules say. */
+  purpose: "stage" | "final";
   /** Only of a build's publish. */
   buildId: string | null;
   state: "queued" | "running" | "live" | "failed" | "errored" | "cancelled";
@@ -246,6 +323,8 @@ export interface PackageRow {
   isPinned: number;
   /** Its bytes are deleted; the NEVRA stays taken. */
   sweptAt: number | null;
+  /** It never left its build's own channel, so its NEVRA may be used for other content. */
+  freedAt: number | null;
 }
 
 /**
@@ -356,4 +435,41 @@ export interface SessionRow {
   tokenHash: string;
   kind: "link" | "browser";
   expiresAt: number;
+}
+
+/** One line of `when.schedule` of a repo's default branch. */
+export interface ScheduleRow {
+  repo: string;
+  /** Five fields of cron, UTC. */
+  pattern: string;
+  /** The first instant that has not been built for. */
+  nextAt: number;
+  lastTickAt: number | null;
+  createdAt: number;
+}
+
+/** An instant that a repo's schedules named and that was built for: once, whoever saw it come. */
+export interface TickRow {
+  repo: string;
+  tickAt: number;
+  buildId: string | null;
+}
+
+/** A secret's value, sealed with the key file beside the database. */
+export interface SecretRow {
+  repo: string;
+  name: string;
+  /** Which key sealed it, for a rotation. */
+  keyId: string;
+  /** `nonce.ciphertext.tag`, each base64url. */
+  sealed: string;
+  /** Patterns of the branches that may read it; null: all. */
+  branchesJson: string | null;
+  /** 1: pull requests of the same repo may read it too. */
+  pullRequests: number;
+  createdAt: number;
+  updatedAt: number;
+  lastUsedAt: number | null;
+  /** Id of the job that it was handed to last. */
+  lastUsedBy: string | null;
 }

@@ -2,6 +2,8 @@ import { Webhooks } from "@octokit/webhooks";
 import { z } from "zod";
 import { ZERO_SHA, isRefName, isRepoName, isSha } from "../../domain/push.ts";
 import type { Push } from "../../domain/push.ts";
+import { parsePullRequest, type PullRequestDelivery } from "./github-pull-request.ts";
+import { cleaned, line } from "./github-text.ts";
 
 /** A delivery as GitHub sent it; the body is still the exact bytes that were signed. */
 export interface SignedDelivery {
@@ -18,13 +20,9 @@ export type Verification =
   | { readonly kind: "bad"; readonly reason: string };
 
 /** What a verified delivery says, in our words. */
-export type GithubDelivery =
-  | { readonly kind: "push"; readonly push: Push }
-  | { readonly kind: "ignored"; readonly reason: string; readonly repo: string | null }
-  | { readonly kind: "bad"; readonly reason: string };
+export type GithubDelivery = { readonly kind: "push"; readonly push: Push } | PullRequestDelivery;
 
 const TEXT_MAX = 10_000;
-const NAME_MAX = 200;
 const NOTHING = (): void => {};
 const SILENT = { debug: NOTHING, info: NOTHING, warn: NOTHING, error: NOTHING };
 
@@ -63,13 +61,13 @@ function isNoJson(err: unknown): boolean {
   return err instanceof AggregateError && err.errors[0] instanceof SyntaxError;
 }
 
-const line = z.string().transform((text) => cleaned(text, NAME_MAX));
 const repository = z.object({ full_name: z.string(), default_branch: z.string() });
 const pushPayload = z.object({
   ref: z.string(),
   before: z.string(),
   after: z.string(),
   deleted: z.boolean().optional(),
+  forced: z.boolean().optional(),
   repository,
   pusher: z.object({ name: line }),
   head_commit: z
@@ -88,6 +86,7 @@ type PushPayload = z.infer<typeof pushPayload>;
  */
 export function parseGithubDelivery(event: string, payload: unknown): GithubDelivery {
   if (event === "push") return parsePush(payload);
+  if (event === "pull_request") return parsePullRequest(payload);
   const reason = event === "ping" ? "ping: the webhook works" : `event ${event} asks for no build`;
   return { kind: "ignored", reason, repo: repoNamed(payload) };
 }
@@ -140,6 +139,7 @@ function pushOf(facts: PushPayload): Push {
     defaultBranch: facts.repository.default_branch,
     message: head?.message ?? "",
     authorName: head?.author.name ?? "",
+    isForced: facts.forced === true,
   };
 }
 
@@ -148,9 +148,4 @@ function repoNamed(payload: unknown): string | null {
   return parsed.success && isRepoName(parsed.data.repository.full_name)
     ? parsed.data.repository.full_name
     : null;
-}
-
-/** Databases take neither NUL nor half a surrogate pair. */
-function cleaned(text: string, charactersMax: number): string {
-  return text.replaceAll("\u0000", "").slice(0, charactersMax).toWellFormed();
 }

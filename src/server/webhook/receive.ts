@@ -74,11 +74,14 @@ export function receiveGithub(deps: ReceiveDeps) {
     const delivery = parseGithubDelivery(facts.event, payload);
     if (delivery.kind === "bad") return await recordBad(delivery.reason, facts);
     if (delivery.kind === "ignored") return await ignore(delivery, facts);
-    const { push } = delivery;
-    if (!isOurs(push.repo)) {
-      return await ignore({ repo: push.repo, reason: "the repo is outside TATARA_REPOS" }, facts);
+    const { repo } = delivery.kind === "push" ? delivery.push : delivery.pullRequest;
+    if (!isOurs(repo)) {
+      return await ignore({ repo, reason: "the repo is outside TATARA_REPOS" }, facts);
     }
-    const result = await deps.accept({ ...facts, push });
+    const result =
+      delivery.kind === "push"
+        ? await deps.accept({ ...facts, push: delivery.push })
+        : await deps.acceptPullRequest({ ...facts, pullRequest: delivery.pullRequest });
     return answerOf(result, (build) => deps.buildUrl(build, request));
   };
 

@@ -25,9 +25,23 @@ test("a failure of ours says so, and a guess says that it is one", () => {
     aFailure({ kind: "ours", file: null, confidence: "low", hint: "wait" }),
   );
 
-  expect(lines.map(textOf).slice(-2)).toEqual([
-    "  do: wait",
-    "  Tatara itself, not your code; confidence: low",
+  expect(lines.map(textOf)).toContain("  do: wait");
+  expect(lines.map(textOf).slice(-1)).toEqual([
+    "  Tatara itself, not your code; confidence: low (found in the log)",
+  ]);
+});
+
+test("what to do stands behind the place, what else failed and since when below the evidence", () => {
+  const also = ["a", "b", "c", "d", "e"].map((title) => ({ title, logLine: null }));
+  const failure = aFailure({ hint: "add it to %files", also, newSince: 118 });
+
+  expect(failureLines(failure).map(textOf)).toEqual([
+    "test > greets an empty name   STEP_FAILED",
+    "  tests/check.sh:28    add it to %files",
+    "  | not ok 3 - greets an empty name",
+    "  | expected this, got that",
+    "  also: a; b; c; and 2 more",
+    "  your code or tests; failing since #118",
   ]);
 });
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { INFRA_FAULT_CODES, USER_FAULT_CODES } from "../../../src/domain/faults.ts";
-import { PIPELINE_PROBLEM_CODES } from "../../../src/domain/pipeline.ts";
+import { PIPELINE_PROBLEM_CODES } from "../../../src/domain/pipeline-problem.ts";
 
 const PAGE = readFileSync(new URL("../../../docs/reference/errors.md", import.meta.url), "utf8");
 const SHARED: ReadonlySet<string> = new Set(USER_FAULT_CODES);

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { PIPELINE_KEYS } from "../../../src/domain/pipeline-keys.ts";
+import { keyAt, keysAt } from "../../../src/domain/pipeline-keys.ts";
 import type { CommitTree } from "../../../src/domain/pipeline.ts";
+import { takes } from "../../../src/domain/pipeline-types.ts";
 import { parsePipelineFile } from "../../../src/shared/pipeline-file.ts";
 import { formatProblems } from "../../../src/shared/pipeline-problems.ts";
 
@@ -20,27 +21,26 @@ function problemsOf(text: string): readonly string[] {
   return parsePipelineFile(new TextEncoder().encode(text), TREE).problems.map(({ code }) => code);
 }
 
-test("the page's table of keys is the table of keys", () => {
+test("the page's table of keys says what the table of keys does", () => {
   const rows = [...PAGE.matchAll(/^\| `([a-z-]+)` \| (.*) \| (.*) \| (.*) \|$/gm)];
 
-  expect(
-    rows.map(([, key, takes, whenNotSet, meaning]) => [key, takes, whenNotSet, meaning]),
-  ).toEqual(PIPELINE_KEYS.map((row) => [row.key, row.takes, row.default, row.meaning]));
+  expect(rows.length).toBeGreaterThan(3);
+  for (const [, name = "", taken, whenNotSet, meaning] of rows) {
+    const row = keyAt("top", name);
+    expect([taken, whenNotSet, meaning]).toEqual([
+      row && takes(row.type),
+      row?.default,
+      row?.meaning,
+    ]);
+  }
 });
 
-test("each key has a section", () => {
-  for (const { key } of PIPELINE_KEYS) expect(PAGE).toContain(`\n### ${key}\n`);
+test("a section is about a key", () => {
+  const keys = keysAt("top").map(({ key }) => key);
+  const sections = [...PAGE.matchAll(/^### (.*)$/gm)].map(([, name]) => name);
+
+  expect(sections.filter((name) => !keys.some((key) => key === name))).toEqual([]);
 });
-
-test.each(PIPELINE_KEYS.map(({ key, example }) => [key, example]))(
-  "the example of %s is right as it stands",
-  (key, example) => {
-    // A channel alone would publish nothing.
-    const file = key === "publish" ? `package: hello.spec\n${example}\n` : `${example}\n`;
-
-    expect(problemsOf(file)).toEqual([]);
-  },
-);
 
 test("the page's examples are right, those of errors as the parser prints them", () => {
   const blocks = [...PAGE.matchAll(/^```yaml\n([^]*?)^```$/gm)].map(([, text = ""]) => text);

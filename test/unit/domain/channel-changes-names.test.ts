@@ -1,11 +1,13 @@
 import { describe, expect, test } from "vitest";
 import {
-  branchChannelFor,
+  channelsFor,
+  childChannelFor,
   branchChannelName,
   isChannelName,
   mainTargetOf,
   pullRequestChannelName,
 } from "../../../src/domain/channel.ts";
+import { aRule } from "../../support/a-pipeline.ts";
 
 describe("names of child channels", () => {
   test("a plain branch keeps its name", () => {
@@ -50,18 +52,45 @@ describe("names of child channels", () => {
   });
 
   test("only a branch that is certainly another one gets a channel of its own", () => {
-    const facts = { publish: "dev", repo: "acme/hello", ref: "refs/heads/next" };
+    const facts = { repo: "acme/hello", ref: "refs/heads/next", pullRequest: null };
+    const rules = [aRule({ channel: "dev" })];
 
-    expect(branchChannelFor({ ...facts, defaultBranch: "main" })).toEqual({
+    expect(childChannelFor(rules, { ...facts, defaultBranch: "main" })).toEqual({
       parent: "dev",
       name: "acme.hello.next",
+      kind: "branch",
     });
-    expect(branchChannelFor({ ...facts, defaultBranch: "next" })).toBeUndefined();
-    expect(branchChannelFor({ ...facts, defaultBranch: undefined })).toBeUndefined();
-    expect(branchChannelFor({ ...facts, publish: null, defaultBranch: "main" })).toBeUndefined();
+    expect(childChannelFor(rules, { ...facts, defaultBranch: "next" })).toBeUndefined();
+    expect(childChannelFor(rules, { ...facts, defaultBranch: null })).toBeUndefined();
+    expect(childChannelFor([], { ...facts, defaultBranch: "main" })).toBeUndefined();
     expect(
-      branchChannelFor({ ...facts, ref: "refs/tags/v1", defaultBranch: "main" }),
+      childChannelFor(rules, { ...facts, ref: "refs/tags/v1", defaultBranch: "main" }),
     ).toBeUndefined();
+    expect(
+      childChannelFor(rules, {
+        ...facts,
+        ref: "refs/pull/12/head",
+        defaultBranch: "main",
+        pullRequest: 12,
+      }),
+    ).toMatchObject({ name: "acme.hello.pr-12", kind: "pull-request" });
+  });
+
+  test("several rules may match one build; what is promoted never arrives by itself", () => {
+    const rules = [
+      aRule({ channel: "dev" }),
+      aRule({ channel: "next", branches: ["ma*", "!master"] }),
+      aRule({ channel: "testing", tags: ["v[0-9]*"] }),
+      aRule({ channel: "stable", promoteFrom: "testing" }),
+    ];
+    const to = (ref: string, pullRequest: number | null = null): readonly string[] =>
+      channelsFor(rules, { repo: "acme/hello", ref, defaultBranch: "main", pullRequest });
+
+    expect(to("refs/heads/main")).toEqual(["dev", "next"]);
+    expect(to("refs/heads/master")).toEqual([]);
+    expect(to("refs/tags/v1.4.0")).toEqual(["testing"]);
+    expect(to("refs/tags/nightly")).toEqual([]);
+    expect(to("refs/pull/12/head", 12)).toEqual([]);
   });
 
   test("source and debug targets belong to their main one", () => {

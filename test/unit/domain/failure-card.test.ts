@@ -7,42 +7,10 @@ import {
 } from "../../../src/domain/failure-card.ts";
 import type { CardFault, FailureCard } from "../../../src/domain/failure-card.ts";
 import type { StepFailure } from "../../../src/domain/step.ts";
+import type { ReportedTest } from "../../../src/domain/test-failure.ts";
 import { failureCard as failureCardMessage } from "../../../src/shared/message-parts.ts";
 import type { FailureCard as FailureCardMessage } from "../../../src/shared/message-parts.ts";
-
-const EXITED: CardFault = {
-  code: "STEP_FAILED",
-  message: "unit exited 1",
-  hint: null,
-  exitCode: 1,
-};
-
-function treeOf(...files: readonly string[]) {
-  return { has: (path: string) => files.includes(path), files: () => files };
-}
-
-const TREE = treeOf(
-  "test/greet.test.js",
-  "test/other.test.js",
-  "src/greet.js",
-  "src/hello.c",
-  "t/greet.sh",
-  "pkg/greet_test.go",
-  "tests/test_greet.py",
-  "my tests/a.py",
-);
-
-/** The card of the step `unit`, which exited 1 with this log. */
-function cardOf(text: string, tree = TREE): FailureCard {
-  const card = failureCard({
-    step: "unit",
-    fault: EXITED,
-    log: { text, firstLineNumber: 1 },
-    tree,
-  });
-  expect(failureCardMessage.parse(card)).toEqual(card);
-  return card;
-}
+import { EXITED, TREE, cardOf, treeOf } from "../../support/log-card.ts";
 
 test("the card is what the protocol carries", () => {
   expectTypeOf<FailureCard>().toExtend<FailureCardMessage>();
@@ -165,6 +133,69 @@ describe("evidence", () => {
   });
 });
 
+describe("a failed test in a report", () => {
+  const aTest = (facts: Partial<ReportedTest>): ReportedTest => ({
+    suite: "greet",
+    className: "",
+    name: "greets an empty name",
+    state: "failed",
+    message: "expected this, got that",
+    details: "",
+    file: "test/greet.test.js",
+    line: 41,
+    ...facts,
+  });
+  const cardWith = (tests: readonly ReportedTest[], text = ""): FailureCard => {
+    const log = { text, firstLineNumber: 1 };
+    const card = failureCard({ step: "unit", fault: EXITED, log, tree: TREE, tests });
+    expect(failureCardMessage.parse(card)).toEqual(card);
+    return card;
+  };
+
+  test("goes before what the log says", () => {
+    const tests = [aTest({ name: "a", state: "passed" }), aTest({}), aTest({ name: "greets two" })];
+    const card = cardWith(tests, "src/hello.c:3:1: error: no\n✗ greets an empty name\n");
+
+    expect(card).toMatchObject({
+      title: "unit > greets an empty name",
+      excerpt: "expected this, got that",
+      file: "test/greet.test.js",
+      line: 41,
+      logLine: 2,
+      confidence: "high",
+      evidence: "report",
+      also: [{ title: "greets two", logLine: null }],
+    });
+  });
+
+  test("whose file is not in the commit has none", () => {
+    expect(cardWith([aTest({ file: "node_modules/x/y.js" })])).toMatchObject({
+      file: null,
+      line: null,
+    });
+  });
+
+  test("without a place takes it from the log's words on the same test", () => {
+    const tests = [aTest({ file: null, line: null })];
+
+    expect(cardPlace(cardWith(tests, "not ok 1 - greets an empty name\nsrc/greet.js:7\n"))).toBe(
+      "src/greet.js:7",
+    );
+    expect(cardPlace(cardWith(tests, "not ok 1 - another\nsrc/greet.js:7\n"))).toBeNull();
+  });
+
+  test("is no reason when none failed, nor for a fault that says itself", () => {
+    const passed = [aTest({ state: "passed" })];
+    const fault = { code: "STEP_TIMEOUT", message: "unit ran longer than 60 min" } as const;
+
+    expect(cardWith(passed, "src/hello.c:3:1: error: no\n").title).toBe("unit > error: no");
+    expect(failureCard({ step: "unit", fault, tests: [aTest({})] })).toMatchObject({
+      title: "unit ran longer than 60 min",
+      evidence: "fault",
+    });
+  });
+});
+
 describe("excerpt and line", () => {
   test("count from the start of the whole log", () => {
     const log = { text: "\nsrc/greet.js:3\n", firstLineNumber: 4_811 };
@@ -239,6 +270,7 @@ test("a refused pipeline file shows its first mistake, and carries them all", ()
     length: 5,
     message: 'unknown key "tests"',
     hint: 'did you mean "test"?',
+    isWarning: false,
   } as const;
 
   const card = pipelineFileCard({

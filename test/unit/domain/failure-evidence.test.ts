@@ -1,41 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { cardPlace, failureCard } from "../../../src/domain/failure-card.ts";
-import type { CardFault, FailureCard } from "../../../src/domain/failure-card.ts";
-import { failureCard as failureCardMessage } from "../../../src/shared/message-parts.ts";
-
-const EXITED: CardFault = {
-  code: "STEP_FAILED",
-  message: "unit exited 1",
-  hint: null,
-  exitCode: 1,
-};
-
-function treeOf(...files: readonly string[]) {
-  return { has: (path: string) => files.includes(path), files: () => files };
-}
-
-const TREE = treeOf(
-  "test/greet.test.js",
-  "test/other.test.js",
-  "src/greet.js",
-  "src/hello.c",
-  "t/greet.sh",
-  "pkg/greet_test.go",
-  "tests/test_greet.py",
-  "my tests/a.py",
-);
-
-/** The card of the step `unit`, which exited 1 with this log. */
-function cardOf(text: string, tree = TREE): FailureCard {
-  const card = failureCard({
-    step: "unit",
-    fault: EXITED,
-    log: { text, firstLineNumber: 1 },
-    tree,
-  });
-  expect(failureCardMessage.parse(card)).toEqual(card);
-  return card;
-}
+import { cardPlace } from "../../../src/domain/failure-card.ts";
+import { MATCHERS } from "../../../src/domain/matchers/all-matchers.ts";
+import { cardOf } from "../../support/log-card.ts";
 
 describe("what runners print", () => {
   test.each<[string, string, string, string]>([
@@ -208,7 +174,7 @@ make: *** [Makefile:3: hello.o] Error 1
     [
       "Rust",
       "test greets_empty ... FAILED\n\nthread 'greets_empty' panicked at src/greet.js:41:5:\n\ntest result: FAILED. 1 passed; 1 failed\n",
-      "unit > test greets_empty",
+      "unit > greets_empty",
       "src/greet.js:41",
     ],
   ])("%s", (_, log, title, place) => {
@@ -254,6 +220,9 @@ describe("hostile logs of 256 KiB", () => {
     `${"../".repeat(100)}:1\n`,
     "BUILD/a/",
     "\u{1f600}",
+    // What wakes the matchers, each of them over and over.
+    ...MATCHERS.map(({ signs }) => signs.map((sign) => `${sign}\n`).join("")),
+    ...MATCHERS.map(({ signs }) => `src/hello.c:3:1: ${signs[0]}${" a".repeat(900)}\n`),
   ];
 
   test.each(pieces.map((piece) => [JSON.stringify(piece).slice(0, 30), piece]))(

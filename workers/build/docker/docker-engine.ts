@@ -1,14 +1,18 @@
 import type { Logger } from "../../../src/shared/logger.ts";
 import { buildImage } from "./build.ts";
-import type { BuildLimits } from "./build.ts";
-import { DEADLINE_MS, call, connect, make } from "./client.ts";
+import { hasBuildKit } from "./buildkit.ts";
+import type { BuildLimits } from "./build-plan.ts";
+import { call, connect } from "./client.ts";
 import type { DockerDeps, EngineAddress } from "./client.ts";
 import { createContainer } from "./container.ts";
 import { findImage } from "./image.ts";
+import { findLayer, keepLayer } from "./layers.ts";
+import { findKept } from "./find-kept.ts";
 import { listLeftovers, removeAllOf, removeLeftover } from "./leftovers.ts";
-import { labelsOf, nameOf } from "./names.ts";
+import { createNetwork, mirrorProxyOf } from "./network.ts";
+import { startService } from "./service.ts";
 import { createWorkspace } from "./workspace.ts";
-import type { Engine, EngineFacts, NetworkHandle, Owner } from "../engine.ts";
+import type { Engine, EngineFacts } from "../engine.ts";
 
 const PING_DEADLINE_MS = 10_000;
 
@@ -20,6 +24,8 @@ export interface DockerEngineOptions {
   readonly cgroupParent: string;
   readonly buildLimits: BuildLimits;
   readonly imageTtlMs: number;
+  /** `http://NAME:PORT` of a proxy in a container of this engine, for "mirrors"; or null. */
+  readonly mirrorProxy?: string | null;
 }
 
 /** The engine on Docker. Its address, types and error messages stay behind this door. */
@@ -27,19 +33,25 @@ export function dockerEngine(options: DockerEngineOptions): Engine {
   const docker = connect(options.address);
   const deps = {
     ...options,
+    mirrorProxy: options.mirrorProxy ? mirrorProxyOf(options.mirrorProxy) : null,
     docker,
     knownUsers: new Map(),
     making: new Set<Promise<unknown>>(),
     buildStarts: new Set<{ at: number }>(),
+    sharedBuilds: new Set<object>(),
   };
 
   return {
     ping: (signal) => ping(deps, signal),
     buildImage: (build, signal) => buildImage(deps, build, signal),
-    findImage: (name, signal) => findImage(deps, name, signal),
-    createNetwork: (owner, signal) => createNetwork(deps, owner, signal),
+    findLayer: (key, signal) => findLayer(deps, key, signal),
+    keepLayer: (layer, signal) => keepLayer(deps, layer, signal),
+    findImage: (name, signal, how) => findImage(deps, name, signal, how),
+    createNetwork: (owner, how, signal) => createNetwork(deps, owner, how, signal),
     createWorkspace: (workspace, signal) => createWorkspace(deps, workspace, signal),
     createContainer: (spec, signal) => createContainer(deps, spec, signal),
+    startService: (service, signal) => startService(deps, service, signal),
+    findKept: (step, signal) => findKept(deps, step, signal),
     removeAllOf: (owner, signal) => removeAllOf(deps, owner, signal),
     listLeftovers: (signal) => listLeftovers(deps, signal),
     removeLeftover: (leftover, signal) => removeLeftover(deps, leftover, signal),
@@ -59,18 +71,6 @@ async function ping({ docker }: DockerDeps, signal: AbortSignal): Promise<Engine
     cgroupVersion: info.CgroupVersion ?? "1",
     cpus: info.NCPU,
     memoryBytes: info.MemTotal,
+    hasBuildKit: await hasBuildKit({ docker }, signal),
   };
-}
-
-async function createNetwork(
-  deps: DockerDeps,
-  owner: Owner,
-  signal: AbortSignal,
-): Promise<NetworkHandle> {
-  const options = { doing: "create a network", deadlineMs: DEADLINE_MS.heavy, signal };
-  const Name = nameOf(owner);
-  const network = await make(deps, options, (abortSignal) =>
-    deps.docker.createNetwork({ Name, Driver: "bridge", Labels: labelsOf(owner), abortSignal }),
-  );
-  return { id: network.id, name: Name };
 }

@@ -3,7 +3,30 @@ import { UserFault } from "../../../src/domain/faults.ts";
 const NEEDS_BUILDKIT =
   /requires BuildKit|Unknown flag: (mount|link|network|security|chmod|parents)/i;
 
-const HEREDOC = /^\s*(RUN|COPY|ADD)\s.*<<-?["']?[A-Za-z_]/i;
+const HEREDOC = /^\s*(RUN|COPY|ADD)\s.*(?<!<)<<-?["']?[A-Za-z_]/i;
+const BUILDKIT_FLAG =
+  /^\s*(RUN\s+(--\S+\s+)*--(mount|network|security)\b|(COPY|ADD)\s.*--(chmod|link|parents|exclude)\b)/i;
+
+/** Whether some line is one that the classic builder refuses. */
+export function needsBuildKit(dockerfile: string): boolean {
+  return dockerfile.split("\n").some((line) => HEREDOC.test(line) || BUILDKIT_FLAG.test(line));
+}
+
+/** The image that a `# syntax=` line at the top names, which BuildKit would run as its parser. */
+export function syntaxImageOf(dockerfile: string): string | undefined {
+  for (const line of dockerfile.split("\n")) {
+    const [, name, value] = /^#\s*([a-z]+)\s*=\s*(\S+)\s*$/i.exec(line) ?? [];
+    // Such lines are read up to the first that is none.
+    if (name === undefined) return undefined;
+    if (name.toLowerCase() === "syntax") return value;
+  }
+  return undefined;
+}
+
+/** How many instructions of a kind a Dockerfile has; 0 where its text is not known. */
+export function countOf(instruction: string, dockerfile = ""): number {
+  return dockerfile.match(new RegExp(`^\\s*${instruction}\\s`, "gim"))?.length ?? 0;
+}
 
 export interface DockerfileProblem {
   /** The engine's own words. */
@@ -12,14 +35,17 @@ export interface DockerfileProblem {
   readonly file: string;
   readonly text: string | undefined;
   readonly cause?: unknown;
+  /** BuildKit said it: what it does not know yet needs a newer engine. */
+  readonly isBuildKit?: boolean;
 }
 
 /** What the engine says about a Dockerfile that it cannot read, for the person who wrote it. */
-export function dockerfileFault({ message, file, text, cause }: DockerfileProblem): UserFault {
+export function dockerfileFault(problem: DockerfileProblem): UserFault {
+  const { message, file, text, cause, isBuildKit = false } = problem;
   const line = lineIn(message);
   const heredoc = /unknown instruction/i.test(message) ? heredocBefore(line, text) : undefined;
   if (heredoc !== undefined) {
-    return new UserFault("DOCKERFILE_NEEDS_BUILDKIT", "A heredoc in RUN or COPY needs BuildKit.", {
+    return new UserFault("DOCKERFILE_NEEDS_BUILDKIT", heredocNeeds(isBuildKit), {
       ...placed(file, heredoc, cause),
       hint: "Write the lines as one command with `&& \\`, or put them into a file and copy it.",
     });
@@ -28,10 +54,17 @@ export function dockerfileFault({ message, file, text, cause }: DockerfileProble
   if (NEEDS_BUILDKIT.test(message)) {
     return new UserFault("DOCKERFILE_NEEDS_BUILDKIT", withoutAdvert(message), {
       ...place,
-      hint: "Write this line without the option: images are built without BuildKit here.",
+      hint: isBuildKit
+        ? "Write this line without the option: this server's engine is too old for it."
+        : "Write this line without the option: images are built without BuildKit here.",
     });
   }
   return new UserFault("DOCKERFILE_INVALID", message, { ...place, hint: hintFor(message) });
+}
+
+function heredocNeeds(isBuildKit: boolean): string {
+  const needed = isBuildKit ? "a newer BuildKit than this server's engine has" : "BuildKit";
+  return `A heredoc in RUN or COPY needs ${needed}.`;
 }
 
 function placed(file: string, line: number | undefined, cause: unknown) {

@@ -1,14 +1,32 @@
 const HEADER_BYTES = 8;
 const EMPTY = Buffer.alloc(0);
+const STDERR = 2;
+/** A note of ours is one short write, so it is one frame. */
+const NOTE_BYTES_MAX = 64;
 
 /**
  * Takes the engine's framing off the output of a container without a terminal: each frame is a byte
  * for the stream, three zeros, the length (big endian), then the bytes. Both streams become one, in
- * the order of arrival.
+ * the order of arrival. A short frame of the error stream that `isNote` takes is left out: a step's
+ * command writes to the other stream only.
  */
-export function frameReader() {
+export function frameReader(isNote: (text: string) => boolean = () => false) {
   let header: Buffer = EMPTY;
   let missing = 0;
+  /** Collects a frame that may be a note; undefined between such frames. */
+  let held: Buffer[] | undefined;
+
+  const endOfHeld = (): Buffer[] => {
+    const body = Buffer.concat(held ?? []);
+    held = undefined;
+    return isNote(body.toString()) ? [] : [body];
+  };
+  const onBody = (part: Buffer): Buffer[] => {
+    missing -= part.length;
+    if (!held) return [part];
+    held.push(part);
+    return missing > 0 ? [] : endOfHeld();
+  };
 
   return {
     push(chunk: Buffer): Buffer {
@@ -17,8 +35,7 @@ export function frameReader() {
       while (rest.length > 0) {
         if (missing > 0) {
           const part = rest.subarray(0, missing);
-          parts.push(part);
-          missing -= part.length;
+          parts.push(...onBody(part));
           rest = rest.subarray(part.length);
           continue;
         }
@@ -28,6 +45,7 @@ export function frameReader() {
         rest = rest.subarray(wanted);
         if (header.length < HEADER_BYTES) break;
         missing = header.readUInt32BE(4);
+        if (header[0] === STDERR && missing > 0 && missing <= NOTE_BYTES_MAX) held = [];
         header = EMPTY;
       }
       return parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts);

@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+import type Dockerode from "dockerode";
 import { InfraFault, UserFault } from "../../../src/domain/faults.ts";
 import { DEADLINE_MS, call, callOrNothing, engineMessage, statusOf } from "./client.ts";
 import type { DockerDeps } from "./client.ts";
@@ -12,15 +14,20 @@ const NAME_OR_ID = new RegExp(
   `^(?:${SHA256}|(?:${HOST}/)?${PART}(?:/${PART})*(?::[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,127})?(?:@${SHA256})?)$`,
 );
 
-/** The image of that name or id; a name that is not here is pulled. */
+const ID = new RegExp(`^${SHA256}$`);
+
+/** The image of that name or id; a name that is not here, or is always asked for, is pulled. */
 export async function findImage(
   deps: DockerDeps,
   name: string,
   signal: AbortSignal,
+  { pull: when }: { readonly pull: "missing" | "always" } = { pull: "missing" },
 ): Promise<Image> {
   if (!NAME_OR_ID.test(name)) throw imageFault(name, "invalid reference format", undefined);
-  const found = await inspectImage(deps, name, signal);
-  if (found) return found;
+  if (when === "missing" || ID.test(name)) {
+    const found = await inspectImage(deps, name, signal);
+    if (found) return found;
+  }
   await pull(deps, name, signal);
   const pulled = await inspectImage(deps, name, signal);
   if (!pulled) throw new InfraFault("ENGINE_FAILED", `The image ${name} is gone after its pull.`);
@@ -36,7 +43,15 @@ export async function inspectImage(
     { doing: "inspect an image", deadlineMs: DEADLINE_MS.quick, signal },
     (abortSignal) => docker.getImage(name).inspect({ abortSignal } as object),
   );
-  return found && { id: found.Id, user: found.Config.User, env: found.Config.Env ?? [] };
+  return found && imageOf(found);
+}
+
+function imageOf({ Id: id, Config: config, RootFS: files }: Dockerode.ImageInspectInfo): Image {
+  const { User: user, Env: env, WorkingDir: workingDir } = config;
+  // Not the id: a build repeated without any change may give the same files a newer date.
+  const content = JSON.stringify([files.Layers ?? id, env, user, workingDir]);
+  const digest = `sha256:${createHash("sha256").update(content).digest("hex")}`;
+  return { id, user, env: env ?? [], workingDir: workingDir || "/", digest };
 }
 
 async function pull({ docker }: DockerDeps, name: string, signal: AbortSignal): Promise<void> {
@@ -78,4 +93,20 @@ export function imageFault(name: string, message: string, cause: unknown): UserF
   return new InfraFault("IMAGE_UNAVAILABLE", `Image "${name}" could not be had: ${message}`, {
     cause,
   });
+}
+
+/** An image that a container or another image still needs stays: it is found again later. */
+export async function removeImage(
+  { docker }: DockerDeps,
+  id: string,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await callOrNothing(
+      { doing: "remove an image", deadlineMs: DEADLINE_MS.heavy, signal },
+      (abortSignal) => docker.getImage(id).remove({ abortSignal }),
+    );
+  } catch (err) {
+    if (!(err instanceof InfraFault) || statusOf(err.cause) !== 409) throw err;
+  }
 }

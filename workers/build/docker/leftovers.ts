@@ -1,8 +1,10 @@
-import { InfraFault } from "../../../src/domain/faults.ts";
-import { DEADLINE_MS, call, callOrNothing, raceAbort, statusOf } from "./client.ts";
+import { DEADLINE_MS, call, callOrNothing, raceAbort } from "./client.ts";
 import type { DockerDeps } from "./client.ts";
 import { removeContainer } from "./container.ts";
-import { IMAGE_LABEL, IMAGE_TAGS, LABEL, workerOfCgroup } from "./names.ts";
+import { removeImage } from "./image.ts";
+import { heldVolumes, isKept } from "./kept.ts";
+import { IMAGE_LABEL, IMAGE_TAGS, LABEL, keptUntil, workerOfCgroup } from "./names.ts";
+import { removeNetwork } from "./network.ts";
 import type { Leftover, Owner } from "../engine.ts";
 
 export interface LeftoverDeps extends DockerDeps {
@@ -17,9 +19,11 @@ const CLOCK_SLACK_MS = 60_000;
 
 type Labels = Readonly<Record<string, string>> | null | undefined;
 
+type Owned = DockerDeps & Pick<LeftoverDeps, "now">;
+
 /** Removes what one attempt made. Volumes and networks go once no container holds them. */
 export async function removeAllOf(
-  deps: DockerDeps,
+  deps: Owned,
   { jobId, attempt }: Pick<Owner, "jobId" | "attempt">,
   signal: AbortSignal,
 ): Promise<void> {
@@ -29,8 +33,11 @@ export async function removeAllOf(
   const found = await quick(signal, "list containers", (abortSignal) =>
     docker.listContainers({ all: true, filters: { label }, abortSignal }),
   );
-  await all(found.map(({ Id }) => removeContainer(docker.getContainer(Id), signal)));
-  await all([removeVolumes(deps, label, signal), removeNetworks(deps, label, signal)]);
+  const kept = found.filter(({ Names }) => isKept(Names, deps.now()));
+  const held = await heldVolumes(deps, kept, signal);
+  const others = found.filter((container) => !kept.includes(container));
+  await all(others.map(({ Id }) => removeContainer(docker.getContainer(Id), signal)));
+  await all([removeVolumes(deps, label, held, signal), removeNetworks(deps, label, signal)]);
 }
 
 /** Waits for all, then throws the first failure: one that fails must not leave the others behind. */
@@ -42,23 +49,22 @@ async function all(removals: readonly Promise<void>[]): Promise<void> {
 async function removeVolumes(
   deps: DockerDeps,
   label: string[],
+  held: ReadonlySet<string>,
   signal: AbortSignal,
 ): Promise<void> {
   const { Volumes: volumes } = await quick(signal, "list volumes", (abortSignal) =>
     deps.docker.listVolumes({ filters: { label }, abortSignal } as object),
   );
-  await all((volumes ?? []).map(({ Name }) => removeVolume(deps, Name, signal)));
+  const free = (volumes ?? []).filter(({ Name }) => !held.has(Name));
+  await all(free.map(({ Name }) => removeVolume(deps, Name, signal)));
 }
 
-async function removeNetworks(
-  deps: DockerDeps,
-  label: string[],
-  signal: AbortSignal,
-): Promise<void> {
+async function removeNetworks(deps: Owned, label: string[], signal: AbortSignal): Promise<void> {
   const networks = await quick(signal, "list networks", (abortSignal) =>
     deps.docker.listNetworks({ filters: { label }, abortSignal }),
   );
-  await all(networks.map(({ Id }) => removeNetwork(deps, Id, signal)));
+  const free = networks.filter(({ Name }) => !isKept([Name], deps.now()));
+  await all(free.map(({ Id }) => removeNetwork(deps, Id, signal)));
 }
 
 /** Everything of ours on the engine; whose it is, and whether it still has a life, others decide. */
@@ -80,6 +86,7 @@ async function listContainers(deps: LeftoverDeps, signal: AbortSignal): Promise<
     deps.docker.listContainers({ all: true, abortSignal }),
   );
   const found = containers.map(async (container): Promise<Leftover[]> => {
+    if (isKept(container.Names, deps.now())) return [];
     const leftover = leftoverOf("container", container.Id, container.Created * 1000);
     if (container.Labels[LABEL.job] !== undefined) return [leftover(container.Labels)];
     if (mayBeBuilding(deps, container.Created * 1000)) return [];
@@ -107,45 +114,64 @@ async function workerByCgroup(
   return found && workerOfCgroup(cgroupParent, found.HostConfig.CgroupParent ?? "");
 }
 
-async function listNetworks({ docker }: DockerDeps, signal: AbortSignal): Promise<Leftover[]> {
+async function listNetworks({ docker, now }: Owned, signal: AbortSignal): Promise<Leftover[]> {
   const networks = await quick(signal, "list networks", (abortSignal) =>
     docker.listNetworks({ filters: { label: [LABEL.job] }, abortSignal }),
   );
-  return networks.map((network) =>
-    leftoverOf("network", network.Id, Date.parse(network.Created))(network.Labels),
-  );
+  return networks
+    .filter(({ Name }) => !isKept([Name], now()))
+    .map((network) =>
+      leftoverOf("network", network.Id, Date.parse(network.Created))(network.Labels),
+    );
 }
 
-async function listVolumes({ docker }: DockerDeps, signal: AbortSignal): Promise<Leftover[]> {
-  const { Volumes: volumes } = await quick(signal, "list volumes", (abortSignal) =>
-    docker.listVolumes({ filters: { label: [LABEL.job] }, abortSignal } as object),
-  );
-  return (volumes ?? []).map((volume) => {
+async function listVolumes(deps: Owned, signal: AbortSignal): Promise<Leftover[]> {
+  const [{ Volumes: volumes }, containers] = await Promise.all([
+    quick(signal, "list volumes", (abortSignal) =>
+      deps.docker.listVolumes({ filters: { label: [LABEL.job] }, abortSignal } as object),
+    ),
+    quick(signal, "list containers", (abortSignal) =>
+      deps.docker.listContainers({ all: true, filters: { label: [LABEL.job] }, abortSignal }),
+    ),
+  ]);
+  const kept = containers.filter(({ Names }) => isKept(Names, deps.now()));
+  const held = await heldVolumes(deps, kept, signal);
+  const free = (volumes ?? []).filter(({ Name }) => !held.has(Name));
+  return free.map((volume) => {
     const { CreatedAt: createdAt } = volume as { CreatedAt?: string };
     return leftoverOf("volume", volume.Name, Date.parse(createdAt ?? ""))(volume.Labels);
   });
 }
 
-/** Our images that no newer tag or container needs and whose time to live is over. */
+/**
+ * Our images whose time to live is over: those without a tag, those under a name (a repo that is
+ * built no more), and what failed builds left. Images of kept containers go when these do.
+ */
 async function listImages(deps: LeftoverDeps, signal: AbortSignal): Promise<Leftover[]> {
   const list = (filters: Record<string, string[]>) =>
     quick(signal, "list images", (abortSignal) =>
       deps.docker.listImages({ filters: JSON.stringify(filters), abortSignal }),
     );
-  const [dangling, partial] = await Promise.all([
+  const names = Object.values(IMAGE_TAGS);
+  const [dangling, tagged] = await Promise.all([
     list({ label: [IMAGE_LABEL], dangling: ["true"] }),
-    list({ reference: [IMAGE_TAGS.partial] }),
+    list({ reference: names }),
   ]);
+  const isOurs = (tag: string) => names.some((name) => tag.startsWith(`${name}:`));
   const ids = [
     ...dangling.map(({ Id }) => Id),
-    ...partial.flatMap(({ RepoTags }) => RepoTags ?? []),
+    ...tagged.flatMap(({ RepoTags }) => (RepoTags ?? []).filter(isOurs)),
   ];
   const found = ids.map(async (id) => {
     const usedAt = await lastUseOf(deps, id, signal);
-    if (usedAt === undefined || deps.now() - usedAt < deps.imageTtlMs) return [];
+    if (usedAt === undefined || deps.now() < endOf(deps, id, usedAt)) return [];
     return [leftoverOf("image", id, usedAt)(undefined)];
   });
   return (await Promise.all(found)).flat();
+}
+
+function endOf({ imageTtlMs }: LeftoverDeps, id: string, usedAt: number): number {
+  return keptUntil(id) ?? usedAt + imageTtlMs;
 }
 
 /** When a build last ended with this image: a build from the cache renews the tag, not the image. */
@@ -196,23 +222,6 @@ async function removeVolume({ docker }: DockerDeps, name: string, signal: AbortS
   await removal(signal, "remove a volume", (abortSignal) =>
     docker.getVolume(name).remove({ abortSignal }),
   );
-}
-
-async function removeNetwork({ docker }: DockerDeps, id: string, signal: AbortSignal) {
-  await removal(signal, "remove a network", (abortSignal) =>
-    docker.getNetwork(id).remove({ abortSignal }),
-  );
-}
-
-/** An image that a container or another image still needs stays: it is found again later. */
-async function removeImage({ docker }: DockerDeps, id: string, signal: AbortSignal) {
-  try {
-    await removal(signal, "remove an image", (abortSignal) =>
-      docker.getImage(id).remove({ abortSignal }),
-    );
-  } catch (err) {
-    if (!(err instanceof InfraFault) || statusOf(err.cause) !== 409) throw err;
-  }
 }
 
 async function removal(

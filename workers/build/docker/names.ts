@@ -7,6 +7,8 @@ export const LABEL = {
   job: "dev.tatara.job",
   attempt: "dev.tatara.attempt",
   step: "dev.tatara.step",
+  /** What the network of a container let out, for a shell in it later. */
+  egress: "dev.tatara.egress",
 } as const;
 
 /**
@@ -16,7 +18,12 @@ export const LABEL = {
 export const IMAGE_LABEL = "dev.tatara.image";
 
 /** Repositories of the tags that keep images of ours from being dangling. */
-export const IMAGE_TAGS = { built: "tatara-build", partial: "tatara-partial" } as const;
+export const IMAGE_TAGS = {
+  built: "tatara-build",
+  partial: "tatara-partial",
+  layer: "tatara-layer",
+  kept: "tatara-kept",
+} as const;
 
 export function labelsOf(owner: Owner): Record<string, string> {
   return {
@@ -30,6 +37,20 @@ export function labelsOf(owner: Owner): Record<string, string> {
 export function nameOf(owner: Owner, suffix = ""): string {
   const { jobId, attempt, step } = owner;
   return ["tatara", safe(jobId), attempt, safe(step) + suffix].join("-");
+}
+
+/**
+ * Labels never change, names do: what is kept beyond its attempt's life says in its name until when.
+ * Whoever finds it, this worker or a later one, knows that it is no leftover before.
+ */
+export function keptName(until: number, owner: Owner): string {
+  return `${IMAGE_TAGS.kept}-${Math.ceil(until / 1000)}-${nameOf(owner)}`;
+}
+
+/** Until when the thing of that name is kept; undefined for every other name. */
+export function keptUntil(name: string): number | undefined {
+  const seconds = /^\/?tatara-kept[-:](\d+)-/.exec(name)?.[1];
+  return seconds === undefined ? undefined : Number(seconds) * 1000;
 }
 
 /** Fit for names on the engine; what had to be changed gets a hash, so that two never become one. */

@@ -14,8 +14,12 @@ export class DockerOutput {
   #totalBytes = 0;
 
   /** While `onOutput` is busy nothing is read, so that the engine holds the container back. */
-  async handOver(output: NodeJS.ReadableStream, onOutput: OnOutput): Promise<void> {
-    const frames = frameReader();
+  async handOver(
+    output: NodeJS.ReadableStream,
+    onOutput: OnOutput,
+    isNote?: (text: string) => boolean,
+  ): Promise<void> {
+    const frames = frameReader(isNote);
     for await (const chunk of output) {
       const bytes = frames.push(chunk as Buffer);
       if (bytes.length === 0) continue;

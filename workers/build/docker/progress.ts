@@ -7,7 +7,8 @@ export interface Progress {
   readonly id?: string;
   readonly status?: string;
   readonly progressDetail?: { readonly current?: number };
-  readonly aux?: { readonly ID?: string };
+  /** The image, or (BuildKit) a trace in base64. */
+  readonly aux?: { readonly ID?: string } | string;
   readonly error?: string;
   readonly errorDetail?: { readonly code?: number; readonly message?: string };
 }

@@ -5,6 +5,8 @@ import { InfraFault, UserFault } from "../../../src/domain/faults.ts";
 import type { ContainerEnd } from "../../../src/domain/step.ts";
 import { DEADLINE_MS, call, raceAbort, statusOf } from "./client.ts";
 import type { CallOptions, DockerDeps } from "./client.ts";
+import { diskFull } from "./disk.ts";
+import { gateLines, memoryPeakIn } from "./gate.ts";
 import { DockerOutput } from "./output.ts";
 import type { OnOutput } from "./output.ts";
 import type { ContainerSpec } from "../engine.ts";
@@ -25,6 +27,7 @@ export class DockerRun {
   readonly #output = new DockerOutput();
   #exited: Promise<void> | undefined;
   #heard: Promise<void> | undefined;
+  #memoryPeak: number | null = null;
 
   constructor(deps: DockerDeps, container: Dockerode.Container, spec: ContainerSpec) {
     this.#deps = deps;
@@ -47,18 +50,22 @@ export class DockerRun {
   }
 
   async #follow(onOutput: OnOutput, signal: AbortSignal): Promise<void> {
-    const container = this.#container;
-    const abortSignal = this.#closed.signal;
-    const attached = { stream: true, stdout: true, stderr: true, abortSignal };
-    const [output, exit] = await Promise.all([
-      call(quick("attach to a container", signal), () => container.attach(attached)),
-      call(quick("wait for a container", signal), () => nextExit(container, abortSignal)),
-    ]);
-    this.#heard = observed(this.#output.handOver(output, onOutput));
+    const { output, exit } = await attachTo(this.#container, this.#closed.signal, signal);
+    this.#heard = observed(this.#output.handOver(output, onOutput, (note) => this.#note(note)));
     this.#exited = observed(readExit(exit));
   }
 
-  /** The shell at the gate reads one line; the command's time counts from here. */
+  #note(text: string): boolean {
+    const bytes = memoryPeakIn(text);
+    if (bytes !== undefined) this.#memoryPeak = bytes;
+    return bytes !== undefined;
+  }
+
+  memoryPeakBytes(): number | null {
+    return this.#memoryPeak;
+  }
+
+  /** The shell at the gate reads what we tell it; the command's time counts from here. */
   async openGate(signal: AbortSignal): Promise<void> {
     const attached = { stream: true, stdin: true, hijack: true, abortSignal: this.#closed.signal };
     const stdin = (await call(quick("open a container's gate", signal), () =>
@@ -68,7 +75,7 @@ export class DockerRun {
     stdin.on("error", () => undefined).resume();
     this.#output.listen();
     this.#opened.resolve({ atMs: performance.now() });
-    stdin.end("\n");
+    stdin.end(gateLines(this.#spec.secrets));
   }
 
   async wait(signal: AbortSignal): Promise<ContainerEnd> {
@@ -83,15 +90,20 @@ export class DockerRun {
     }
   }
 
+  /** Stops it, if it still runs, and hears it out. */
+  async stop(): Promise<void> {
+    await this.#stop();
+  }
+
   close(): void {
     this.#closed.abort();
   }
 
   /** Its own end, or that of the limit it hit: what a stopped container then exits with is noise. */
   async #end(decided: AbortSignal): Promise<ContainerEnd> {
-    const { timeoutMs, idleTimeoutMs } = this.#spec.limits;
+    const { timeoutMs, idleTimeoutMs, diskBytes } = this.#spec.limits;
     const reached: ContainerEnd[] = [];
-    const stopAfter = async (how: "over-time" | "silent", limit: Promise<void>) => {
+    const stopAfter = async (how: "over-time" | "silent" | "over-disk", limit: Promise<void>) => {
       await limit;
       reached.push({ how });
       await this.#stop();
@@ -101,6 +113,7 @@ export class DockerRun {
       this.#finish(decided),
       stopAfter("over-time", this.#elapse(timeoutMs, decided)),
       stopAfter("silent", this.#fallSilent(idleTimeoutMs, decided)),
+      stopAfter("over-disk", this.#fillDisk(diskBytes, decided)),
     ]);
     return reached[0] ?? end;
   }
@@ -113,6 +126,11 @@ export class DockerRun {
   async #fallSilent(ms: number, signal: AbortSignal): Promise<void> {
     await this.#opened.promise;
     await this.#output.silence(ms, signal);
+  }
+
+  async #fillDisk(bytes: number, signal: AbortSignal): Promise<void> {
+    await this.#opened.promise;
+    await diskFull(this.#deps, this.#container, bytes, signal);
   }
 
   /** The end of a stream is not the end of a container, so both are awaited, and inspect decides. */
@@ -179,12 +197,26 @@ export class DockerRun {
   }
 }
 
+/** Attaches and begins to wait, so that neither output nor exit of what is started next is missed. */
+export async function attachTo(
+  container: Dockerode.Container,
+  abortSignal: AbortSignal,
+  signal: AbortSignal,
+) {
+  const attached = { stream: true, stdout: true, stderr: true, abortSignal };
+  const [output, exit] = await Promise.all([
+    call(quick("attach to a container", signal), () => container.attach(attached)),
+    call(quick("wait for a container", signal), () => nextExit(container, abortSignal)),
+  ]);
+  return { output, exit };
+}
+
 function quick(doing: string, signal: AbortSignal): CallOptions {
   return { doing, deadlineMs: DEADLINE_MS.quick, signal };
 }
 
 /** Marks a promise as awaited later, so that an early rejection does not end the process. */
-function observed<T>(promise: Promise<T>): Promise<T> {
+export function observed<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => undefined);
   return promise;
 }
@@ -193,7 +225,7 @@ function observed<T>(promise: Promise<T>): Promise<T> {
  * Asks for the next exit and returns once the engine has answered that it waits, so the container may
  * be started. The library's own `wait` would not tell, and never settles when the engine dies.
  */
-async function nextExit(
+export async function nextExit(
   container: Dockerode.Container,
   abortSignal: AbortSignal,
 ): Promise<NodeJS.ReadableStream> {
@@ -215,7 +247,7 @@ interface Modem {
   dial(request: object, done: (err: unknown, stream: NodeJS.ReadableStream) => void): void;
 }
 
-async function readExit(answer: NodeJS.ReadableStream): Promise<void> {
+export async function readExit(answer: NodeJS.ReadableStream): Promise<void> {
   const chunks: Buffer[] = [];
   for await (const chunk of answer) chunks.push(chunk as Buffer);
   if (Buffer.concat(chunks).includes('"StatusCode":')) return;

@@ -1,7 +1,9 @@
 import type Dockerode from "dockerode";
 import type { DockerDeps } from "./client.ts";
-import { cgroupOf, labelsOf } from "./names.ts";
-import type { ContainerSpec, Owner, Privilege } from "../engine.ts";
+import { GATE_SCRIPT, SECRETS_PATH } from "./gate.ts";
+import { LABEL, cgroupOf, labelsOf } from "./names.ts";
+import { NO_NAMES, proxyEnv } from "./network.ts";
+import type { ContainerSpec, NetworkHandle, Owner, Privilege, ServiceSpec } from "../engine.ts";
 
 export type IdleSpec = Pick<ContainerSpec, "owner" | "volumes"> & { readonly imageId: string };
 
@@ -20,20 +22,14 @@ const CAPABILITIES: Record<Privilege, readonly string[]> = {
   package: [...TEST_CAPABILITIES, "FSETID", "SETPCAP", "SYS_CHROOT", "AUDIT_WRITE", "SETFCAP"],
 };
 
+const SERVICE_PIDS = 1_024;
 /** Plenty for any build, and below the hard limit of engines that have few to give. */
 const OPEN_FILES_MAX = 16_384;
+/** Whoever the step's user is must be able to put them there; there is nobody else inside. */
+const TMPFS_SECRETS = "rw,noexec,nosuid,nodev,size=4m,mode=1777";
 const TMPFS_TMP = "rw,exec,nosuid,nodev,size=512m,mode=1777";
 const LOG_FILE_MAX = "256m";
 
-/**
- * What runs the command, once it reads a line. Merging in the shell keeps stdout and stderr in order:
- * the engine has two pipes. The command must not inherit stdin, which stays open for the gate. After
- * a failure the shell lingers: an engine that sees the exit too soon forgets in one case of forty
- * that memory ran out. It must wait for what the command makes of a SIGTERM, hence the trap.
- */
-const GATE_SCRIPT =
-  "read -r go || exit; unset TINI_KILL_PROCESS_GROUP; trap : TERM; " +
-  '"$@" </dev/null 2>&1; code=$?; [ $code -eq 0 ] || sleep 0.1 2>/dev/null; exit $code';
 /** Has the container's init pass SIGTERM to the command too, not to the shell alone. */
 const TERM_FOR_ALL = "TINI_KILL_PROCESS_GROUP=1";
 
@@ -43,11 +39,11 @@ export function stepOptions(
   spec: ContainerSpec,
 ): Dockerode.ContainerCreateOptions {
   return {
-    ...identity(spec.owner, spec.image.id),
+    ...identity(spec.owner, spec.image.id, spec.network),
     // The image's own entry point is not used: a step runs exactly what the pipeline file says.
     Entrypoint: ["sh", "-c", GATE_SCRIPT, "step"],
     Cmd: [...spec.command],
-    Env: [...Object.entries(spec.env).map(([name, value]) => `${name}=${value}`), TERM_FOR_ALL],
+    Env: [...assignments({ ...proxyEnv(spec.network), ...spec.env }), TERM_FOR_ALL],
     WorkingDir: spec.workingDir,
     ...(spec.user === undefined ? {} : { User: spec.user }),
     Hostname: "tatara",
@@ -56,7 +52,37 @@ export function stepOptions(
     OpenStdin: true,
     // A gate must outlive the client that opens it, or one that died before it could.
     StdinOnce: false,
-    HostConfig: hostConfig(deps, spec),
+    HostConfig: {
+      ...hostConfig(deps, spec),
+      CapAdd: [...CAPABILITIES[spec.privilege]],
+      Tmpfs: {
+        "/tmp": TMPFS_TMP,
+        ...(spec.secrets?.length ? { [SECRETS_PATH]: TMPFS_SECRETS } : {}),
+      },
+      Mounts: mounts(spec.volumes),
+    },
+  };
+}
+
+/** A service runs what its image runs, as packaging-like programs may, and sees no file of the job. */
+export function serviceOptions(
+  deps: DockerDeps,
+  spec: ServiceSpec,
+): Dockerode.ContainerCreateOptions {
+  const { owner, name, image, command, env, network, cpus, memoryBytes } = spec;
+  const limits = { cpus, memoryBytes, pids: SERVICE_PIDS };
+  return {
+    ...identity(owner, image.id, network),
+    ...(command === null ? {} : { Cmd: [...command] }),
+    Env: assignments({ ...proxyEnv(network), ...env }),
+    Hostname: name,
+    // Its command is run by us, each second: the engine's own first look may be half a minute away.
+    Healthcheck: { Test: ["NONE"] },
+    HostConfig: {
+      ...hostConfig(deps, { owner, network, limits }),
+      CapAdd: [...CAPABILITIES.package],
+    },
+    NetworkingConfig: { EndpointsConfig: { [network.name]: { Aliases: [name] } } },
   };
 }
 
@@ -79,18 +105,32 @@ export function idleOptions(
   };
 }
 
-function identity(owner: Owner, imageId: string): Dockerode.ContainerCreateOptions {
-  return { Image: imageId, Labels: labelsOf(owner) };
+function identity(
+  owner: Owner,
+  imageId: string,
+  network: NetworkHandle | "none" = "none",
+): Dockerode.ContainerCreateOptions {
+  const egress = network === "none" ? {} : { [LABEL.egress]: network.egress };
+  return { Image: imageId, Labels: { ...labelsOf(owner), ...egress } };
+}
+
+function assignments(env: Readonly<Record<string, string>>): string[] {
+  return Object.entries(env).map(([name, value]) => `${name}=${value}`);
 }
 
 type HostConfig = Dockerode.HostConfig & { readonly CgroupnsMode: "private" };
 
-function hostConfig(deps: DockerDeps, spec: ContainerSpec): HostConfig {
-  const { limits, network } = spec;
+interface Confined {
+  readonly owner: Owner;
+  readonly network: NetworkHandle | "none";
+  readonly limits: Pick<ContainerSpec["limits"], "pids" | "memoryBytes" | "cpus">;
+}
+
+/** What holds for everything that runs. */
+function hostConfig(deps: DockerDeps, { owner, network, limits }: Confined): HostConfig {
   return {
     Privileged: false,
     CapDrop: ["ALL"],
-    CapAdd: [...CAPABILITIES[spec.privilege]],
     SecurityOpt: ["no-new-privileges"],
     Init: true,
     PidsLimit: limits.pids,
@@ -104,14 +144,13 @@ function hostConfig(deps: DockerDeps, spec: ContainerSpec): HostConfig {
     IpcMode: "private",
     CgroupnsMode: "private",
     OomScoreAdj: 500,
-    CgroupParent: cgroupOf(deps.cgroupParent, spec.owner.workerId),
-    Tmpfs: { "/tmp": TMPFS_TMP },
+    CgroupParent: cgroupOf(deps.cgroupParent, owner.workerId),
     LogConfig: {
       Type: "local",
       Config: { "max-size": LOG_FILE_MAX, "max-file": "2", compress: "false" },
     },
-    NetworkMode: network === "none" ? "none" : network.id,
-    Mounts: mounts(spec.volumes),
+    NetworkMode: network === "none" ? "none" : network.name,
+    ...(network === "none" || network.egress === "internet" ? {} : NO_NAMES),
     RestartPolicy: { Name: "no" },
   };
 }

@@ -1,13 +1,8 @@
-import { Transform } from "node:stream";
-
 const BLOCK_BYTES = 512;
 const FILE_BYTES_MAX = 1024 * 1024;
 
-/**
- * Lets a tar stream through and keeps the text of one file in it. Looks at headers only; a file with
- * a name over 100 bytes is not found.
- */
-export function keepingFile(tar: NodeJS.ReadableStream, path: string) {
+/** Keeps the text of one file of a tar whose bytes it is shown. A name over 100 bytes is not found. */
+export function tarFileReader(path: string) {
   let block = Buffer.alloc(0);
   let bodyBytes = 0;
   let wanted: { text: Buffer[]; bytes: number } | undefined;
@@ -42,13 +37,5 @@ export function keepingFile(tar: NodeJS.ReadableStream, path: string) {
       block = Buffer.alloc(0);
     }
   };
-  const passing = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      look(chunk);
-      done(null, chunk);
-    },
-  });
-  // Not `pipeline`: it would close `passing` for an error that must arrive there as itself.
-  tar.on("error", (err) => passing.destroy(err));
-  return { tar: tar.pipe(passing), text: () => kept };
+  return { look, text: () => kept };
 }

@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import type Dockerode from "dockerode";
 import { pack } from "tar-stream";
-import { putArchive } from "./archive.ts";
+import { getArchive, putArchive } from "./archive.ts";
 import { DEADLINE_MS, make, statusOf } from "./client.ts";
 import type { DockerDeps } from "./client.ts";
 import { createIdleContainer } from "./container.ts";
@@ -33,12 +33,14 @@ export async function createWorkspace(
       return [step, view.Name] as const;
     }),
   );
-  const [user, names] = await Promise.all([
+  const [{ user, folders }, names] = await Promise.all([
     fill(deps, options, { seed: seed.Name, scratch: scratch.Name }, signal),
     views,
   ]);
 
-  return { volumeFor: (step) => volumeOf(step, new Map(names)), ...user };
+  const changesOf = (step: string, until: AbortSignal) =>
+    getArchive(folders, `${FILES_PATH}/upper${steps.indexOf(step)}`, until);
+  return { volumeFor: (step) => volumeOf(step, new Map(names)), changesOf, ...user };
 }
 
 function part(owner: Owner, suffix: string): Owner {
@@ -60,7 +62,7 @@ async function fill(
   { owner, image, tree, steps }: CreateWorkspaceOptions,
   volumes: { readonly seed: string; readonly scratch: string },
   signal: AbortSignal,
-): Promise<ImageUser> {
+): Promise<{ readonly user: ImageUser; readonly folders: Dockerode.Container }> {
   const open = (name: string, volume: string) => {
     const spec = { owner: part(owner, name), imageId: image.id, volumes: { [volume]: FILES_PATH } };
     return createIdleContainer(deps, spec, signal);
@@ -74,7 +76,7 @@ async function fill(
     putArchive(forTree, tree(user), FILES_PATH, signal),
     putArchive(forFolders, overlayFolders(steps.length, user), FILES_PATH, signal),
   ]);
-  return user;
+  return { user, folders: forFolders };
 }
 
 /**

@@ -8,10 +8,24 @@ const TREE_FILES_MAX = 1_000_000;
 /** No file that is read here is of any use when it is longer. */
 const FILE_BYTES_MAX = 2 * 1024 ** 2;
 
+/** Which tags count as versions: git's patterns first, then what the rule can read. */
+export interface TagWish {
+  readonly globs: readonly string[];
+  readonly isVersion: (tag: string) => boolean;
+}
+
+export interface TagsBefore {
+  readonly tags: readonly string[];
+  /** Commits since then, this one included. */
+  readonly commits: number;
+}
+
 export interface TreeEntry {
   readonly path: string;
   readonly kind: "file" | "symlink" | "submodule";
   readonly sizeBytes: number;
+  /** Git's id of its content. */
+  readonly blob: string;
 }
 
 /** One commit, read from the mirror. Nothing of it is ever written to this machine's disk. */
@@ -27,14 +41,18 @@ export interface Commit {
   /** Names of the tags on this commit. */
   readonly tags: readonly string[];
   readonly entries: readonly TreeEntry[];
+  /** Version tags of the nearest commit before this one that has any; null: there is none. */
+  tagsBefore(wish: TagWish, signal: AbortSignal): Promise<TagsBefore | null>;
+  /** Subjects of the newest commits, this one's first. */
+  subjects(max: number, signal: AbortSignal): Promise<readonly string[]>;
   has(path: string): boolean;
   files(): readonly string[];
   /** The first 2 MiB of a file. */
   readFile(path: string, signal: AbortSignal): Promise<Buffer>;
   /** A tar of the tree exactly as it was pushed; of these paths only, when given. */
   openTree(signal: AbortSignal, paths?: readonly string[]): Readable;
-  /** A tar as the repo's own attributes want it (`export-ignore`, `export-subst`). */
-  openSource(signal: AbortSignal): Readable;
+  /** A tar as the repo's own attributes want it (`export-ignore`, `export-subst`); of one folder, when given. */
+  openSource(signal: AbortSignal, folder?: string): Readable;
 }
 
 export async function readCommit(git: Git, mirror: Mirror, signal: AbortSignal): Promise<Commit> {
@@ -64,6 +82,14 @@ export async function readCommit(git: Git, mirror: Mirror, signal: AbortSignal):
     count: Number(count.toString().trim()),
     tags: lines(tags),
     entries,
+    tagsBefore: (wish, until) => readTagsBefore(git, mirror, wish, until),
+    subjects: async (max, until) =>
+      lines(
+        await git.run(["log", `-${max}`, "--format=%s", "--end-of-options", sha], {
+          gitDir,
+          signal: until,
+        }),
+      ),
     has: (path) => known.has(path),
     files: () => files,
     readFile: (path, until) =>
@@ -75,9 +101,45 @@ export async function readCommit(git: Git, mirror: Mirror, signal: AbortSignal):
       ),
     openTree: (until, paths = []) =>
       git.stream(["archive", "--format=tar", sha, "--", ...paths], { gitDir, signal: until }),
-    openSource: (until) =>
-      git.stream(["archive", "--format=tar", sha], { gitDir: sourceGitDir, signal: until }),
+    openSource: (until, folder = "") =>
+      git.stream(["archive", "--format=tar", sha, "--", ...(folder === "" ? [] : [folder])], {
+        gitDir: sourceGitDir,
+        signal: until,
+      }),
   };
+}
+
+/** Tags that look like a version and are none are left out one by one. No tag has a glob's signs. */
+const STRANGE_TAGS_MAX = 20;
+
+async function readTagsBefore(
+  git: Git,
+  { gitDir, sha }: Mirror,
+  { globs, isVersion }: TagWish,
+  signal: AbortSignal,
+): Promise<TagsBefore | null> {
+  const run = async (args: readonly string[]) => lines(await git.run(args, { gitDir, signal }));
+  const wanted = globs.map((glob) => `--match=${glob}`);
+  const strange: string[] = [];
+  while (strange.length < STRANGE_TAGS_MAX) {
+    const args = ["describe", "--tags", "--abbrev=0", "--always", ...wanted];
+    const left = strange.map((tag) => `--exclude=${tag}`);
+    const [tag = ""] = await run([...args, ...left, sha]);
+    // Without any tag git answers with the commit itself.
+    if (tag === "" || tag === sha) return null;
+    if (!isVersion(tag)) {
+      strange.push(tag);
+      continue;
+    }
+    const ref = `refs/tags/${tag}^{commit}`;
+    const [at = ""] = await run(["rev-parse", "--verify", "--end-of-options", ref]);
+    const [tags, [commits = "0"]] = await Promise.all([
+      run(["for-each-ref", `--points-at=${at}`, "--format=%(refname:strip=2)", "refs/tags"]),
+      run(["rev-list", "--count", "--end-of-options", `${at}..${sha}`]),
+    ]);
+    return { tags: tags.filter(isVersion), commits: Number(commits) };
+  }
+  return null;
 }
 
 async function readHead(stream: Readable): Promise<Buffer> {
@@ -122,10 +184,11 @@ async function readEntries(
 
 /** `100644 blob 1f7a7a47… 1234\tdocs/a file`, with `-` as the size of a submodule. */
 function readEntry(line: string): readonly TreeEntry[] {
-  const found = /^(\d+) \w+ [0-9a-f]+ +(\d+|-)\t(.*)$/s.exec(line);
+  const found = /^(\d+) \w+ ([0-9a-f]+) +(\d+|-)\t(.*)$/s.exec(line);
   if (!found) return [];
-  const [, mode = "", size = "", path = ""] = found;
-  return [{ path, kind: KINDS[mode] ?? "file", sizeBytes: size === "-" ? 0 : Number(size) }];
+  const [, mode = "", blob = "", size = "", path = ""] = found;
+  const sizeBytes = size === "-" ? 0 : Number(size);
+  return [{ path, kind: KINDS[mode] ?? "file", sizeBytes, blob }];
 }
 
 function overLimit(found: string, limit: string): UserFault {

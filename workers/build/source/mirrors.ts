@@ -43,6 +43,12 @@ export interface MirrorDeps {
 export interface Mirrors {
   /** Fetches the ref and all tags, and makes sure that the commit is there. */
   fetch(request: FetchRequest, signal: AbortSignal): Promise<Mirror>;
+  /** Fetches a branch of a repo that was fetched before; its newest commit, if there is such a branch. */
+  headOf(
+    branch: string,
+    request: Omit<FetchRequest, "ref" | "sha">,
+    signal: AbortSignal,
+  ): Promise<string | undefined>;
   /** Each fetch adds a pack: packs that became many become one. Harmless while fetches go on. */
   tidy(signal: AbortSignal): Promise<void>;
 }
@@ -58,6 +64,17 @@ export function openMirrors(deps: MirrorDeps): Mirrors {
       const gitDir = join(deps.dir, nameOf(request));
       return await lockOf(gitDir, async () => await fetchWithin(deps, gitDir, request, signal));
     },
+    headOf: async (branch, request, signal) => {
+      const ref = `refs/heads/${branch}`;
+      if (!isRefName(ref)) return undefined;
+      const gitDir = join(deps.dir, nameOf(request));
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(FETCH_TIMEOUT_MS)]);
+      const head = async () => await fetchHead(deps, gitDir, { ...request, ref }, limit);
+      return await lockOf(gitDir, head).catch((err: unknown) => {
+        signal.throwIfAborted();
+        throw faultOf(err, request);
+      });
+    },
     tidy: async (signal) => {
       for (const name of await readdir(deps.dir).catch(() => [])) {
         if (name.endsWith(".git")) await tidyMirror(deps.git, join(deps.dir, name), signal);
@@ -67,7 +84,7 @@ export function openMirrors(deps: MirrorDeps): Mirrors {
 }
 
 /** Readable, and unique even where two addresses differ only in what a file name cannot show. */
-function nameOf({ repo, url }: FetchRequest): string {
+function nameOf({ repo, url }: Pick<FetchRequest, "repo" | "url">): string {
   const digest = createHash("sha256").update(url).digest("hex").slice(0, 16);
   return `${repo.replace(/[^A-Za-z0-9]+/g, "-").slice(0, 60)}-${digest}.git`;
 }
@@ -192,7 +209,7 @@ async function fetchInto(
 function fetchOptions(
   { httpPrefixes }: MirrorDeps,
   gitDir: string,
-  { url, authorization }: FetchRequest,
+  { url, authorization }: Pick<FetchRequest, "url" | "authorization">,
   signal: AbortSignal,
 ): GitOptions {
   const header =
@@ -211,6 +228,28 @@ const FETCH = [
   "--no-recurse-submodules",
 ] as const;
 
+/** Under a name of our own, so that branches `a` and, later, `a/b` do not get into each other's way. */
+function keptRef(ref: string): string {
+  return `refs/tatara/${createHash("sha256").update(ref).digest("hex").slice(0, 32)}`;
+}
+
+async function fetchHead(
+  deps: MirrorDeps,
+  gitDir: string,
+  request: Omit<FetchRequest, "sha">,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const { url, ref } = request;
+  const options = fetchOptions(deps, gitDir, request, signal);
+  try {
+    await deps.git.run([...FETCH, "--end-of-options", url, `+${ref}:${keptRef(ref)}`], options);
+  } catch (err) {
+    if (err instanceof GitFailed && fetchProblem(err.stderr) === "ref-missing") return undefined;
+    throw err;
+  }
+  return await findCommit(deps.git, gitDir, keptRef(ref), signal);
+}
+
 /** The reason why the ref could not be had, when that is all that is wrong. */
 async function fetchRefs(
   git: Git,
@@ -218,9 +257,7 @@ async function fetchRefs(
   options: GitOptions,
 ): Promise<GitFailed | undefined> {
   const tags = "+refs/tags/*:refs/tags/*";
-  // Under a name of our own, so that branches `a` and, later, `a/b` do not get into each other's way.
-  const kept = `refs/tatara/${createHash("sha256").update(ref).digest("hex").slice(0, 32)}`;
-  const refs = ref.startsWith("refs/tags/") ? [tags] : [`+${ref}:${kept}`, tags];
+  const refs = ref.startsWith("refs/tags/") ? [tags] : [`+${ref}:${keptRef(ref)}`, tags];
   try {
     await git.run([...FETCH, "--prune", "--end-of-options", url, ...refs], options);
     return undefined;
@@ -273,7 +310,7 @@ const FETCH_MESSAGES = {
   other: "The commit could not be fetched",
 } as const;
 
-function faultOf(err: unknown, { url }: FetchRequest): unknown {
+function faultOf(err: unknown, { url }: Pick<FetchRequest, "url">): unknown {
   if (!(err instanceof GitFailed)) return err;
   const problem = fetchProblem(err.stderr);
   const known = problem === "ref-missing" || problem === "commit-missing" ? "other" : problem;

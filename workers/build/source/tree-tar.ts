@@ -6,7 +6,13 @@ export interface TreeOptions {
   readonly uid: number;
   readonly gid: number;
   /** The entry's new name, or undefined to leave it out. */
-  readonly rename?: (name: string, type: "file" | "directory" | "symlink") => string | undefined;
+  readonly rename?: (
+    name: string,
+    type: "file" | "directory" | "symlink",
+    mode: number,
+  ) => string | undefined;
+  /** Asked for each file and folder after `rename`; without it the mode stays. */
+  readonly mode?: (name: string, type: "file" | "directory" | "symlink", mode: number) => number;
 }
 
 /**
@@ -19,6 +25,22 @@ export function repack(tar: Readable, options: TreeOptions): Readable {
     () => out.finalize(),
     (err: unknown) => out.destroy(err instanceof Error ? err : new Error(String(err))),
   );
+  return Readable.from(out, { objectMode: false });
+}
+
+/** The same files for another owner, with more behind them. */
+export function appendedTree(
+  tar: Readable,
+  options: TreeOptions,
+  append: (out: Pack) => Promise<void>,
+): Readable {
+  const out = pack();
+  appendTree(out, tar, options)
+    .then(() => append(out))
+    .then(
+      () => out.finalize(),
+      (err: unknown) => out.destroy(err instanceof Error ? err : new Error(String(err))),
+    );
   return Readable.from(out, { objectMode: false });
 }
 
@@ -42,19 +64,21 @@ export async function appendTree(out: Pack, tar: Readable, options: TreeOptions)
 
 type NewEntry = Parameters<Pack["entry"]>[0];
 
-function newHeader(header: Header, { uid, gid, rename }: TreeOptions): NewEntry | undefined {
+function newHeader(header: Header, options: TreeOptions): NewEntry | undefined {
+  const { uid, gid, rename } = options;
   const { type } = header;
   if (type !== "file" && type !== "directory" && type !== "symlink") return undefined;
   const plain = header.name.replace(/\/+$/, "");
   if (!isInside(plain)) return undefined;
-  const name = rename === undefined ? plain : rename(plain, type);
+  const name = rename === undefined ? plain : rename(plain, type, header.mode ?? 0o644);
   if (name === undefined || name === "") return undefined;
+  const mode = type === "symlink" ? 0o777 : (header.mode ?? 0o644) & 0o777;
   return {
     name,
     type,
     uid,
     gid,
-    mode: type === "symlink" ? 0o777 : (header.mode ?? 0o644) & 0o777,
+    mode: options.mode === undefined ? mode : options.mode(name, type, mode),
     ...(header.mtime ? { mtime: header.mtime } : {}),
     ...(type === "file" ? { size: header.size ?? 0 } : {}),
     ...(type === "symlink" ? { linkname: header.linkname ?? "" } : {}),

@@ -6,13 +6,22 @@ import type { Commit } from "../source/commit.ts";
 import { DOCKER_IGNORE_FILE, readDockerIgnore } from "../source/docker-ignore.ts";
 import type { IsIgnored } from "../source/docker-ignore.ts";
 import { lineOfInstruction } from "../source/dockerfile-line.ts";
-import type { Engine, Image, ImageBuild, Owner } from "../engine.ts";
+import type { Engine, Image, ImageBuild, Owner, SecretFile } from "../engine.ts";
+import { inMinutes } from "../step-limits.ts";
 import { repack } from "../source/tree-tar.ts";
 
-const IMAGE_TIMEOUT_MS = 60 * 60 * 1_000;
+/** Name of a Dockerfile in its context when it lies outside of the context's folder. */
+const MOVED_DOCKERFILE = ".tatara.Dockerfile";
+
+export type DockerfileImage = Extract<PipelineImage, { readonly kind: "dockerfile" }>;
 
 export type ImageOutcome =
-  | { readonly state: "passed"; readonly image: Image; readonly note: string | null }
+  | {
+      readonly state: "passed";
+      readonly image: Image;
+      readonly note: string | null;
+      readonly layers: { readonly reused: number; readonly total: number } | null;
+    }
   | { readonly state: "failed"; readonly failure: StepFailure };
 
 export interface ImageDeps {
@@ -21,89 +30,130 @@ export interface ImageDeps {
   readonly baseImage: string;
   /** Builds under one name share their layers. */
   readonly cacheName: string;
+  /** Reuses nothing that earlier builds left. */
+  readonly isFresh: boolean;
+  /** A stranger's Dockerfile. */
+  readonly isUntrusted: boolean;
+  readonly timeoutMsMax: number;
+  /** All that the job may read; a Dockerfile is offered those that it names. */
+  readonly secrets: readonly SecretFile[];
   readonly say: (line: string) => void;
   readonly write: (chunk: Buffer) => void;
 }
 
-/** The image that the job's tests run in: built from the commit, named, or the server's own. */
+/** An image of the job: built from the commit, named, or the server's own. */
 export async function makeImage(
   wanted: PipelineImage,
   commit: Commit,
   deps: ImageDeps,
   signal: AbortSignal,
 ): Promise<ImageOutcome> {
-  if (wanted.kind === "dockerfile") return await buildImage(wanted.path, commit, deps, signal);
+  if (wanted.kind === "dockerfile") return await buildImage(wanted, commit, deps, signal);
   const name = wanted.kind === "named" ? wanted.name : deps.baseImage;
   deps.say(`Using image ${name}`);
-  return { state: "passed", image: await deps.engine.findImage(name, signal), note: name };
+  const pull = wanted.kind === "named" ? wanted.pull : "missing";
+  const image = await deps.engine.findImage(name, signal, { pull });
+  return { state: "passed", image, note: name, layers: null };
 }
 
 async function buildImage(
-  dockerfile: string,
+  wanted: DockerfileImage,
   commit: Commit,
   deps: ImageDeps,
   signal: AbortSignal,
 ): Promise<ImageOutcome> {
-  if (!commit.has(dockerfile)) throw noDockerfile(dockerfile, commit.shortSha);
+  const { path, stage, args } = wanted;
+  if (!commit.has(path)) throw noDockerfile(path, commit.shortSha);
+  const secrets = deps.secrets.filter(({ name }) => wanted.secrets.includes(name));
+  refuseSecretArgs(args, deps.secrets);
+  const timeoutMs = Math.min(wanted.timeoutMs, deps.timeoutMsMax);
   const progress = readProgress();
+  const context = contextOf(wanted);
   const built = await deps.engine.buildImage(
     {
       owner: deps.owner,
-      context: await openContext(dockerfile, commit, signal),
-      dockerfile,
+      context: await openContext(wanted, commit, signal),
+      dockerfile: context.dockerfile,
+      stage,
+      args,
+      secrets,
+      isFresh: deps.isFresh,
+      isUntrusted: deps.isUntrusted,
       onOutput: (chunk) => {
         progress.read(chunk);
         deps.write(chunk);
       },
-      timeoutMs: IMAGE_TIMEOUT_MS,
+      timeoutMs,
       cacheName: deps.cacheName,
     },
     signal,
   );
-  if (built.kind === "built") return { state: "passed", image: built.image, note: progress.note() };
-  if (built.kind === "over-time") return { state: "failed", failure: overTime() };
-  const text = (await commit.readFile(dockerfile, signal)).toString();
-  return {
-    state: "failed",
-    failure: failureOf(built, { dockerfile, text, step: progress.step() }),
-  };
+  if (built.kind === "over-time") return { state: "failed", failure: overTime(timeoutMs) };
+  if (built.kind === "built") {
+    const { image, layers } = built;
+    const note = layers && `${layers.reused} of ${layers.total} layers from cache`;
+    return { state: "passed", image, note, layers };
+  }
+  const text = (await commit.readFile(path, signal)).toString();
+  const at = { dockerfile: path, text, step: progress.step() };
+  return { state: "failed", failure: failureOf(built, at) };
+}
+
+/** Where the Dockerfile is inside its context, and what stands before each path of the context. */
+function contextOf({ path, context }: DockerfileImage) {
+  const prefix = context === "" ? "" : `${context}/`;
+  const isInside = path.startsWith(prefix);
+  return { prefix, isInside, dockerfile: isInside ? path.slice(prefix.length) : MOVED_DOCKERFILE };
 }
 
 async function openContext(
-  dockerfile: string,
+  wanted: DockerfileImage,
   commit: Commit,
   signal: AbortSignal,
 ): Promise<Readable> {
-  const isIgnored = await readIgnored(dockerfile, commit, signal);
-  const rename = (name: string) => (isIgnored(name) ? undefined : name);
-  return repack(commit.openTree(signal), { uid: 0, gid: 0, rename });
+  const { prefix, isInside, dockerfile } = contextOf(wanted);
+  const isIgnored = await readIgnored(prefix, dockerfile, commit, signal);
+  const rename = (name: string): string | undefined => {
+    if (!isInside && name === wanted.path) return dockerfile;
+    if (!name.startsWith(prefix)) return undefined;
+    const inside = name.slice(prefix.length);
+    return inside === "" || isIgnored(inside) ? undefined : inside;
+  };
+  const paths = prefix === "" ? [] : [wanted.context, ...(isInside ? [] : [wanted.path])];
+  return repack(commit.openTree(signal, paths), { uid: 0, gid: 0, rename });
 }
 
 async function readIgnored(
+  prefix: string,
   dockerfile: string,
   commit: Commit,
   signal: AbortSignal,
 ): Promise<IsIgnored> {
-  if (!commit.has(DOCKER_IGNORE_FILE)) return () => false;
-  const text = (await commit.readFile(DOCKER_IGNORE_FILE, signal)).toString();
+  const path = prefix + DOCKER_IGNORE_FILE;
+  if (!commit.has(path)) return () => false;
+  const text = (await commit.readFile(path, signal)).toString();
   return readDockerIgnore(text, [dockerfile, DOCKER_IGNORE_FILE]);
 }
 
-/** Which instruction the engine is at, and how many of them it did not have to run again. */
+/** An argument stays readable in the image's history. */
+function refuseSecretArgs(args: DockerfileImage["args"], secrets: readonly SecretFile[]): void {
+  const values = new Set(secrets.map(({ value }) => value));
+  const found = Object.entries(args).find(([, value]) => values.has(value));
+  if (found === undefined) return;
+  throw new UserFault("IMAGE_BUILD_FAILED", `The build argument ${found[0]} holds a secret.`, {
+    hint: "Arguments stay in the image: offer it as `image.secrets`, for RUN --mount=type=secret.",
+  });
+}
+
+/** Which instruction the engine is at. */
 function readProgress() {
-  let step = 0;
-  let steps = 0;
-  let cached = 0;
+  let step: number | undefined;
   return {
     read: (chunk: Buffer): void => {
-      const text = chunk.toString("latin1");
-      const announced = /^Step (\d+)\/(\d+) : /m.exec(text);
-      if (announced) [step, steps] = [Number(announced[1]), Number(announced[2])];
-      if (/^ ---> Using cache/m.test(text)) cached += 1;
+      const announced = /^Step (\d+)\/(\d+) : /m.exec(chunk.toString("latin1"));
+      if (announced) step = Number(announced[1]);
     },
-    step: () => (step === 0 ? undefined : step),
-    // FROM has no layer of its own.
-    note: () => (steps < 2 ? null : `${cached} of ${steps - 1} layers from cache`),
+    step: () => step,
   };
 }
 
@@ -128,11 +178,11 @@ function failureOf(
   };
 }
 
-function overTime(): StepFailure {
+function overTime(timeoutMs: number): StepFailure {
   return {
     code: "STEP_TIMEOUT",
-    message: `image ran longer than ${IMAGE_TIMEOUT_MS / 60_000} min`,
-    hint: "Make the Dockerfile's slow lines cacheable, or shorter.",
+    message: `image ran longer than ${inMinutes(timeoutMs)}`,
+    hint: "Make the Dockerfile's slow lines cacheable, or raise `image.timeout`.",
     file: null,
     line: null,
     exitCode: null,

@@ -1,7 +1,7 @@
 import { formatNevra } from "../../../src/domain/nevra.ts";
 import type { BuildPublishGrant } from "../../../src/shared/publish-grants.ts";
 import type { PublishedPackage } from "../../../src/shared/package-messages.ts";
-import { checkIdentities, identityOf } from "../check-identities.ts";
+import { checkIdentities, identityOf, keepFirstTwins } from "../check-identities.ts";
 import type { Checked } from "../check-identities.ts";
 import type { NewPackage } from "../engine/engine.ts";
 import { advisoriesOf } from "../errata/advisories-of.ts";
@@ -30,7 +30,15 @@ export async function prepareBuild(publish: BuildPublish, signal: AbortSignal): 
   const fetched = await stopwatch.time("fetch", fetchPackages(publish, signal));
   const inspected = await stopwatch.time("inspect", inspectPackages(fetched, signal));
   const channels = await reading;
-  const made = inspected.map((rpm) => ({ ...rpm, targets: targetsOf(rpm, inspected, channels) }));
+  const made = keepFirstTwins(
+    inspected.map((each) => ({
+      ...each,
+      nevra: each.rpm.nevra,
+      unsignedSha256: each.built.sha256,
+      madeFor: each.built.target,
+      targets: targetsOf(each, inspected, channels),
+    })),
+  );
   const { advisories, warnings } = advisoriesFor(made, channels, publish);
 
   const checking = checkAll(made, channels, publish, signal);
@@ -44,7 +52,7 @@ export async function prepareBuild(publish: BuildPublish, signal: AbortSignal): 
       channel: name,
       head,
       settings,
-      edit: { ...NO_CHANGE, add: additionsOf(ready), advisories },
+      edit: { ...NO_CHANGE, add: additionsOf(goingTo(name, ready, grant)), advisories },
     })),
     packages: distinctOf(ready).map(publishedPackageOf),
     advisories,
@@ -96,6 +104,20 @@ async function checkAll(
   if (asked.status === "rejected") throw asked.reason;
   if (resolved.status === "rejected") throw resolved.reason;
   return { ...asked.value, warnings: [...asked.value.warnings, ...resolved.value] };
+}
+
+/** Projects of one build may publish to different channels. */
+function goingTo(
+  channel: string,
+  ready: readonly Ready[],
+  { packages }: BuildPublishGrant,
+): readonly Ready[] {
+  const elsewhere = new Set(
+    packages.flatMap(({ sha256, channels }) =>
+      channels == null || channels.includes(channel) ? [] : [sha256],
+    ),
+  );
+  return ready.filter(({ built }) => !elsewhere.has(built.sha256));
 }
 
 /** By target; what two jobs brought alike is listed once. */

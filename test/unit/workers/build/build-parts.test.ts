@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -108,7 +107,7 @@ test("an engine address that cannot be read says what is expected", () => {
 
 test("an image is expected once two builds in a row had it", () => {
   const memory = imageMemory();
-  const [a, b] = ["a", "b"].map((id) => ({ id, user: "", env: [] }));
+  const [a, b] = ["a", "b"].map((id) => ({ id, user: "", env: [], workingDir: "/", digest: id }));
   if (!a || !b) throw new Error();
 
   const seen = [a, a, b, b].map((image) => {
@@ -142,13 +141,17 @@ test("every variable that a step is promised is set, if need be to nothing", () 
     sha: "a".repeat(40),
     ref: "refs/tags/v1",
     defaultBranch: "main",
+    event: "push",
+    pullRequest: null,
+    trust: "trusted",
     url: "http://ci/7",
-  };
+  } as const;
 
   const env = stepEnvironment({
     build,
     sha: build.sha,
     committedAtSeconds: 1_790_000_000,
+    project: "",
     step: "unit",
     target: "el9.x86_64",
     workspace: "/workspace",
@@ -167,6 +170,39 @@ test("every variable that a step is promised is set, if need be to nothing", () 
   expect(Object.keys(env).toSorted()).toEqual(names.split(" "));
 });
 
-test("package.sh is plain POSIX sh", () => {
-  execFileSync("dash", ["-n", "workers/build/steps/package.sh"]);
+test("a pull request's own branch, base and number are in the environment", () => {
+  const env = stepEnvironment({
+    build: {
+      id: "b",
+      repo: "acme/hello",
+      number: 8,
+      sha: "b".repeat(40),
+      ref: "refs/pull/12/head",
+      defaultBranch: "main",
+      event: "pull-request",
+      pullRequest: { number: 12, baseBranch: "main", headBranch: "topic", isFork: true },
+      trust: "fork-pr",
+      url: "http://ci/8",
+    },
+    sha: "b".repeat(40),
+    committedAtSeconds: 1,
+    project: "api",
+    step: "unit",
+    target: "el9.x86_64",
+    workspace: "/workspace",
+    home: "/root",
+    packageVersion: "1.4.0",
+    packageRelease: "1",
+  });
+
+  expect(env).toMatchObject({
+    GIT_REF: "refs/pull/12/head",
+    GIT_BRANCH: "topic",
+    GIT_BASE: "main",
+    GIT_TAG: "",
+    PR_NUMBER: "12",
+    PROJECT: "api",
+    PKG_VERSION: "1.4.0",
+    PKG_RELEASE: "1",
+  });
 });

@@ -41,7 +41,13 @@ function open({ slots = 2, ping = async () => facts } = {}): Claims {
   });
 }
 
-const facts = { version: "x", cgroupVersion: "2", cpus: 1, memoryBytes: 1 };
+const facts = {
+  version: "x",
+  cgroupVersion: "2",
+  cpus: 1,
+  memoryBytes: 1,
+  hasBuildKit: true,
+};
 
 function offer(): BuildGrant {
   const grant = aGrant({

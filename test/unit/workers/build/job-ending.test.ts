@@ -193,7 +193,7 @@ test("neither the clone credential nor a secret appears in a log, in any spellin
   const told = await rig.run({
     ...grant,
     clone: { ...grant.clone, authorization },
-    secrets: ["s3cret-value"],
+    secrets: [{ name: "TOKEN", value: "s3cret-value" }],
   });
 
   expect(told.end?.state).toBe("passed");

@@ -5,7 +5,9 @@ const never = new AbortController().signal;
 
 function commitWith(files: Readonly<Record<string, string>>, kind: "file" | "symlink" = "file") {
   return {
-    entries: Object.entries(files).map(([path, text]) => ({ path, kind, sizeBytes: text.length })),
+    entries: Object.entries(files).map(([path, text]) => {
+      return { path, kind, sizeBytes: text.length, blob: "" };
+    }),
     readFile: async (path: string) => Buffer.from(files[path] ?? ""),
   };
 }

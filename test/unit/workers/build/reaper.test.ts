@@ -27,7 +27,7 @@ test("what this worker's dead attempts left is removed; live ones, ours and othe
   const engine = scriptedEngine();
   const leave = async (jobId: string, changes: Partial<Owner> = {}) => {
     const owner = { workerId: "w", jobId, attempt: 1, step: jobId, ...changes };
-    await engine.createNetwork(owner, never);
+    await engine.createNetwork(owner, { egress: "internet" }, never);
     await mkdir(join(jobsDir, `${owner.jobId}-${owner.attempt}`), { recursive: true });
   };
   await leave("dead");

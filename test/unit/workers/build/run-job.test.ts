@@ -1,5 +1,8 @@
 import { expect, test } from "vitest";
 import { UserFault } from "../../../../src/domain/faults.ts";
+import { planJobs } from "../../../../src/domain/plan-jobs.ts";
+import { jobSpecMessage } from "../../../../src/shared/job-spec-message.ts";
+import { aPipeline, aTest, planFacts } from "../../../support/a-pipeline.ts";
 import { scriptedEngine } from "../../../support/scripted-engine.ts";
 import { FILES, MADE, scriptedJobs } from "../../../support/scripted-jobs.ts";
 
@@ -16,13 +19,8 @@ test("a job whose steps pass ends passed, with its plan, its logs and its packag
   expect(told.end).toMatchObject({ state: "passed", failure: null });
   expect(told.end?.packages.map(({ fileName }) => fileName)).toEqual(["hello-1.0-1.x86_64.rpm"]);
   expect([...told.artifacts.values()].map(String)).toEqual(["an rpm"]);
-  expect(told.plan?.steps.map(({ name }) => name)).toEqual([
-    "checkout",
-    "image",
-    "unit",
-    "lint",
-    "package",
-  ]);
+  expect(told.plan?.file).toMatchObject({ name: ".tatara.yml" });
+  expect(told.plan?.pipeline.projects[0]?.tests.map(({ name }) => name)).toEqual(["unit", "lint"]);
   expect(told.logs.get("unit")?.toString()).toBe("ok 1\n");
   expect([...told.ended].map(([name, { state }]) => `${name} ${state}`).toSorted()).toEqual([
     "checkout passed",
@@ -56,11 +54,11 @@ test("a failed test fails the job with its card; other tests go on, nothing of t
   expect(told.ended.get("unit")).toMatchObject({ state: "failed", failure: { exitCode: 3 } });
   expect(told.ended.get("lint")).toMatchObject({ state: "passed" });
   expect(told.logs.get("lint")?.toString()).toBe("clean\n");
-  expect(told.ended.has("package")).toBe(false);
+  expect(told.ended.get("package")).toMatchObject({ state: "skipped", startedAt: null });
   // rpmbuild worked beside the tests, and is dropped without a trace.
   expect(engine.history()).toContain("open package");
   expect(told.logs.get("package")).toBeUndefined();
-  await expectNothingLeft(engine);
+  await expectNothingLeft(engine, ["unit"]);
 });
 
 test("of several failed tests the first of the file is the job's failure", async () => {
@@ -86,7 +84,7 @@ test.each([
     const told = await rig.run(grant);
 
     expect(told.end).toMatchObject({ state: "failed", failure: { code, title, step: "unit" } });
-    await expectNothingLeft(engine);
+    await expectNothingLeft(engine, ["unit"]);
   },
 );
 
@@ -135,15 +133,11 @@ test("a commit with nothing to build says so with its plan", async () => {
   await expectNothingLeft(engine);
 });
 
-test("a recorded plan is followed and not sent again", async () => {
+test("a job that was planned before is run as it is, and no plan is sent", async () => {
   const engine = scriptedEngine();
-  const plan = {
-    image: { kind: "base" as const },
-    tests: [{ name: "other", run: "true" }],
-    spec: null,
-    publish: null,
-  };
-  const { rig, grant } = await setUp(engine, FILES, { plan });
+  const pipeline = aPipeline({ tests: [aTest({ name: "other" })] });
+  const [job] = planJobs(pipeline, planFacts()).jobs;
+  const { rig, grant } = await setUp(engine, FILES, { job: jobSpecMessage.parse(job?.spec) });
 
   const told = await rig.run(grant);
 

@@ -1,0 +1,4 @@
+set -eu
+. ./greeting.sh
+[ "$(greeting Ann)" = 'Hello, Ann' ]
+[ "$(greeting '')" = 'Hello, stranger' ]

@@ -1,0 +1,7 @@
+#!/bin/sh
+# The api of the sample: greets whoever is named.
+set -eu
+case ${1-} in
+  --version) echo 1.0.0 ;;
+  *) printf 'api: hello, %s\n' "${1:-stranger}" ;;
+esac

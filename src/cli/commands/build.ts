@@ -1,0 +1,62 @@
+import { paramsProblem } from "../../domain/build-params.ts";
+import { isSha } from "../../domain/push.ts";
+import { connect } from "../api-client.ts";
+import { REPO_OPTION } from "../command.ts";
+import type { Command } from "../command.ts";
+import { CommandError, EXIT } from "../exit-codes.ts";
+import { answerJson } from "../json-answer.ts";
+import { triggerApi } from "../trigger-api.ts";
+import { wantedRepo } from "../wanted-repo.ts";
+
+export const build: Command = {
+  name: "build",
+  usage: "[ref]",
+  summary: "Builds a branch, tag or commit now, whatever `when` says.",
+  examples: [
+    ["tatara build", "the newest commit of the default branch"],
+    ["tatara build v1.4.0", "a tag; or a branch, or a whole ref"],
+    ["tatara build --param MODE=full", "with $MODE in the environment of every step"],
+    ["tatara build main --sha 3f2a9c1…", "an older commit of main, by its whole id"],
+    ["tatara build --fresh", "with no layers and caches of earlier builds"],
+  ],
+  options: {
+    repo: REPO_OPTION,
+    sha: { type: "string", value: "commit", help: "a commit of the ref, by its whole id" },
+    param: {
+      type: "string",
+      multiple: true,
+      value: "NAME=value",
+      help: "a variable for every step; may be given several times",
+    },
+    fresh: { type: "boolean", help: "use nothing that earlier builds left" },
+  },
+  positionalsMax: 1,
+  run: async (context) => {
+    const [given] = context.positionals;
+    const params = paramsOf(context.texts("param"));
+    const repo = await wantedRepo(context);
+    const isCommit = given !== undefined && isSha(given);
+    const sha = isCommit ? given : context.text("sha");
+    const ref = isCommit ? undefined : given;
+    const api = triggerApi(await connect(context.env, context.signal));
+    const made = await api.build(repo, { ref, sha, params, fresh: context.flag("fresh") });
+    if (context.isJson) answerJson(context, made);
+    else context.printer.answer(`${repo} #${made.number}   ${made.url}`);
+    return EXIT.ok;
+  },
+};
+
+function paramsOf(texts: readonly string[]): Record<string, string> {
+  const params = Object.fromEntries(
+    texts.map((text) => {
+      const [, name, value = ""] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
+      if (name === undefined) {
+        throw new CommandError(EXIT.usage, `--param ${text}: NAME=value is expected`);
+      }
+      return [name, value];
+    }),
+  );
+  const problem = paramsProblem(params);
+  if (problem !== undefined) throw new CommandError(EXIT.usage, problem);
+  return params;
+}

@@ -1,0 +1,23 @@
+/** Variables that every step has from Tatara. Neither the file nor a person can set them. */
+export const RESERVED_ENV: ReadonlySet<string> = new Set([
+  "CI",
+  "TATARA",
+  "REPO",
+  "PROJECT",
+  "GIT_SHA",
+  "GIT_REF",
+  "GIT_BRANCH",
+  "GIT_TAG",
+  "GIT_BASE",
+  "PR_NUMBER",
+  "BUILD_NUMBER",
+  "BUILD_URL",
+  "STEP",
+  "TARGET",
+  "PKG_VERSION",
+  "PKG_RELEASE",
+  "SOURCE_DATE_EPOCH",
+  "WORKSPACE",
+  "HOME",
+  "TMPDIR",
+]);

@@ -1,0 +1,170 @@
+/** Why something waits, how many go before it, and when it is likely to start. */
+export interface Waiting {
+  /** A sentence without its end, for pages, API and command line. */
+  readonly reason: string;
+  /** Jobs that are likely to start before; null: it is not in the line. */
+  readonly ahead: number | null;
+  /** From now; null: not known. */
+  readonly etaMs: number | null;
+}
+
+/** What is known of a queued job. */
+export interface QueuedJob {
+  readonly id: string;
+  readonly repo: string;
+  readonly priority: number;
+  readonly queuedAt: number;
+  readonly arch: string | null;
+  /** Its ref has moved; only the own remote's may still be on its way. */
+  readonly isReady: boolean;
+  /** Why a person must act first. */
+  readonly waitReason: string | null;
+  /** Jobs of the build that must pass first and have not. */
+  readonly needs: readonly string[];
+  /** It waits for other jobs, or for packages to verify. */
+  readonly isBlocked: boolean;
+  readonly notBeforeAt: number;
+  /** Why its last attempt was lost. */
+  readonly lastReason: string | null;
+  /** The stranger whose limit holds it up. */
+  readonly busyStranger: string | null;
+  /** How long such a job usually takes; null: never seen. */
+  readonly typicalMs: number | null;
+}
+
+export interface QueueFacts {
+  readonly now: number;
+  /** What runs: whose, and how much longer it is likely to take. */
+  readonly running: readonly { readonly repo: string; readonly leftMs: number | null }[];
+  /** Architecture → when a worker of it was last heard of. */
+  readonly workersSeenAt: ReadonlyMap<string, number>;
+  /** Who was heard of after this instant is there. */
+  readonly aliveSinceAt: number;
+}
+
+/** What a job of unknown length is counted with. */
+const UNKNOWN_MS = 60_000;
+
+/** Of each queued job, in the order in which they are likely to start; those not in the line last. */
+export function waitings(
+  jobs: readonly QueuedJob[],
+  facts: QueueFacts,
+): ReadonlyMap<string, Waiting> {
+  const told = new Map<string, Waiting>();
+  const standing = jobs.filter((job) => ownReason(job, facts) === null);
+  const slots = freeTimes(facts);
+  for (const [ahead, job] of fairOrder(standing, facts.running).entries()) {
+    const at = slots.length === 0 ? null : Math.min(...slots);
+    if (at !== null) slots[slots.indexOf(at)] = at + (job.typicalMs ?? UNKNOWN_MS);
+    told.set(job.id, { reason: lineReason(ahead, at), ahead, etaMs: at });
+  }
+  for (const job of jobs) {
+    const reason = ownReason(job, facts);
+    if (reason !== null) told.set(job.id, { reason, ahead: null, etaMs: etaOf(job, facts) });
+  }
+  return told;
+}
+
+function etaOf({ notBeforeAt }: QueuedJob, { now }: QueueFacts): number | null {
+  return notBeforeAt > now ? notBeforeAt - now : null;
+}
+
+/** Somebody waits although there is work, so whatever can run runs: as many slots as jobs. */
+function freeTimes({ running, workersSeenAt, aliveSinceAt }: QueueFacts): number[] {
+  if (running.length > 0) return running.map(({ leftMs }) => leftMs ?? UNKNOWN_MS);
+  const isAnyAlive = [...workersSeenAt.values()].some((at) => at >= aliveSinceAt);
+  return isAnyAlive ? [0] : [];
+}
+
+/** What keeps it out of the line; null: nothing. */
+function ownReason(job: QueuedJob, facts: QueueFacts): string | null {
+  if (!job.isReady) return "waits for its push to end";
+  if (job.waitReason !== null) return job.waitReason;
+  if (job.needs.length > 0) return `waits for ${job.needs.join(", ")}`;
+  if (job.isBlocked) return "waits for the packages that it verifies";
+  if (job.notBeforeAt > facts.now) {
+    const when = `tries again in ${roughly(job.notBeforeAt - facts.now)}`;
+    return job.lastReason === null ? when : `${when}: ${job.lastReason}`;
+  }
+  if (job.busyStranger !== null) return `as many jobs of ${job.busyStranger} as may run already`;
+  return missingWorker(job.arch, facts);
+}
+
+function missingWorker(arch: string | null, facts: QueueFacts): string | null {
+  const { workersSeenAt, aliveSinceAt, now } = facts;
+  // One that did not say takes any job.
+  const fits = (of: string): boolean => arch === null || of === arch || of === "";
+  const seen = [...workersSeenAt].flatMap(([of, at]) => (fits(of) ? [at] : []));
+  const lastAt = Math.max(...seen);
+  if (lastAt >= aliveSinceAt) return null;
+  const what = arch === null ? "no worker is online" : `no worker for ${arch}`;
+  return seen.length === 0 ? what : `${what} since ${roughly(now - lastAt)}`;
+}
+
+function lineReason(ahead: number, etaMs: number | null): string {
+  const before = ahead === 0 ? "next in line" : `${ahead} ahead`;
+  return etaMs === null || etaMs === 0
+    ? `waiting for a worker: ${before}`
+    : `waiting for a worker: ${before}, about ${roughly(etaMs)}`;
+}
+
+/**
+ * As `pickJob` takes them, one after the other, each counted as running from then on: the higher
+ * priority, the repo of which the least runs, the older one.
+ */
+export function fairOrder<Job extends Pick<QueuedJob, "repo" | "priority" | "queuedAt">>(
+  jobs: readonly Job[],
+  running: readonly { readonly repo: string }[],
+): readonly Job[] {
+  const load = new Map<string, number>();
+  const add = (repo: string) => load.set(repo, (load.get(repo) ?? 0) + 1);
+  for (const { repo } of running) add(repo);
+  const ordered: Job[] = [];
+  for (const priority of [...new Set(jobs.map((job) => job.priority))].toSorted((a, b) => b - a)) {
+    const lines = linesOf(jobs.filter((job) => job.priority === priority));
+    while (lines.length > 0) {
+      const line = lines.reduce((best, one) => (isBefore(one, best, load) ? one : best));
+      const job = line.shift();
+      if (job === undefined) lines.splice(lines.indexOf(line), 1);
+      else {
+        ordered.push(job);
+        add(job.repo);
+        if (line.length === 0) lines.splice(lines.indexOf(line), 1);
+      }
+    }
+  }
+  return ordered;
+}
+
+/** One per repo, each by age. */
+function linesOf<Job extends Pick<QueuedJob, "repo" | "queuedAt">>(jobs: readonly Job[]): Job[][] {
+  const lines = new Map<string, Job[]>();
+  for (const job of jobs) {
+    const line = lines.get(job.repo) ?? [];
+    lines.set(job.repo, line);
+    line.push(job);
+  }
+  return [...lines.values()].map((line) => line.toSorted((a, b) => a.queuedAt - b.queuedAt));
+}
+
+type Line = readonly Pick<QueuedJob, "repo" | "queuedAt">[];
+
+function isBefore(one: Line, other: Line, load: ReadonlyMap<string, number>): boolean {
+  const loadOf = ([first]: Line): number => load.get(first?.repo ?? "") ?? 0;
+  const ageOf = ([first]: Line): number => first?.queuedAt ?? 0;
+  return loadOf(one) === loadOf(other) ? ageOf(one) < ageOf(other) : loadOf(one) < loadOf(other);
+}
+
+/** `40 s`, `3 min`, `2 h`: more digits than these would promise too much. */
+export function roughly(ms: number): string {
+  const seconds = Math.max(1, Math.round(ms / 1_000));
+  if (seconds < 90) return `${seconds} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 90 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
+}
+
+/** The middle one; null of none. */
+export function medianMs(durations: readonly number[]): number | null {
+  const sorted = durations.toSorted((a, b) => a - b);
+  return sorted[Math.floor((sorted.length - 1) / 2)] ?? null;
+}

@@ -1,0 +1,211 @@
+import { planJobs, type BuildPlan } from "../../domain/plan-jobs.ts";
+import type { PlanFacts } from "../../domain/plan-facts.ts";
+import type { PlannedJob } from "../../domain/job-spec.ts";
+import type { TrustClass } from "../../domain/push.ts";
+import type { PlanAnswer, PlanMessage } from "../../shared/build-messages.ts";
+import { findBuild, startBuild, type Changed } from "./builds.ts";
+import { insertRow } from "./insert-row.ts";
+import { endJobRow, insertSteps, requeueJobRow } from "./job-rows.ts";
+import { runningJob, type Lease } from "./leases.ts";
+import { firstEvent, readParams, readPullRequest } from "./new-builds.ts";
+import type { BuildRow, JobRow } from "./schema.ts";
+import { rememberSchedules } from "./schedules.ts";
+import { settleBuild } from "./settle.ts";
+import type { Tx } from "./store.ts";
+import { mayPublish, specOf, type StoredPlan } from "./stored-plan.ts";
+
+/** What the server knows beside the build's own record. */
+export interface ServerFacts {
+  readonly defaultTarget: string;
+  readonly targets: readonly string[];
+  /** Of the build's repo. */
+  readonly secrets: readonly { readonly name: string; readonly pullRequests: boolean }[];
+}
+
+export interface RecordedPlan {
+  readonly changed: Changed;
+  readonly answer: PlanAnswer;
+}
+
+/**
+ * Makes the jobs of a build, once. The same plan again is answered alike; a second, different one is
+ * as stale as an old token. Throws a `UserFault` for what only the server can refuse.
+ */
+export async function recordPlan(
+  tx: Tx,
+  { jobId, token }: Lease,
+  message: PlanMessage,
+  server: ServerFacts,
+): Promise<RecordedPlan | undefined> {
+  const job = await runningJob(tx, jobId, token);
+  const build = job && (await findBuild(tx, job.buildId));
+  if (job === undefined || build === undefined) return undefined;
+  const pipelineJson = JSON.stringify({ v: 2, pipeline: message.pipeline } satisfies StoredPlan);
+  if (build.pipelineJson !== null) {
+    if (build.pipelineJson !== pipelineJson) return undefined;
+    return { changed: { buildId: build.id }, answer: answerOf(job, server) };
+  }
+  const facts = await factsOf(tx, build, message, server);
+  const plan: BuildPlan =
+    message.nothingToDo === null
+      ? planJobs(message.pipeline, facts)
+      : { jobs: [], nothingToDo: message.nothingToDo };
+  const planned = await storePlan(tx, build, message, pipelineJson);
+  await rememberSchedules(tx, build, message.pipeline.when.schedule);
+  const own = await storeJobs(tx, job, plan);
+  if (plan.nothingToDo !== null) {
+    const changed = await settleBuild(tx, build.id, null);
+    return { changed, answer: { target: server.defaultTarget, job: null } };
+  }
+  const statusId = await startBuild(tx, planned);
+  const queuedJobs = await claimableJobsOf(tx, build.id);
+  return { changed: { buildId: build.id, statusId, queuedJobs }, answer: answerOf(own, server) };
+}
+
+function answerOf(job: JobRow, { defaultTarget }: ServerFacts): PlanAnswer {
+  const target = job.target ?? defaultTarget;
+  const spec = job.state === "running" ? specOf(job) : null;
+  return { target, job: spec === null ? null : (spec as PlanAnswer["job"]) };
+}
+
+async function factsOf(
+  tx: Tx,
+  build: BuildRow,
+  message: PlanMessage,
+  { defaultTarget, targets, secrets }: ServerFacts,
+): Promise<PlanFacts> {
+  const trust = build.trust as TrustClass;
+  const isMember = trust === "trusted" || trust === "manual";
+  const pullRequest = readPullRequest(build);
+  return {
+    git: {
+      sha: build.sha ?? build.after,
+      ref: build.ref,
+      defaultBranch: build.defaultBranch,
+      event: await firstEvent(tx, build),
+      pullRequest,
+    },
+    trust,
+    isByHand: ["manual", "try", "rerun"].includes(build.event),
+    buildsAllBranches: build.forge === "own",
+    mayPublish: mayPublish(build),
+    targets,
+    defaultTarget,
+    changes: message.changes,
+    secrets: secrets
+      .filter(({ pullRequests }) => (isMember && pullRequest === null) || pullRequests)
+      .map(({ name }) => name),
+    fresh: build.isFresh === 1,
+    params: readParams(build),
+  };
+}
+
+async function storePlan(
+  tx: Tx,
+  build: BuildRow,
+  { commit, note, file, warnings }: PlanMessage,
+  pipelineJson: string,
+): Promise<BuildRow> {
+  const set = {
+    pipelineJson,
+    note,
+    fileJson: file === null ? null : JSON.stringify({ ...file, warnings }),
+    message: build.message || commit.subject,
+    authorName: build.authorName || commit.authorName,
+  };
+  await tx.db.updateTable("builds").set(set).where("id", "=", build.id).execute();
+  return { ...build, ...set };
+}
+
+/** The planning worker's job becomes the first that it can run; gives it as it is now. */
+async function storeJobs(tx: Tx, job: JobRow, { jobs, nothingToDo }: BuildPlan): Promise<JobRow> {
+  const fits = ({ skip, needs, arch }: PlannedJob): boolean =>
+    skip === null && needs.length === 0 && suits(arch, job.workerArch);
+  const found = jobs.findIndex(fits);
+  const own = Math.max(0, found);
+  const ids = jobs.map((_planned, position) => (position === own ? job.id : tx.newId("j")));
+  const planned = jobs[own];
+  const facts = planned === undefined ? {} : columnsOf(planned, own, ids);
+  const filled: JobRow = { ...job, ...facts };
+  if (planned !== undefined) {
+    await tx.db.updateTable("jobs").set(facts).where("id", "=", job.id).execute();
+  }
+  // Only now: it has left the place that another one takes.
+  for (const [position, other] of jobs.entries()) {
+    if (position !== own) await insertJob(tx, job, { planned: other, position, ids });
+  }
+  const skip = nothingToDo ?? planned?.skip ?? null;
+  if (skip !== null) {
+    await endJobRow(tx, filled, { state: "skipped", reason: planned?.skip ?? skip });
+    return { ...filled, state: "skipped" };
+  }
+  if (found === -1) {
+    // All that could start wants another machine. Nobody lost this attempt.
+    await requeueJobRow(tx, filled);
+    return { ...filled, state: "queued" };
+  }
+  await insertSteps(tx, filled, specOf(filled)?.steps ?? []);
+  return filled;
+}
+
+/** What is not known to be another machine's may be taken. */
+export function suits(arch: string | null, workerArch: string | null): boolean {
+  return arch === null || workerArch === null || arch === workerArch;
+}
+
+function columnsOf({ spec, needs, skip, arch }: PlannedJob, position: number, ids: string[]) {
+  const isVerify = spec.kind === "verify";
+  return {
+    position,
+    name: spec.name,
+    project: spec.project,
+    kind: spec.kind,
+    target: spec.target,
+    arch,
+    specJson: JSON.stringify(spec),
+    needsJson: JSON.stringify(needs.map((index) => ids[index])),
+    isBlocked: skip === null && (needs.length > 0 || isVerify) ? 1 : 0,
+  };
+}
+
+async function insertJob(
+  tx: Tx,
+  first: JobRow,
+  made: {
+    readonly planned: PlannedJob;
+    readonly position: number;
+    readonly ids: string[];
+  },
+): Promise<void> {
+  const { planned, position, ids } = made;
+  const isSkipped = planned.skip !== null;
+  await insertRow(tx, "jobs", {
+    ...columnsOf(planned, position, ids),
+    id: ids[position] ?? tx.newId("j"),
+    buildId: first.buildId,
+    priority: first.priority,
+    state: isSkipped ? "skipped" : "queued",
+    reason: planned.skip,
+    attempt: 0,
+    countedAttempts: 0,
+    notBeforeAt: 0,
+    queuedAt: tx.now(),
+    startedAt: null,
+    endedAt: isSkipped ? tx.now() : null,
+    worker: null,
+    workerArch: null,
+    leaseTokenHash: null,
+    leaseExpiresAt: null,
+  });
+}
+
+async function claimableJobsOf(tx: Tx, buildId: string): Promise<readonly string[]> {
+  const rows = await tx.db
+    .selectFrom("jobs")
+    .select("id")
+    .where("buildId", "=", buildId)
+    .where("state", "=", "queued")
+    .where("isBlocked", "=", 0)
+    .execute();
+  return rows.map(({ id }) => id);
+}

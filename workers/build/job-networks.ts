@@ -1,0 +1,32 @@
+import type { NetworkClass } from "../../src/domain/pipeline.ts";
+import type { Egress, NetworkHandle } from "./engine.ts";
+import { begin, ownerOf } from "./job.ts";
+import type { Job } from "./job.ts";
+
+/** The networks of one attempt: one per egress class for all steps, and one per step with services. */
+export interface JobNetworks {
+  shared(egress: Egress): Promise<NetworkHandle | "none">;
+  /** A step's own, on which its services are reached by their names. */
+  own(step: string, egress: Egress): Promise<NetworkHandle>;
+}
+
+export function jobNetworks(job: Job): JobNetworks {
+  const known = new Map<string, Promise<NetworkHandle>>();
+  const open = (name: string, egress: Egress): Promise<NetworkHandle> => {
+    const opening =
+      known.get(name) ??
+      begin(job, job.deps.engine.createNetwork(ownerOf(job, name), { egress }, job.signal));
+    known.set(name, opening);
+    return opening;
+  };
+  return {
+    shared: (egress) =>
+      egress === "none" ? Promise.resolve("none") : open(`NETWORK.${egress}`, egress),
+    own: (step, egress) => open(`${step}.NETWORK`, egress),
+  };
+}
+
+/** What a step may reach: what its file says, and from a fork's pull request at most the mirrors. */
+export function egressOf({ grant }: Pick<Job, "grant">, network: NetworkClass): Egress {
+  return grant.build.trust === "fork-pr" && network === "internet" ? "mirrors" : network;
+}

@@ -1,0 +1,29 @@
+import type { Container } from "./engine.ts";
+
+const KEPT_MAX = 4;
+const KEPT_MS = 30 * 60_000;
+const REMOVE_TIMEOUT_MS = 60_000;
+
+/** Containers of failed steps that `tatara shell` may enter: a few per worker, for half an hour. */
+export interface KeptContainers {
+  /** Until when it is kept; null: it is not. */
+  keep(container: Container, signal: AbortSignal): Promise<number | null>;
+}
+
+export function keptContainers(now: () => number, max: number = KEPT_MAX): KeptContainers {
+  const kept: { readonly container: Container; readonly until: number }[] = [];
+  return {
+    keep: async (container, signal) => {
+      const until = now() + KEPT_MS;
+      await container.keepUntil(until, signal);
+      kept.push({ container, until });
+      // What has expired is the reaper's; the oldest gives way to the newest.
+      while (kept.length > max) {
+        const oldest = kept.shift();
+        if (oldest === undefined || oldest.until <= now()) continue;
+        await oldest.container.remove(AbortSignal.timeout(REMOVE_TIMEOUT_MS));
+      }
+      return until;
+    },
+  };
+}

@@ -1,0 +1,152 @@
+import { join } from "node:path";
+import type { PlannedTest } from "../../src/domain/job-spec.ts";
+import type { StepFailure } from "../../src/domain/step.ts";
+import type { TestResult } from "../../src/shared/build-messages.ts";
+import type { BuildJob } from "./job-parts.ts";
+import { containerFailure } from "./container-failure.ts";
+import type { FailedStep, StepNotes } from "./job-steps.ts";
+import { begin } from "./job.ts";
+import type { Job } from "./job.ts";
+import { isKeptAfter } from "./keep/job-kept.ts";
+import { takeKept } from "./keep/take-kept.ts";
+import type { StepLog } from "./log/step-log.ts";
+import { WORKSPACE } from "./prepare.ts";
+import type { Prepared, TestPlace } from "./prepare.ts";
+import { tellReports } from "./step-reports.ts";
+import type { EndedTest } from "./step-reports.ts";
+import { startServices } from "./step-services.ts";
+import { runTest } from "./steps/test.ts";
+import { saveFor } from "./test-cache.ts";
+
+const NETWORK_REMOVE_MS = 30_000;
+
+type TestOutcome =
+  | { readonly state: "passed"; readonly note: string | null }
+  | {
+      readonly state: "failed";
+      readonly failure: StepFailure;
+      /** Of its reports, those that failed. */
+      readonly tests?: readonly TestResult[];
+    };
+
+/** The step of one test, with everything around its command. */
+export async function runTestStep(
+  build: BuildJob,
+  test: PlannedTest,
+  openRoom: () => Promise<Prepared>,
+): Promise<{ readonly state: "passed" } | FailedStep> {
+  const { job } = build;
+  const body = async (log: StepLog, notes: StepNotes): Promise<TestOutcome> => {
+    if (test.run === null) return { state: "passed", note: "its image was built" };
+    const place = await (await openRoom()).test(test);
+    notes.add({ memoryLimitBytes: place.limits.memoryBytes, warnings: [...place.warnings] });
+    return await runInPlace(build, { test, place, log, notes });
+  };
+  return await job.steps.run(test.step, body, { isAllowedToFail: test.allowFailure });
+}
+
+async function runInPlace(build: BuildJob, run: EndedTest): Promise<TestOutcome> {
+  const { job } = build;
+  const { test, place, log, notes } = run;
+  if (place.restored) {
+    log.say(place.restored.line);
+    notes.add({ reuse: place.restored.reuse });
+  }
+  if (test.services.length > 0) notes.add({ services: [...test.services] });
+  const services = await startServices(job, build, test, place.network);
+  const startedAt = job.deps.now();
+  const startedMs = performance.now();
+  try {
+    if (services.failure) {
+      log.say(`tatara: ${services.failure.message}`);
+      return { state: "failed", failure: services.failure };
+    }
+    const end = await runTest(place.container, job.signal);
+    const tookMs = performance.now() - startedMs;
+    const failure = containerFailure(test.step, end, place.limits);
+    const exitCode = end.how === "exited" ? end.code : null;
+    notes.add({ exitCode, memoryPeakBytes: place.container.memoryPeakBytes() });
+    const tests = await afterwards(build, run, { failure, tookMs, startedAt });
+    return failure ? { state: "failed", failure, tests } : { state: "passed", note: null };
+  } finally {
+    await services.stop();
+    if (test.services.length > 0) void begin(job, removeNetwork(job, place));
+  }
+}
+
+/** What a test leaves: its reports whatever came of it, files that it keeps, its cache. */
+async function afterwards(
+  build: BuildJob,
+  run: EndedTest,
+  {
+    failure,
+    tookMs,
+    startedAt,
+  }: {
+    readonly failure: StepFailure | undefined;
+    readonly tookMs: number;
+    readonly startedAt: number;
+  },
+): Promise<readonly TestResult[]> {
+  const { job } = build;
+  const { test, place, log, notes } = run;
+  const hasPassed = failure === undefined;
+  const tests = await tellReports(build, run, { hasPassed, startedAt });
+  await keepFiles(build, run, hasPassed);
+  if (hasPassed) {
+    const line = await saveFor(build, test, { ...place, key: test.image }, tookMs);
+    if (line !== undefined) log.say(line);
+    return tests;
+  }
+  const shellUntil = await job.deps.keptContainers
+    .keep(place.container, job.signal)
+    .catch((err: unknown) => {
+      job.signal.throwIfAborted();
+      job.deps.logger.warn({ err, step: test.step }, "Failed step's container not kept");
+      return null;
+    });
+  notes.add({ shellUntil });
+  return tests;
+}
+
+async function keepFiles(build: BuildJob, run: EndedTest, hasPassed: boolean): Promise<void> {
+  const { job, kept } = build;
+  const { test, place, log, notes } = run;
+  if (test.keep === null || !isKeptAfter(test.keep, hasPassed)) return;
+  const options = {
+    patterns: test.keep.files,
+    workspace: WORKSPACE,
+    dir: join(job.dir, "kept", test.step),
+    budget: kept.budget,
+  };
+  const taken = await takeKept(place.container, options, job.signal);
+  const { files } = taken;
+  kept.add(test.step, files);
+  for (const line of taken.notes) log.say(`tatara: ${line}`);
+  if (files.length === 0) {
+    const nothing = `keep: no file matches ${test.keep.files.join(", ")}`;
+    log.say(`tatara: ${nothing}`);
+    notes.add({ warnings: [nothing] });
+  } else log.say(`tatara: keeping ${files.length} ${files.length === 1 ? "file" : "files"}`);
+  for (const { sha256, diskPath } of files) await job.record.upload({ sha256, path: diskPath });
+  job.record.kept(test.step, {
+    files: files.map(({ path, sizeBytes, sha256, isExecutable }) => {
+      return { path, sizeBytes, sha256, isExecutable };
+    }),
+    expiresMs: test.keep.expiresMs,
+    notes: [...taken.notes],
+  });
+}
+
+/** An engine has few networks to give. */
+async function removeNetwork({ deps, grant }: Job, { network }: TestPlace): Promise<void> {
+  if (network === "none") return;
+  const { jobId, lease } = grant;
+  const { workerId } = deps;
+  const owner = { workerId, jobId, attempt: lease.attempt, createdAt: 0 };
+  const limit = AbortSignal.timeout(NETWORK_REMOVE_MS);
+  // What cannot be removed now goes with everything else of the attempt.
+  await deps.engine
+    .removeLeftover({ kind: "network", id: network.id, ...owner }, limit)
+    .catch(() => undefined);
+}

@@ -1,0 +1,88 @@
+import type { JobSpec, PlannedVerify } from "../../../src/domain/job-spec.ts";
+import type { VerifyFacts } from "../../../src/shared/build-messages.ts";
+import type { Image, NetworkHandle } from "../engine.ts";
+import { endFailed, endPassed } from "../job-ending.ts";
+import type { Ending } from "../job-ending.ts";
+import type { JobNetworks } from "../job-networks.ts";
+import type { FailedStep } from "../job-steps.ts";
+import { begin, ownerOf } from "../job.ts";
+import type { Job } from "../job.ts";
+import { verifyPackages } from "../steps/verify.ts";
+import { openYumRelay } from "./yum-relay.ts";
+
+/** Tries the build's signed packages in clean containers of the job's target, one step after the other. */
+export async function runVerifyJob(
+  job: Job,
+  spec: JobSpec,
+  networks: JobNetworks,
+): Promise<Ending> {
+  const { deps, grant, signal } = job;
+  const facts = grant.verify;
+  if (facts === null) throw new Error("The server did not say what to verify.");
+  // Like a host, the container may fetch what the packages require from wherever its image says.
+  const [image, network] = await Promise.all([
+    hostImage(job, spec.target),
+    begin(job, networks.own("verify", "internet")),
+  ]);
+  await using yum = await openYum(network, deps.serverUrl);
+  const failed: FailedStep[] = [];
+  for (const rule of spec.verify) {
+    const outcome = await runVerify(job, { spec, rule, facts, image, network, yumUrl: yum.url });
+    if (outcome.state === "failed") failed.push(outcome);
+  }
+  signal.throwIfAborted();
+  const [first] = failed;
+  return first === undefined ? endPassed([]) : endFailed(job.steps.card(first, undefined));
+}
+
+interface Trial {
+  readonly spec: JobSpec;
+  readonly rule: PlannedVerify;
+  readonly facts: VerifyFacts;
+  readonly image: Image;
+  readonly network: NetworkHandle;
+  readonly yumUrl: string;
+}
+
+async function runVerify(job: Job, { spec, rule, facts, image, network, yumUrl }: Trial) {
+  const { deps, signal } = job;
+  return await job.steps.run(rule.step, ({ say, write, tail }) =>
+    verifyPackages(
+      { rule, facts, target: spec.target },
+      {
+        engine: deps.engine,
+        owner: ownerOf(job, rule.step),
+        image,
+        network,
+        yumUrl,
+        yumSources: deps.yumSources,
+        limits: deps.limits,
+        script: deps.verifyScript,
+        log: { say, write, read: () => tail().text },
+      },
+      signal,
+    ),
+  );
+}
+
+/** The image that the operator named for the target, else the server's own. */
+async function hostImage({ deps, signal }: Job, target: string): Promise<Image> {
+  const named = deps.targets.find((each) => each.target === target);
+  return await deps.engine.findImage(named?.image ?? deps.baseImage, signal);
+}
+
+/** An engine on another machine has no address of ours on its networks: the server's own must do. */
+async function openYum(network: NetworkHandle, serverUrl: string) {
+  if (network.gateway === null) return direct(serverUrl);
+  try {
+    return await openYumRelay(network.gateway, serverUrl);
+  } catch (err) {
+    const isElsewhere = err instanceof Error && "code" in err && err.code === "EADDRNOTAVAIL";
+    if (!isElsewhere) throw err;
+    return direct(serverUrl);
+  }
+}
+
+function direct(url: string) {
+  return { url, [Symbol.asyncDispose]: () => Promise.resolve() };
+}

@@ -1,0 +1,115 @@
+import { createServer, request as askHttp } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { request as askHttps } from "node:https";
+import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
+
+/** The server's yum files, and nothing else of it, on an address that a container can reach. */
+export interface YumRelay extends AsyncDisposable {
+  /** `http://172.18.0.1:41234`, without a slash at the end. */
+  readonly url: string;
+}
+
+const ANSWER_TIMEOUT_MS = 60_000;
+/** `.repo` files and mirrorlists are a few hundred bytes. */
+const TEXT_BYTES_MAX = 1024 * 1024;
+
+/**
+ * Listens on `host`, an address of this machine on the job's network. A server that only listens on
+ * the loopback address, as it does by default, cannot be reached from a container otherwise. Throws
+ * when the address is not this machine's (the engine is elsewhere).
+ */
+export async function openYumRelay(host: string, serverUrl: string): Promise<YumRelay> {
+  const server = createServer((asked, answer) => {
+    relay(asked, answer, { serverUrl, relayUrl: urlOf(server) });
+  });
+  server.requestTimeout = ANSWER_TIMEOUT_MS;
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ host, port: 0 }, resolve);
+  });
+  return {
+    url: urlOf(server),
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+function urlOf(server: Server): string {
+  const { address, port } = server.address() as AddressInfo;
+  return `http://${address}:${port}`;
+}
+
+interface Ends {
+  readonly serverUrl: string;
+  readonly relayUrl: string;
+}
+
+function relay(asked: IncomingMessage, answer: ServerResponse, ends: Ends): void {
+  const path = yumPath(asked);
+  if (path === undefined) {
+    answer.writeHead(404).end();
+    return;
+  }
+  const to = new URL(ends.serverUrl + path);
+  const ask = to.protocol === "https:" ? askHttps : askHttp;
+  const headers = passedOn(asked);
+  const onward = ask(to, { method: asked.method, headers, timeout: ANSWER_TIMEOUT_MS });
+  onward.on("timeout", () => onward.destroy(new Error("The server does not answer.")));
+  onward.on("error", () => {
+    if (answer.headersSent) answer.destroy();
+    else answer.writeHead(502).end();
+  });
+  answer.on("close", () => onward.destroy());
+  onward.on("response", (got) => void passBack(got, answer, { path, ends }));
+  onward.end();
+}
+
+/** Where it leads, if it is a yum file: resolved first, so that no `..` leads out of there. */
+function yumPath({ method, url = "" }: IncomingMessage): string | undefined {
+  if (method !== "GET" && method !== "HEAD") return undefined;
+  const { pathname, search } = new URL(url, "http://relay");
+  return pathname.startsWith("/yum/") ? pathname + search : undefined;
+}
+
+function passedOn({ headers }: IncomingMessage): Record<string, string> {
+  const names = ["range", "if-range", "if-none-match", "if-modified-since", "user-agent"];
+  const kept = names.flatMap((name) => {
+    const value = headers[name];
+    return typeof value === "string" ? [[name, value] as const] : [];
+  });
+  return Object.fromEntries(kept);
+}
+
+async function passBack(
+  got: IncomingMessage,
+  answer: ServerResponse,
+  { path, ends }: { readonly path: string; readonly ends: Ends },
+): Promise<void> {
+  const { statusCode = 502, headers } = got;
+  if (!hasAddresses(path)) {
+    answer.writeHead(statusCode, headers);
+    got.on("error", () => answer.destroy());
+    got.pipe(answer);
+    return;
+  }
+  try {
+    if (Number(headers["content-length"] ?? 0) > TEXT_BYTES_MAX) throw new Error("Too large.");
+    const body = withAddressesOf(ends.relayUrl, await text(got));
+    answer.writeHead(statusCode, { "content-type": "text/plain; charset=utf-8" }).end(body);
+  } catch {
+    // The server broke off: the client asks again.
+    answer.destroy();
+  }
+}
+
+function hasAddresses(path: string): boolean {
+  return /^\/yum\/[^/?]+\.repo(?:$|\?)|\/mirrorlist(?:$|\?)/.test(path);
+}
+
+/** What the server says of itself is its public address, which a container may not reach. */
+export function withAddressesOf(relayUrl: string, body: string): string {
+  return body.replace(/https?:\/\/[^\s/]+(?:\/[^\s/]+)*?(?=\/yum\/)/g, relayUrl);
+}
