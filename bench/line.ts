@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { startSupervisor, type Supervisor } from "../src/cli/supervisor.ts";
 import type { BenchOptions } from "./main.ts";
+import { median } from "./support/numbers.ts";
 
 const run = promisify(execFile);
 const SAMPLE = fileURLToPath(new URL("../examples/hello-c", import.meta.url));
@@ -14,10 +15,19 @@ const PEER = fileURLToPath(new URL("peers/line.sh", import.meta.url));
 const PEER_IMAGE = "tatara-bench-line-peer";
 const WARM_UPS = 3;
 const LINE_MS = 120_000;
+const START = "image: ./Dockerfile\ntest: make check\npublish: dev\n";
+/** What the script by hand does too, and nothing else. */
+const SAME_WORK = `${START}package: { spec: hello.spec, lint: off, verify: false }\n`;
+/** As a file says it that does not speak of it: rpmlint, and a clean container before the channel. */
+const DEFAULTS = `${START}package: hello.spec\n`;
 
 /**
  * The whole line, warm: from the start of `git push` until the commit status says success, beside a
  * shell script that does the same work by hand. Both see the same commits, one after the other.
+ *
+ * The script neither lints its packages nor tries them in a clean container, so the compared case says
+ * `lint: off` and `verify: false`. A second case, `defaults`, says neither and has no peer: its time
+ * is what a push costs with rpmlint, the build's own channel, and an installation by dnf.
  */
 export async function run_(options: BenchOptions): Promise<object> {
   const dir = await mkdtemp(join(tmpdir(), "tatara-bench-"));
@@ -34,7 +44,7 @@ export async function run_(options: BenchOptions): Promise<object> {
     const ours: Round[] = [];
     const peer: number[] = [];
     for (let round = 0; round < WARM_UPS + options.rounds; round += 1) {
-      await sample.change(round);
+      await sample.change(round, SAME_WORK);
       const own = await pushOurs(tatara, sample);
       const byHand = await timed(() =>
         run(PEER, [sample.tree, join(dir, "peer.git"), state, PEER_IMAGE]),
@@ -42,12 +52,11 @@ export async function run_(options: BenchOptions): Promise<object> {
       if (round < WARM_UPS) continue;
       ours.push(own);
       peer.push(byHand);
-      const parts = Object.entries(own.parts).map(([name, ms]) => `${name} ${ms}`);
-      process.stdout.write(
-        `round ${round - WARM_UPS + 1}: ours ${Math.round(own.totalMs)} ms, by hand ${Math.round(byHand)} ms   (${parts.join(", ")})\n`,
-      );
+      const times = `ours ${Math.round(own.totalMs)} ms, by hand ${Math.round(byHand)} ms`;
+      print(`round ${round - WARM_UPS + 1}: ${times}`, own);
     }
-    return figures(ours, peer);
+    const withDefaults = await timeDefaults(tatara, sample, options);
+    return { ...figures(ours, peer), defaults: timesOf(withDefaults) };
   } finally {
     await run("docker", ["rmi", "--force", PEER_IMAGE]).catch(() => undefined);
     await tatara.stop();
@@ -55,6 +64,27 @@ export async function run_(options: BenchOptions): Promise<object> {
   }
 }
 export { run_ as run };
+
+async function timeDefaults(
+  tatara: Supervisor,
+  sample: Sample,
+  { rounds }: BenchOptions,
+): Promise<readonly Round[]> {
+  const all: Round[] = [];
+  for (let round = 0; round < WARM_UPS + rounds; round += 1) {
+    await sample.change(1_000 + round, DEFAULTS);
+    const own = await pushOurs(tatara, sample);
+    if (round < WARM_UPS) continue;
+    all.push(own);
+    print(`with defaults ${round - WARM_UPS + 1}: ${Math.round(own.totalMs)} ms`, own);
+  }
+  return all;
+}
+
+function print(what: string, { parts }: Round): void {
+  const waterfall = Object.entries(parts).map(([name, ms]) => `${name} ${ms}`);
+  process.stdout.write(`${what}   (${waterfall.join(", ")})\n`);
+}
 
 interface Round {
   readonly totalMs: number;
@@ -65,7 +95,8 @@ interface Round {
 interface Sample {
   readonly tree: string;
   readonly env: NodeJS.ProcessEnv;
-  change(round: number): Promise<void>;
+  /** Commits the next round, with this pipeline file. */
+  change(round: number, pipeline: string): Promise<void>;
 }
 
 async function prepareSample(dir: string, adminToken: string): Promise<Sample> {
@@ -87,7 +118,8 @@ async function prepareSample(dir: string, adminToken: string): Promise<Sample> {
   return {
     tree,
     env,
-    change: async (round) => {
+    change: async (round, pipeline) => {
+      await writeFile(join(tree, ".tatara.yml"), pipeline);
       await writeFile(join(tree, "ROUND"), `round ${round}\n`);
       await git("add", "--all");
       await git("commit", "--quiet", "--message", `round ${round}`);
@@ -181,11 +213,9 @@ function partsOf(
   const since = (instant: string | undefined): number =>
     Math.round(Date.parse(instant ?? "") - push.startedAtEpoch);
   const [job] = build.jobs;
-  const steps =
-    job?.steps.map(({ name, startedAt, endedAt }) => [
-      name,
-      `${since(startedAt)}-${since(endedAt)}`,
-    ]) ?? [];
+  const steps = build.jobs
+    .flatMap((each) => each.steps)
+    .map(({ name, startedAt, endedAt }) => [name, `${since(startedAt)}-${since(endedAt)}`]);
   return {
     recorded: since(build.createdAt),
     pushed: Math.round(push.pushMs),
@@ -199,18 +229,23 @@ function partsOf(
 }
 
 function figures(ours: readonly Round[], peer: readonly number[]): object {
-  const median = (values: readonly number[]): number =>
-    values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
   const own = ours.map(({ totalMs }) => totalMs);
   const round = (value: number): number => Math.round(value * 1_000) / 1_000;
+  const { ms, minMax } = timesOf(ours);
   return {
-    ours: Math.round(median(own)),
+    ours: ms,
     peer: Math.round(median(peer)),
     unit: "ms",
     ratio: round(median(own) / median(peer)),
-    pairedRatio: round(median(own.map((ms, index) => ms / (peer[index] ?? 1)))),
+    pairedRatio: round(median(own.map((each, index) => each / (peer[index] ?? 1)))),
     rounds: ours.length,
-    oursMinMax: [Math.round(Math.min(...own)), Math.round(Math.max(...own))],
+    oursMinMax: minMax,
     peerMinMax: [Math.round(Math.min(...peer)), Math.round(Math.max(...peer))],
   };
+}
+
+function timesOf(rounds: readonly Round[]) {
+  const all = rounds.map(({ totalMs }) => totalMs);
+  const minMax = [Math.round(Math.min(...all)), Math.round(Math.max(...all))];
+  return { ms: Math.round(median(all)), minMax };
 }

@@ -8,6 +8,10 @@ const SUITES: Readonly<
   line: () => import("./line.ts"),
   publish: () => import("./publish.ts"),
   client: () => import("./client.ts"),
+  steps: () => import("./steps.ts"),
+  cache: () => import("./cache.ts"),
+  card: () => import("./card.ts"),
+  check: () => import("./check.ts"),
   "yum-serve": () => import("./yum-serve.ts"),
 };
 

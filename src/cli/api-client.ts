@@ -48,9 +48,16 @@ export interface ApiRequest {
 
 /** The server that the settings name, asked with the token that they or the data folder hold. */
 export async function connect(env: Env, signal: AbortSignal): Promise<ApiClient> {
+  return apiClient({ ...(await readAccess(env)), signal });
+}
+
+/** Which server, and the token for it; empty where there is none. */
+export async function readAccess(
+  env: Env,
+): Promise<{ readonly url: string; readonly token: string }> {
   const { url, token, dataDir } = readClientConfig(env);
   const own = () => readFile(join(dataDir, "admin-token"), "utf8").catch(() => "");
-  return apiClient({ url, token: token ?? (await own()).trim(), signal });
+  return { url, token: token ?? (await own()).trim() };
 }
 
 export function apiClient(options: {

@@ -1,3 +1,4 @@
+import type { PipelineProblem } from "../domain/pipeline-problem.ts";
 import type { State } from "../domain/states.ts";
 import { STATES } from "../domain/states.ts";
 import type { FailureCard } from "../shared/message-parts.ts";
@@ -22,6 +23,12 @@ export interface ApiBuildSummary {
 
 export interface ApiBuild extends ApiBuildSummary {
   readonly note: string | null;
+  /** The pipeline file and what is wrong with it; null: there is none. */
+  readonly file?: {
+    readonly name: string;
+    readonly text: string;
+    readonly problems: readonly PipelineProblem[];
+  } | null;
   readonly jobs: readonly ApiJob[];
   readonly publish: ApiPublish | null;
   readonly packages: readonly ApiPackage[];

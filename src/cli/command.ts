@@ -1,7 +1,7 @@
 import type { ParseArgsOptionsConfig } from "node:util";
 import type { Env } from "../shared/config.ts";
-import type { ExitCode } from "./exit-codes.ts";
 import type { Printer } from "./print.ts";
+import type { RawTerminal } from "./raw-terminal.ts";
 
 /** One thing that `tatara` can do. */
 export interface Command {
@@ -14,7 +14,8 @@ export interface Command {
   readonly examples: readonly (readonly [string, string])[];
   readonly options?: Readonly<Record<string, CommandOption>>;
   readonly positionalsMax: number;
-  run(context: CommandContext): Promise<ExitCode>;
+  /** An `ExitCode`; of a program that ran elsewhere for the person, that program's own status. */
+  run(context: CommandContext): Promise<number>;
 }
 
 /** A command by its name; what it needs is loaded when somebody asks for it. */
@@ -43,6 +44,8 @@ export interface CommandContext {
   readonly printer: Printer;
   /** Asks the person at the terminal; undefined where there is none, and with `--json`. */
   readonly ask: Ask | undefined;
+  /** Undefined where there is none. */
+  readonly terminal: RawTerminal | undefined;
   /** All of stdin. */
   readonly input: ((signal: AbortSignal) => Promise<string>) | undefined;
   /** Aborted by Ctrl-C and SIGTERM with `Interrupted`, at the end of `--timeout` with a TimeoutError. */

@@ -7,6 +7,7 @@ import { Interrupted } from "./command.ts";
 import { COMMANDS } from "./command-list.ts";
 import { INSTALL_DIR } from "./processes/process-table.ts";
 import { runCommand } from "./run-command.ts";
+import { rawTerminal } from "./raw-terminal.ts";
 import { readStdin } from "./terminal-input.ts";
 import { askAtTerminal } from "./terminal-question.ts";
 
@@ -22,6 +23,7 @@ const exitCode = await runCommand(COMMANDS, process.argv.slice(2), {
   cwd: process.cwd(),
   stdout: process.stdout,
   stderr: process.stderr,
+  terminal: rawTerminal(process),
   input: readStdin,
   ask: process.stdin.isTTY && process.stderr.isTTY ? askAtTerminal : undefined,
   signal: interrupt.signal,

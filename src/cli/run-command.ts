@@ -9,6 +9,7 @@ import type { ExitCode } from "./exit-codes.ts";
 import { commandHelp } from "./help-text.ts";
 import { createPrinter } from "./print.ts";
 import type { Printer, Terminal } from "./print.ts";
+import type { RawTerminal } from "./raw-terminal.ts";
 
 export interface World {
   readonly env: Env;
@@ -17,6 +18,8 @@ export interface World {
   readonly stderr: Terminal;
   /** Only where somebody can answer. */
   readonly ask?: Ask | undefined;
+  /** Only where there is one. */
+  readonly terminal?: RawTerminal | undefined;
   /** All of stdin. */
   readonly input?: ((signal: AbortSignal) => Promise<string>) | undefined;
   /** Aborted with `Interrupted` by Ctrl-C and SIGTERM. */
@@ -29,7 +32,7 @@ export async function runCommand(
   commands: readonly CommandEntry[],
   argv: readonly string[],
   world: World,
-): Promise<ExitCode> {
+): Promise<number> {
   const plain = createPrinter({ ...world, isQuiet: false, noColor: false });
   try {
     const name = commandName(argv);
@@ -67,7 +70,7 @@ function parse(command: Command, argv: readonly string[]) {
   }
 }
 
-async function run(command: Command, parsed: Parsed, world: World): Promise<ExitCode> {
+async function run(command: Command, parsed: Parsed, world: World): Promise<number> {
   const { values, positionals, fields } = parsed;
   const flag = (name: string): boolean => values[name] === true;
   const text = (name: string): string | undefined => {
@@ -95,6 +98,7 @@ async function run(command: Command, parsed: Parsed, world: World): Promise<Exit
     cwd: world.cwd,
     printer,
     ask: flag("json") ? undefined : world.ask,
+    terminal: flag("json") ? undefined : world.terminal,
     input: world.input,
     signal:
       timeoutMs === undefined

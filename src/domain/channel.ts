@@ -93,6 +93,10 @@ export function buildChannelName(buildId: string): string {
   return `build-${buildId}`;
 }
 
+export function isBuildChannel(name: string): boolean {
+  return name.startsWith(buildChannelName(""));
+}
+
 /** `acme/hello` and `feature/new-ui` → `acme.hello.feature-new-ui-…`; the same for ever, never another's. */
 export function branchChannelName(repo: string, branch: string): string {
   // Such a name is a pull request's.

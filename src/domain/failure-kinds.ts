@@ -16,6 +16,7 @@ export const CARD_KIND = {
   DOCKERFILE_NEEDS_BUILDKIT: "file",
   NO_SHELL: "file",
   STEP_FAILED: "code",
+  STEP_UNKNOWN: "file",
   STEP_TIMEOUT: "code",
   STEP_SILENT: "code",
   SERVICE_NOT_READY: "code",

@@ -47,6 +47,7 @@ export const USER_FAULT_CODES = [
   "VERIFY_FAILED",
   "SECRET_UNKNOWN",
   "TARGET_UNKNOWN",
+  "STEP_UNKNOWN",
 ] as const;
 
 export const INFRA_FAULT_CODES = [

@@ -52,25 +52,41 @@ function compile(pattern: string): Matcher {
   if ("problem" in parsed) return () => false;
   const states: State[] = [{ accepts: undefined, next: [] }];
   const start = addNodes(states, parsed.nodes, END);
-  return (text) => run(states, start, text);
+  return matcherOn(states, start);
 }
 
-function run(states: readonly State[], start: number, text: string): boolean {
-  let here = reach(states, [start]);
-  for (const character of text) {
-    const next: number[] = [];
-    for (const index of here) {
-      const state = states[index];
-      if (state?.accepts?.(character)) next.push(...state.next);
+/**
+ * Thousands of files are matched with each pattern while the server waits, so nothing is allocated per
+ * character: what a state leads to is found once, and a mark tells who is listed for the next one.
+ */
+function matcherOn(states: readonly State[], start: number): Matcher {
+  const ways: (readonly number[] | undefined)[] = [];
+  const marks = new Float64Array(states.length);
+  const first = reach(states, [start]);
+  let turn = 0;
+  return (text) => {
+    let here = first;
+    for (const character of text) {
+      turn += 1;
+      const next: number[] = [];
+      for (const index of here) {
+        const state = states[index];
+        if (!state?.accepts?.(character)) continue;
+        for (const one of (ways[index] ??= reach(states, state.next))) {
+          if (marks[one] === turn) continue;
+          marks[one] = turn;
+          next.push(one);
+        }
+      }
+      if (next.length === 0) return false;
+      here = next;
     }
-    if (next.length === 0) return false;
-    here = reach(states, next);
-  }
-  return here.has(END);
+    return here.includes(END);
+  };
 }
 
-/** The states themselves and all that they lead to without a character. */
-function reach(states: readonly State[], from: readonly number[]): ReadonlySet<number> {
+/** Of these states and all that they lead to without a character those that take one, and the end. */
+function reach(states: readonly State[], from: readonly number[]): readonly number[] {
   const found = new Set(from);
   // A set that grows while it is walked is walked to its end.
   for (const index of found) {
@@ -78,7 +94,7 @@ function reach(states: readonly State[], from: readonly number[]): ReadonlySet<n
     if (state === undefined || state.accepts !== undefined) continue;
     for (const next of state.next) found.add(next);
   }
-  return found;
+  return [...found].filter((index) => index === END || states[index]?.accepts !== undefined);
 }
 
 /** Adds states from the last node to the first, each knowing what follows it; gives the first. */

@@ -25,10 +25,7 @@ const SPECS_SHOWN_MAX = 5;
  * a person to say.
  */
 export function guessPipeline(tree: CommitTree): PipelineGuess {
-  const specs = tree
-    .files()
-    .filter((path) => SPEC_PLACES.test(path))
-    .toSorted();
+  const specs = specsOf(tree);
   const spec = specs.length === 1 ? (specs[0] ?? null) : null;
   const image = defaultImageIn(tree, "");
   const command = guessTestCommand(tree);
@@ -47,6 +44,14 @@ export function guessPipeline(tree: CommitTree): PipelineGuess {
     pipeline: pipelineOf(image, test?.step, spec),
     note: `No ${PIPELINE_FILE}; guessed: ${guessed}.${specs.length > 1 ? undecided(specs) : ""}${offer}`,
   };
+}
+
+/** Spec files where people put them, in the order of their names. */
+export function specsOf(tree: CommitTree): readonly string[] {
+  return tree
+    .files()
+    .filter((path) => SPEC_PLACES.test(path))
+    .toSorted();
 }
 
 type BuiltImage = PipelineImage & { readonly kind: "dockerfile" };

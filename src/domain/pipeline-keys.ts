@@ -862,7 +862,7 @@ export const PIPELINE_KEYS: readonly PipelineKey[] = [
     meaning: "Pull requests: all, `same-repo` (no forks), or patterns of the base branch",
     example: "pull-requests: true",
   }),
-  key("when", "schedule", texts("schedule"), {
+  key("when", "schedule", texts("schedule", 20), {
     default: "none",
     meaning: "Builds of the default branch by the clock, in UTC: cron, `nightly`, `weekly`",
     example: "schedule: nightly",

@@ -28,7 +28,8 @@ function withDefaults(rule: Only, { git, buildsAllBranches }: PlanFacts): Only {
   };
 }
 
-function literally(branch: string): string {
+/** A pattern that takes this branch and no other. */
+export function literally(branch: string): string {
   return branch.replace(/[\\*?[\]{}!,]/g, "\\$&");
 }
 
@@ -39,7 +40,7 @@ export function judgeOnly(only: Only | null, facts: PlanFacts, project: string):
 }
 
 /** As soon as a map switches one kind on, only the kinds that it names happen. */
-function switchesOn({ branches, tags, pullRequests, schedule }: Only): boolean {
+export function switchesOn({ branches, tags, pullRequests, schedule }: Only): boolean {
   const isPullRequests = pullRequests !== null && pullRequests !== false;
   return branches !== null || tags !== null || isPullRequests || schedule === true;
 }

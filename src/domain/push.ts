@@ -28,6 +28,15 @@ export interface Push {
   readonly authorName: string;
   /** The push replaced commits instead of adding to them, as far as the forge said; absent: it did not. */
   readonly isForced?: boolean;
+  /** A working tree that somebody only tries: nothing of it is ever published. */
+  readonly tried?: TryWish;
+}
+
+/** What a `tatara try` asks for. */
+export interface TryWish {
+  /** Null: all that is no publish. */
+  readonly steps: readonly string[] | null;
+  readonly isFresh: boolean;
 }
 
 /** The verified facts of a pull request whose head is new here, or that has ended. */
@@ -89,6 +98,17 @@ export function isRefName(ref: string): boolean {
   return ref.split("/").every((part) => !/^[.-]|\.lock$/.test(part));
 }
 
+const TRY_REF = /^refs\/tatara\/try\/[a-z0-9]{16,40}$/;
+
+/** A ref of the own remote that one `tatara try` has to itself, until its build has ended. */
+export function isTryRef(ref: string): boolean {
+  return TRY_REF.test(ref);
+}
+
+export function tryRef(random: string): string {
+  return `refs/tatara/try/${random}`;
+}
+
 export function branchOf(ref: string): string | undefined {
   return ref.startsWith("refs/heads/") ? ref.slice("refs/heads/".length) : undefined;
 }
@@ -99,6 +119,7 @@ export function tagOf(ref: string): string | undefined {
 
 /** `main` or `v1.2.0`: how a ref is shown to people. */
 export function shortRef(ref: string): string {
+  if (isTryRef(ref)) return "a try";
   const pull = pullRequestOf(ref);
   return branchOf(ref) ?? tagOf(ref) ?? (pull === undefined ? ref : `pull request ${pull}`);
 }

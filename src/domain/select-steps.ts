@@ -55,7 +55,9 @@ function namesOf({ steps, tests, packages, images }: JobSpec): readonly string[]
     ...packages.map(({ step }) => step),
     ...images.flatMap(({ step }) => step ?? []),
     // One that a rule leaves out has a name too, and says why it does not run.
-    ...steps.filter(({ kind, skip }) => kind !== "checkout" && skip !== null).map(({ name }) => name),
+    ...steps
+      .filter(({ kind, skip }) => kind !== "checkout" && skip !== null)
+      .map(({ name }) => name),
   ];
 }
 
@@ -75,7 +77,9 @@ function partOf(
   const keeping = packages.length > 0 ? spec.tests.filter(({ keep }) => keep !== null) : [];
   const asked = spec.tests.filter(({ step, name }) => isWanted(step, [name]));
   const tests = withNeeds(spec, [...asked, ...keeping]);
-  const images = spec.images.flatMap(({ step }) => (step !== null && isWanted(step, []) ? [step] : []));
+  const images = spec.images.flatMap(({ step }) =>
+    step !== null && isWanted(step, []) ? [step] : [],
+  );
   const skipped = spec.steps.some(({ name, skip }) => skip !== null && isWanted(name, []));
   if (tests.length + packages.length + images.length === 0 && !skipped) return undefined;
   const part = only(spec, { tests, packages, images });

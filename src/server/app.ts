@@ -18,9 +18,13 @@ import { changeRoutes } from "./routes/change-routes.ts";
 import { channelRoutes } from "./routes/channel-routes.ts";
 import { keptRoutes } from "./routes/kept-routes.ts";
 import { opsRoutes } from "./routes/ops-routes.ts";
+import { pipelineRoutes } from "./routes/pipeline-routes.ts";
 import { publishRoutes } from "./routes/publish-routes.ts";
+import { replayRoutes } from "./routes/replay-routes.ts";
 import { reportRoutes } from "./routes/report-routes.ts";
 import { secretRoutes } from "./routes/secret-routes.ts";
+import { shellRoutes } from "./routes/shell-routes.ts";
+import type { Shells } from "./shells.ts";
 import { statusRoutes } from "./routes/status-routes.ts";
 import { testReportRoutes } from "./routes/test-report-routes.ts";
 import { triggerRoutes } from "./routes/trigger-routes.ts";
@@ -31,7 +35,9 @@ import { receiveGithub } from "./webhook/receive.ts";
 import { yumRoutes } from "./yum/routes.ts";
 
 /** Every route of the HTTP process, in the order in which they are asked. */
-export function createApp(parts: Parts & { readonly housekeeping: Housekeeping }): Express {
+export function createApp(
+  parts: Parts & { readonly housekeeping: Housekeeping; readonly shells: Shells },
+): Express {
   const { config, logger, store } = parts;
   const readers = Router();
   readers.use(identify(parts.auth), requireVisitor);
@@ -52,19 +58,23 @@ export function createApp(parts: Parts & { readonly housekeeping: Housekeeping }
   app.use("/webhooks", refuseWhenFull(parts));
   app.post("/webhooks/github", webhooks);
   app.use(gitRemote(parts.git));
+  const names = {
+    defaultTarget: config.defaultTarget,
+    targets: config.targets.map(({ target }) => target),
+    yumSources: config.yumSources.map(({ name }) => name),
+  };
   app.use(
     buildRoutes({
       ...parts,
+      ...names,
       token: config.buildToken,
-      defaultTarget: config.defaultTarget,
-      targets: config.targets.map(({ target }) => target),
-      yumSources: config.yumSources.map(({ name }) => name),
       cloneOf: (granted, request) =>
         // The worker reached us at this address, so it can clone from it too.
         cloneOf(granted, { ...config, ownUrl: addressOf(request) }),
     }),
   );
   app.use(testReportRoutes({ ...parts, token: config.buildToken }));
+  app.use(shellRoutes({ ...parts, token: config.buildToken }));
   app.use(publishRoutes({ ...parts, token: config.publishToken }));
   app.use(reportRoutes({ store, token: config.reportToken }));
   app.use(keptRoutes({ ...parts, token: config.buildToken, readers }));
@@ -83,6 +93,8 @@ export function createApp(parts: Parts & { readonly housekeeping: Housekeeping }
   app.use(channelRoutes({ ...parts, ...parts.auth }));
   app.use(triggerRoutes({ ...parts, ...parts.auth }));
   app.use(secretRoutes({ ...parts, ...parts.auth }));
+  app.use(replayRoutes({ ...parts.auth, store }));
+  app.use(pipelineRoutes({ ...parts, ...parts.auth, ...names }));
   // Last of all: what nobody answers becomes a page that says so.
   app.use(
     webRoutes({

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, open, rename, rm, stat, utimes } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 
@@ -24,8 +24,28 @@ export function openArtifactFiles(dir: string) {
     find,
     /** Removes a file that nobody has uploaded since then. */
     remove: async (sha256: string, unusedSince: number): Promise<void> => {
-      const found = isDigest(sha256) ? await stat(pathOf(sha256)).catch(() => undefined) : undefined;
+      const found = isDigest(sha256)
+        ? await stat(pathOf(sha256)).catch(() => undefined)
+        : undefined;
       if (found !== undefined && found.mtimeMs < unusedSince) await rm(pathOf(sha256));
+    },
+    /**
+     * Names of what lies in one of the 256 folders and was not uploaded since then: digests, and what is
+     * left of uploads that broke off.
+     */
+    olderThan: async (folder: number, uploadedBefore: number): Promise<readonly string[]> => {
+      const name = (folder % 256).toString(16).padStart(2, "0");
+      const found = await readdir(join(dir, name)).catch(() => []);
+      const old: string[] = [];
+      for (const one of found) {
+        const file = await stat(join(dir, name, one)).catch(() => undefined);
+        if (file !== undefined && file.mtimeMs < uploadedBefore) old.push(one);
+      }
+      return old;
+    },
+    /** Removes what is left of an upload that broke off. */
+    removePart: async (name: string): Promise<void> => {
+      if (/^[0-9a-f]{64}\.[a-z0-9-]+$/.test(name)) await rm(join(dir, name.slice(0, 2), name));
     },
     read: (sha256: string): Readable => createReadStream(pathOf(sha256)),
     /** Stores a stream under its digest; "mismatch" when it is not what it was said to be. */

@@ -3,8 +3,17 @@ import { createInterface } from "node:readline";
 import type { Duplex, Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { Router, type Request, type Response } from "express";
-import { branchOf, isRefName, isRepoName, isSha, type Push } from "../domain/push.ts";
-import { decidePush } from "../domain/push.ts";
+import {
+  branchOf,
+  decidePush,
+  isRefName,
+  isRepoName,
+  isSha,
+  isTryRef,
+  ZERO_SHA,
+  type Push,
+  type TryWish,
+} from "../domain/push.ts";
 import { repoMatcher } from "../domain/repo-patterns.ts";
 import type { Logger } from "../shared/logger.ts";
 import type { Announcer } from "./announcer.ts";
@@ -17,6 +26,7 @@ import type { Store } from "./store/store.ts";
 import type { Superseder } from "./superseder.ts";
 
 const REFS_MAX = 1_000;
+const OPTIONS_MAX = 20;
 const PUSH_MS = 15 * 60_000;
 
 export interface GitRemoteDeps {
@@ -209,9 +219,14 @@ async function answerHook(
   // A backend that could not be started leaves a hook that neither speaks nor ends.
   hook.once("close", () => input.close());
   const updates: RefUpdate[] = [];
+  const options: string[] = [];
   try {
     for await (const line of input) {
       if (line === "") break;
+      if (line.startsWith("option ")) {
+        if (options.length < OPTIONS_MAX) options.push(line.slice("option ".length));
+        continue;
+      }
       const [before, after, ref] = line.split(" ");
       if (before && after && ref) updates.push({ before, after, ref });
       if (updates.length > REFS_MAX) break;
@@ -219,7 +234,9 @@ async function answerHook(
     if (updates.length === 0) return;
     const refusal = refuseUpdates(updates);
     const lines =
-      refusal === undefined ? await recordAll(deps, exchange, updates, accepted) : [refusal];
+      refusal === undefined
+        ? await recordAll(deps, exchange, { updates, options }, accepted)
+        : [refusal];
     hook.end(`${refusal === undefined ? "ok" : "refused"}\n${lines.join("\n")}\n`);
   } catch (err) {
     deps.logger.error({ err, repo: exchange.repo }, "Push could not be recorded");
@@ -230,15 +247,33 @@ async function answerHook(
 function refuseUpdates(updates: readonly RefUpdate[]): string | undefined {
   if (updates.length > REFS_MAX) return `At most ${REFS_MAX} refs are taken in one push.`;
   const odd = updates.find(
-    ({ ref, before, after }) => !isRefName(ref) || !isSha(before) || !isSha(after),
+    ({ ref, before, after }) => !isTakenRef(ref) || !isSha(before) || !isSha(after),
   );
-  return odd && `${odd.ref}: only branches and tags with plain names are taken.`;
+  if (odd !== undefined) return `${odd.ref}: only branches and tags with plain names are taken.`;
+  const again = updates.find(
+    ({ ref, before, after }) => isTryRef(ref) && (!ZERO_SHA.test(before) || ZERO_SHA.test(after)),
+  );
+  return again && `${again.ref}: each try makes a ref of its own, and Tatara removes it.`;
+}
+
+function isTakenRef(ref: string): boolean {
+  return isRefName(ref) || isTryRef(ref);
+}
+
+/** `steps=unit,lint` and `fresh`, as `tatara try` says them. */
+function readTry(options: readonly string[]): TryWish {
+  const named = options.find((option) => option.startsWith("steps="));
+  const steps = named?.slice("steps=".length).split(",").filter(Boolean) ?? [];
+  return { steps: steps.length === 0 ? null : steps, isFresh: options.includes("fresh") };
 }
 
 async function recordAll(
   deps: GitRemoteDeps,
   { repo, caller, request }: Exchange,
-  updates: readonly RefUpdate[],
+  {
+    updates,
+    options,
+  }: { readonly updates: readonly RefUpdate[]; readonly options: readonly string[] },
   accepted: IntakeResult[],
 ): Promise<string[]> {
   const recorded = await Promise.allSettled(
@@ -253,6 +288,7 @@ async function recordAll(
         defaultBranch: undefined,
         message: "",
         authorName: "",
+        ...(isTryRef(update.ref) ? { trust: "manual", tried: readTry(options) } : {}),
       };
       const deliveryId = deps.newId("push");
       return deps.intake.accept({
@@ -272,7 +308,8 @@ async function recordAll(
   return results.map((result, index) => {
     const ref = updates[index]?.ref ?? "";
     if (result.kind !== "accepted") return `Tatara  ${ref}: ${result.reason}`;
-    return `Tatara  ${ref} is build #${result.number}  ${deps.buildUrl(request, repo, result.number)}`;
+    const shown = isTryRef(ref) ? "this try" : ref;
+    return `Tatara  ${shown} is build #${result.number}  ${deps.buildUrl(request, repo, result.number)}`;
   });
 }
 
@@ -322,6 +359,8 @@ function skipReason(build: BuildRow, message: string): string | null {
     message,
     authorName: "",
   };
+  // Who tries a commit wants it built, whatever its message says.
+  if (build.event === "try") return null;
   const decision = decidePush(push);
   return decision.kind === "skip" ? decision.reason : null;
 }

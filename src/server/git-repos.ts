@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdir, stat } from "node:fs/promises";
+import { glob, mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { fileURLToPath } from "node:url";
@@ -16,6 +16,7 @@ const PUSH_BYTES_MAX = 2 * 1024 ** 3;
 const SETTINGS: Readonly<Record<string, string>> = {
   "core.hooksPath": HOOKS,
   "http.receivepack": "true",
+  "receive.advertisePushOptions": "true",
   "receive.fsckObjects": "true",
   "receive.maxInputSize": String(PUSH_BYTES_MAX),
   "receive.denyDeleteCurrent": "ignore",
@@ -53,6 +54,25 @@ function unlessItSaidNo(err: unknown): undefined {
 }
 
 export type GitRepos = ReturnType<typeof openGitRepos>;
+
+export interface TryRef {
+  readonly repo: string;
+  readonly ref: string;
+  readonly madeAt: number;
+}
+
+/** Read from the disk, where each is a file: nothing packs refs here. */
+async function listTryRefs(dir: string): Promise<readonly TryRef[]> {
+  const found: TryRef[] = [];
+  for await (const path of glob("*/*.git/refs/tatara/try/*", { cwd: dir })) {
+    const [owner = "", name = "", ...ref] = path.split("/");
+    const facts = await stat(join(dir, path)).catch(() => undefined);
+    if (facts === undefined) continue;
+    const repo = `${owner}/${name.replace(/\.git$/, "")}`;
+    found.push({ repo, ref: ref.join("/"), madeAt: facts.mtimeMs });
+  }
+  return found;
+}
 
 /** The bare repositories behind the own remote. */
 export function openGitRepos({ dir, path }: { readonly dir: string; readonly path: string }) {
@@ -119,6 +139,12 @@ export function openGitRepos({ dir, path }: { readonly dir: string; readonly pat
       const args = ["merge-base", "--is-ancestor", "--end-of-options", older, newer];
       return (await git(repo, args).catch(unlessItSaidNo)) !== undefined;
     },
+    /** Harmless when there is no such ref. */
+    deleteRef: async (repo: string, ref: string): Promise<void> => {
+      await git(repo, ["update-ref", "-d", ref]);
+    },
+    /** Every ref of every try that is still there, and when it was made. */
+    tryRefs: () => listTryRefs(dir),
     /** HEAD is the first branch that was pushed. */
     setHead: async (repo: string, branch: string): Promise<void> => {
       await git(repo, ["symbolic-ref", "HEAD", `refs/heads/${branch}`]);

@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { ConfigError, processEnv, readServerConfig } from "../shared/config.ts";
 import { createLogger } from "../shared/logger.ts";
+import { SHELL_PROTOCOL } from "../shared/shell-frames.ts";
 import { announceReady } from "../shared/ready.ts";
 import { installShutdown } from "../shared/shutdown.ts";
 import { createIds } from "./ids.ts";
@@ -24,7 +25,11 @@ async function main(): Promise<void> {
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
 
   // The port is taken first, so that addresses are known; nothing is answered before all is ready.
-  const http = createServer({ requestTimeout: REQUEST_MS });
+  const http = createServer({
+    requestTimeout: REQUEST_MS,
+    // Whoever offers another protocol beside plain HTTP means HTTP.
+    shouldUpgradeCallback: ({ headers }) => headers.upgrade === SHELL_PROTOCOL,
+  });
   const release = holdRequests(http);
   await new Promise<void>((resolve, reject) => {
     http.once("error", reject);

@@ -9,6 +9,7 @@ import { restartLeaseClocks } from "./store/leases.ts";
 import { waitingStatusIds } from "./store/outbox.ts";
 import { expirePublishLeases, expireQueuedPublishes } from "./store/publish-attempts.ts";
 import { claimablePublishes } from "./store/publishes.ts";
+import { expireApprovals } from "./store/pull-requests.ts";
 import type { Schedules } from "./schedules.ts";
 import type { Store } from "./store/store.ts";
 
@@ -75,6 +76,7 @@ export function startReconciler({
       tell(await store.write((tx) => expireQueuedJobs(tx, QUEUED_MAX_MS)));
       tell(await store.write((tx) => expireQueuedPublishes(tx, QUEUED_MAX_MS)));
     }
+    tell(await store.write(expireApprovals));
     const named = (rows: readonly { readonly id: string; readonly attempt: number }[]) =>
       rows.map(({ id, attempt }) => `${id}-${attempt}`);
     await tickets.addAll("build", named(await claimableJobs(store, TICKETS_PER_ROUND)));

@@ -6,7 +6,10 @@ import { settleUnreadyBuilds } from "./git-remote.ts";
 import { startKeptSweep } from "./kept-sweep.ts";
 import { openParts, type PartsOptions } from "./parts.ts";
 import { startReconciler, type Reconciler } from "./reconciler.ts";
+import { openShells } from "./shells.ts";
+import { endLostShells } from "./store/shells.ts";
 import { addSignInLink } from "./store/sessions.ts";
+import { startTryRefSweep } from "./try-refs.ts";
 
 export interface ServerOptions extends Omit<PartsOptions, "onRedis"> {
   /** Listening already, its requests held. */
@@ -52,7 +55,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     onTicket: parts.schedules.tick,
   });
   const keptSweep = startKeptSweep(parts);
-  options.release(createApp({ ...parts, housekeeping }));
+  const tryRefSweep = startTryRefSweep({ ...parts, gitRepos: parts.git.repos });
+  await store.write(endLostShells);
+  const shells = openShells({
+    ...parts,
+    adminToken: parts.admin.token,
+    buildToken: options.config.buildToken,
+  });
+  http.on("upgrade", shells.upgrade);
+  options.release(createApp({ ...parts, housekeeping, shells }));
 
   const link = parts.newToken();
   await store.write((tx) => addSignInLink(tx, link));
@@ -63,6 +74,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       reconciler?.close();
       housekeeping.close();
       keptSweep.close();
+      tryRefSweep.close();
+      shells.close();
       parts.stopping.abort();
       http.close();
       http.closeAllConnections();

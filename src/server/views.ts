@@ -50,6 +50,8 @@ export interface BuildView extends BuildSummary {
   readonly waitReason: string | null;
   /** The pipeline file as it was read; null: none, or not read yet. */
   readonly file: PipelineFileView | null;
+  /** Where there is no file: the guess as one. */
+  readonly guess?: string | null;
   /** One line about a guess, or a cancel that came too late. */
   readonly note: string | null;
   readonly jobs: readonly JobView[];
@@ -65,6 +67,21 @@ export interface BuildView extends BuildSummary {
   readonly waiting?: Waiting | null;
   /** Files that its steps keep. */
   readonly kept: readonly KeptView[];
+  /** Who was in containers of its failed steps; absent: nobody. */
+  readonly shells?: readonly ShellView[];
+}
+
+/** One shell in a failed step's container. */
+export interface ShellView {
+  readonly jobId: string;
+  readonly step: string;
+  readonly by: string;
+  readonly startedAt: number;
+  /** Null: somebody is still in it. */
+  readonly endedAt: number | null;
+  /** Null: it was cut off, or is still open. */
+  readonly exitCode: number | null;
+  readonly endReason: string | null;
 }
 
 /** A file that a step kept, with the job that it is of. */
@@ -83,7 +100,8 @@ export interface KeptView {
 export interface PipelineFileView {
   readonly name: string;
   readonly text: string;
-  readonly warnings: readonly PipelineProblem[];
+  /** Warnings alone, unless the build failed by it. */
+  readonly problems: readonly PipelineProblem[];
 }
 
 export interface JobView {

@@ -62,6 +62,10 @@ export const buildGrant = z.object({
 
 export type BuildGrant = z.infer<typeof buildGrant>;
 
+/** Of a file that was refused people see what is around its mistakes, which is never that long. */
+export const FILE_SHOWN_MAX = 256_000;
+export const PROBLEMS_SHOWN_MAX = 100;
+
 const pipelineProblem = z.object({
   code: z.enum(PIPELINE_PROBLEM_CODES),
   line: z.number().int().positive(),
@@ -120,6 +124,8 @@ export const stepDetails = z.object({
   /** It failed, and was allowed to. */
   isAllowed: z.boolean(),
   warnings: z.array(z.string().max(1_000)).max(50),
+  /** Id of the image that it ran in, on the worker's engine: what a replay looks for. */
+  image: z.string().max(200).nullish(),
 });
 
 export type StepDetails = z.infer<typeof stepDetails>;
@@ -149,20 +155,39 @@ export const logAnswer = z.union([
 export type LogAnswer = z.infer<typeof logAnswer>;
 
 export const endMessage = z.object({
-  state: z.enum(["passed", "failed", "skipped", "cancelled"]),
+  state: z.enum(["passed", "failed", "cancelled"]),
   reason: z.string().max(1_000).nullable(),
   failure: failureCard.nullable(),
   packages: z.array(builtPackage).max(500),
   /** The text of the repository's errata file, if it has one. */
   errata: z.string().max(256_000).nullish(),
+  /** The pipeline file that was refused, as far as it is shown. */
+  file: z
+    .object({
+      name: z.string().max(100),
+      text: z.string().max(FILE_SHOWN_MAX),
+      problems: z.array(pipelineProblem).max(PROBLEMS_SHOWN_MAX),
+    })
+    .nullish(),
 });
 
 export type EndMessage = z.infer<typeof endMessage>;
 
+/** Below the workspace and nowhere else: it becomes the name of an entry of a tar. */
+const workspacePath = z
+  .string()
+  .min(1)
+  .max(4_096)
+  .refine((path) => !path.includes("\0"), "a path has no NUL")
+  .refine(
+    (path) => path.split("/").every((part) => part !== "" && part !== "." && part !== ".."),
+    "a path inside the workspace is expected",
+  );
+
 /** A file that `keep` names; its bytes were uploaded before by their digest. */
 export const keptFile = z.object({
   /** In the workspace, without a leading slash. */
-  path: z.string().min(1).max(4_096),
+  path: workspacePath,
   sizeBytes: z.number().int().nonnegative(),
   sha256,
   isExecutable: z.boolean(),

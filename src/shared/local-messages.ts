@@ -4,6 +4,19 @@ import { endMessage, keptMessage, stepMessage } from "./build-messages.ts";
 import { jobSpecMessage } from "./job-spec-message.ts";
 import { buildFacts, failureCard } from "./message-parts.ts";
 
+/** A job of a build, as it was planned there. */
+const replayedJob = z.object({
+  spec: jobSpecMessage,
+  needs: z.array(z.number().int()),
+  skip: z.string().nullable(),
+  /** Key of an image → the id that it had on the worker's engine. */
+  images: z.record(z.string(), z.string()),
+});
+export type ReplayedJob = z.infer<typeof replayedJob>;
+
+/** What the server tells of a build for a replay. */
+export const replayPlan = z.object({ build: buildFacts, jobs: z.array(replayedJob) });
+
 /**
  * What `tatara run` and its runner say to each other: lines of JSON. The command sends one request;
  * the end of the runner's input means that nobody waits for it any more.
@@ -23,7 +36,7 @@ export const localRequest = z.object({
   fresh: z.boolean(),
   params: z.record(z.string(), z.string()),
   /** The jobs themselves, each with those before it that it needs, where there is nothing to plan. */
-  jobs: z.array(z.object({ spec: jobSpecMessage, needs: z.array(z.number().int()) })).nullable(),
+  jobs: z.array(replayedJob).nullable(),
 });
 
 export type LocalRequest = z.infer<typeof localRequest>;

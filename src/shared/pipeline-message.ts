@@ -185,7 +185,8 @@ const packageStep = z.object({
 export const checkoutOptions = z.object({ submodules: z.boolean(), lfs: z.boolean() });
 
 export const pipelineMessage = z.object({
-  when: only.omit({ schedule: true }).extend({ schedule: texts }),
+  // Each is looked at for its next instant, over years if need be.
+  when: only.omit({ schedule: true }).extend({ schedule: z.array(text).max(20) }),
   onNewerPush: z.enum(["cancel", "keep"]).nullable(),
   checkout: checkoutOptions,
   runAllOn: texts,

@@ -3,6 +3,7 @@ import type { PipelineKey } from "../domain/pipeline-keys.ts";
 import { PAGE_WORDS, PIPELINE_FILE, RESERVED_STEP_NAMES } from "../domain/pipeline.ts";
 import { PIPELINE_PLACES, TEXT_FORMATS } from "../domain/pipeline-types.ts";
 import type {
+  KeysType,
   KeyType,
   MapType,
   PipelinePlace,
@@ -39,19 +40,32 @@ export function pipelineSchema(): JsonSchema {
 function placeSchema(place: PipelinePlace): JsonSchema {
   const rows = keysAt(place);
   const required = rows.filter(({ isRequired }) => isRequired === true).map(({ key }) => key);
-  const needs = rows.flatMap(({ key, requires }) => (requires ? [[key, [requires]]] : []));
-  const apart = rows.flatMap(({ key, excludes = [] }) =>
-    excludes.map((other) => ({ not: { required: [key, other] } })),
-  );
+  const dependencies = Object.fromEntries(rows.flatMap(dependency));
   return {
     type: "object",
     minProperties: 1,
     properties: Object.fromEntries(rows.map((row) => [row.key, keySchema(row)])),
     additionalProperties: false,
     ...(required.length > 0 && { required }),
-    ...(needs.length > 0 && { dependencies: Object.fromEntries(needs) }),
-    ...(apart.length > 0 && { allOf: apart }),
+    ...(Object.keys(dependencies).length > 0 && { dependencies }),
   };
+}
+
+/** What must and must not stand beside a key. */
+function dependency({
+  key,
+  requires,
+  excludes = [],
+}: PipelineKey): readonly (readonly [string, unknown])[] {
+  if (excludes.length === 0) return requires === undefined ? [] : [[key, [requires]]];
+  const names = excludes.map((other) => `"${other}"`).join(", ");
+  const beside = {
+    type: "object",
+    ...(requires !== undefined && { required: [requires] }),
+    properties: Object.fromEntries(excludes.map((other) => [other, false])),
+    errorMessage: `"${key}" cannot stand beside ${names}.`,
+  };
+  return [[key, beside]];
 }
 
 function keySchema(row: PipelineKey): JsonSchema {
@@ -117,11 +131,11 @@ function typeSchema(type: KeyType): JsonSchema {
     case "choice":
       return { type: "string", enum: type.of };
     case "keys":
-      return { $ref: `#/definitions/${type.place}` };
+      return keysSchema(type);
     case "map":
       return mapSchema(type);
     case "either":
-      return { anyOf: eitherSchemas(type.of) };
+      return { anyOf: type.of.flatMap(alternatives) };
   }
 }
 
@@ -129,19 +143,11 @@ function listOf(items: JsonSchema, maxItems: number | undefined): JsonSchema {
   return { type: "array", items, minItems: 1, ...(maxItems !== undefined && { maxItems }) };
 }
 
-/** Of two kinds of map, the one with a marker is meant where its marker stands. */
-function eitherSchemas(types: readonly KeyType[]): readonly JsonSchema[] {
-  const marked = types.find((type) => type.is === "keys" && type.marker !== undefined);
-  const map = types.find((type) => type.is === "map");
-  if (marked?.is !== "keys" || map === undefined) return types.flatMap(alternatives);
-  const others = types.filter((type) => type !== marked && type !== map);
-  const either = {
-    type: "object",
-    if: { required: [marked.marker] },
-    then: typeSchema(marked),
-    else: typeSchema(map),
-  };
-  return [...others.flatMap(alternatives), either];
+/** Beside another kind of map it is meant where its marker stands, which the other cannot have. */
+function keysSchema({ place, marker }: KeysType): JsonSchema {
+  const schema = { $ref: `#/definitions/${place}` };
+  if (marker === undefined) return schema;
+  return { type: "object", required: [marker], allOf: [schema] };
 }
 
 /** Alternatives of alternatives are alternatives. */

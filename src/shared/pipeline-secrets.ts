@@ -1,5 +1,6 @@
 import { nearSpelling } from "../domain/near-spelling.ts";
 import type { SecretUse } from "../domain/pipeline.ts";
+import { RESERVED_ENV } from "../domain/reserved-env.ts";
 import { textEntries, textsIn } from "./pipeline-checked.ts";
 import type { Checked } from "./pipeline-checked.ts";
 import type { Place } from "./pipeline-mistake.ts";
@@ -20,7 +21,11 @@ export function readSecrets(
 ): readonly SecretUse[] {
   if (value?.kind === "map") {
     return textEntries(value).map(({ key, keyAt, value: how }) => {
-      checkSecret(key, keyAt, scope, reading);
+      if (how.value === "env" && RESERVED_ENV.has(key)) {
+        const message = `${key} is set by Tatara`;
+        const hint = `\`${key}: file\`, or store it under another name`;
+        refuse(reading, keyAt, { code: "ENV_RESERVED", message, hint });
+      } else checkSecret(key, keyAt, scope, reading);
       return { name: key, as: how.value === "env" ? "env" : "file" };
     });
   }

@@ -15,26 +15,26 @@ export function snippetsFor({ place, key }: PipelineKey): readonly Snippet[] | u
 const SNIPPETS: Readonly<Record<string, readonly Snippet[]>> = {
   image: [
     {
-      label: "./Dockerfile",
+      label: "a Dockerfile",
       description: "build the commit's Dockerfile",
       body: "${1:./Dockerfile}",
     },
-    { label: "node:24", description: "pull an image", body: "${1:node:24}" },
+    { label: "an image of a registry", description: "pull an image", body: "${1:node:24}" },
     {
-      label: "build: …",
+      label: "a Dockerfile with options",
       description: "build with options",
       body: { build: "${1:./Dockerfile}", stage: "${2:test}" },
     },
   ],
   test: [
-    { label: "make check", description: "one command", body: "${1:make check}" },
+    { label: "one command", description: "the step is called test", body: "${1:make check}" },
     {
-      label: "lint: … unit: …",
-      description: "several tests, side by side",
+      label: "several tests",
+      description: "side by side",
       body: { lint: "${1:make lint}", unit: "${2:make check}" },
     },
     {
-      label: "unit: { matrix: … }",
+      label: "a matrix",
       description: "one test for several versions",
       body: {
         unit: {
@@ -46,15 +46,15 @@ const SNIPPETS: Readonly<Record<string, readonly Snippet[]>> = {
     },
   ],
   package: [
-    { label: "hello.spec", description: "from a spec file", body: "${1:hello.spec}" },
+    { label: "a spec file", description: "for the default target", body: "${1:hello.spec}" },
     {
-      label: "spec: … for: …",
-      description: "from a spec file, for several distributions",
+      label: "a spec file, several targets",
+      description: "a job for each of them",
       body: { spec: "${1:hello.spec}", for: ["el9", "el10"] },
     },
     {
-      label: "name: … files: …",
-      description: "without a spec file",
+      label: "no spec file",
+      description: "Tatara writes the spec",
       body: {
         name: "${1:hello}",
         version: "from-tag",
@@ -65,9 +65,9 @@ const SNIPPETS: Readonly<Record<string, readonly Snippet[]>> = {
     },
   ],
   publish: [
-    { label: "dev", description: "the default branch goes to a channel", body: "${1:dev}" },
+    { label: "one channel", description: "gets the default branch", body: "${1:dev}" },
     {
-      label: "dev: … testing: … stable: …",
+      label: "a line of channels",
       description: "branches, tags, and what a person promotes",
       body: {
         dev: { branch: "${1:main}" },

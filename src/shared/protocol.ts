@@ -28,6 +28,9 @@ export const PATHS = {
   end: (jobId: string) => `/worker/v1/build/jobs/${jobId}/end`,
   fault: (jobId: string) => `/worker/v1/build/jobs/${jobId}/fault`,
   handBack: (jobId: string) => `/worker/v1/build/jobs/${jobId}/hand-back`,
+  /** Shells that wait for a worker; each is then an upgrade of its own. */
+  shells: () => "/worker/v1/build/shells",
+  shell: (id: string) => `/worker/v1/build/shells/${id}`,
   liveAttempts: () => "/worker/v1/build/live-attempts",
   publishStarted: () => "/worker/v1/publish/started",
   publishClaim: () => "/worker/v1/publish/claim",

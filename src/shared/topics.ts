@@ -8,6 +8,8 @@ import type { Logger } from "./logger.ts";
 export const TOPICS = {
   /** Message: id of a job that somebody wants cancelled. */
   cancel: "tatara:cancel",
+  /** Message: id of a worker that somebody waits for, to enter a container that it kept. */
+  shell: "tatara:shell",
 } as const;
 export type Topic = (typeof TOPICS)[keyof typeof TOPICS];
 

@@ -1,4 +1,4 @@
-import { parseAllDocuments } from "yaml";
+import { parseAllDocuments, stringify } from "yaml";
 
 /** Aliases can make a small file large in memory. */
 const ALIASES_MAX = 100;
@@ -20,4 +20,9 @@ export function readYamlDocuments(
     }
   }
   return { documents };
+}
+
+/** Plain values as YAML for people: blocks, no line folded, no aliases. */
+export function writeYaml(value: unknown): string {
+  return stringify(value, { aliasDuplicateObjects: false, lineWidth: 0 });
 }

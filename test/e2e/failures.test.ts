@@ -112,6 +112,11 @@ test("a bad pipeline file is shown with all its mistakes, each with line and col
   });
   expect(build.failure?.problems).toContain(".tatara.yml:1:8");
   expect(build.failure?.problems).toContain('did you mean "test"?');
+  expect(build.file?.text).toContain("tests: make check");
+  expect(build.file?.problems.map(({ code, line }) => `${line} ${code}`)).toEqual([
+    "1 IMAGE_PATH",
+    "2 KEY_UNKNOWN",
+  ]);
 });
 
 test("a channel that does not exist is refused, with those that do", async () => {

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import type { ChangePlan, ChangeRequest, ChangeResult } from "../../src/shared/channel-changes.ts";
 import { changeRequest } from "../../src/shared/channel-changes.ts";
 import type { Refused } from "../../src/server/changes/refused.ts";
+import { insertChannel } from "../../src/server/store/channels.ts";
 import { changesWorld, type ChangesWorld } from "../support/changes-world.ts";
 
 const never = new AbortController().signal;
@@ -47,6 +48,24 @@ test("a package named in any way is promoted with its source and debug packages,
     "el9.x86_64-debug hello-debuginfo-1.0-1.el9.x86_64",
     "el9.x86_64-source hello-1.0-1.el9.src",
   ]);
+});
+
+test("what builds have in channels of their own is not meant, unless it is said", async () => {
+  await using world = await changesWorld();
+  await world.publish(["hello-1.0-1.el9.x86_64"]);
+  // Of a build that is being verified, or failed at that, or was of a branch that goes nowhere.
+  await world.store.write((tx) => insertChannel(tx, { name: "build-b-9" }));
+  await world.publish(["hello-1.1-1.el9.x86_64"], { channel: "build-b-9" });
+  await world.publish(["world-1.0-1.el9.x86_64"], { channel: "build-b-9" });
+
+  expect(await plan(world, { kind: "promote", packages: ["hello"], to: "testing" })).toMatchObject({
+    add: [{ nevra: "hello-1.0-1.el9.x86_64" }],
+  });
+  expect(await plan(world, { kind: "promote", packages: ["world"], to: "testing" })).toMatchObject({
+    status: 404,
+  });
+  const said = { kind: "promote", packages: ["world"], from: "build-b-9", to: "testing" };
+  expect(await plan(world, said)).toMatchObject({ add: [{ nevra: "world-1.0-1.el9.x86_64" }] });
 });
 
 test("promoting what is there already changes nothing and answers live", async () => {

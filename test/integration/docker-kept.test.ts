@@ -72,6 +72,16 @@ function drive(session: ShellSession) {
 const SIZE = { columns: 101, rows: 37 };
 
 describe("a kept container", () => {
+  test("that its worker never came for goes with its volumes, whoever removes it", async () => {
+    await using kept = await newKept();
+    const [container] = (await kept.leftoversLater()).filter(({ kind }) => kind === "container");
+    expect(container).toMatchObject({ isOver: true });
+
+    if (container !== undefined) await kept.later.removeLeftover(container, never);
+
+    expect(await kept.leftoversLater()).toEqual([]);
+  });
+
   test("is no leftover until its time is over, then it goes with its volumes", async () => {
     await using kept = await newKept();
 

@@ -165,6 +165,28 @@ describe.each(engines)("%s", (_name, open) => {
     expect(await ending).toEqual({ how: "exited", code: 0 });
   });
 
+  test("the command's own exit code is told before its end is, and no other end looks like a pass", async () => {
+    const { job } = await newJob();
+    await using _job = job;
+    const exitOf = async (step: StepName) => {
+      const limits = { ...LIMITS, memoryBytes: 32 * MIB, timeoutMs: 2_000 };
+      const spec = job.spec(step, STEPS[step].command, { limits });
+      const container = await engine.createContainer(spec, never);
+      await container.start(() => undefined, never);
+      let isOver = false;
+      const ending = container.wait(never).then(() => (isOver = true));
+      const code = await container.commandExit();
+      const wasOver = isOver;
+      await ending;
+      return { code, wasOver };
+    };
+
+    expect(await exitOf("passes")).toEqual({ code: 0, wasOver: false });
+    expect(await exitOf("fails")).toMatchObject({ code: 3 });
+    expect((await exitOf("hangs")).code).not.toBe(0);
+    expect((await exitOf("eats-memory")).code).not.toBe(0);
+  });
+
   test("an abort stops the container and throws its reason", async () => {
     const { job } = await newJob();
     await using _job = job;

@@ -1,3 +1,5 @@
+import { readdir, truncate } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { Pipeline, TestStep } from "../../src/domain/pipeline.ts";
 import { planJobs } from "../../src/domain/plan-jobs.ts";
@@ -291,4 +293,61 @@ test("reports of a step are told, whatever its exit status", async () => {
   expect(names("usual")).toEqual(["b", "no"]);
   expect(end?.failure).toMatchObject({ step: "named", evidence: "report" });
   expect(details(told, "usual")?.warnings).toHaveLength(1);
+});
+
+test("a damaged cache fails one attempt at most, and is gone for every later one", async () => {
+  const repo = { repo: "acme/damaged" };
+  await run([CACHED], { build: repo });
+  const folder = join(rig.dir, "caches");
+  const names = await readdir(folder, { recursive: true });
+  const archives = names.filter((name) => name.endsWith(".tar.zst"));
+  for (const name of archives) await truncate(join(folder, name), 40);
+
+  const second = await run([CACHED], { build: repo });
+  const third = await run([CACHED], { build: repo });
+
+  expect(second.told.fault).toMatchObject({ code: "INTERNAL", step: "unit" });
+  expect(second.told.fault?.message).toContain("was damaged, and is removed");
+  expect(third.log("unit")).toContain("cold\n");
+  expect(third.states).toMatchObject({ unit: "passed" });
+});
+
+test("a secret is hidden wherever it is told: reports, notes of kept files, failures", async () => {
+  const report = `<testsuite name="s"><testcase name="no"><failure message="got s3cret-value">s3cret-value</failure></testcase></testsuite>`;
+  const { told, end } = await run(
+    [
+      {
+        name: "unit",
+        secrets: [{ name: "TOKEN", as: "file" }],
+        reports: ["r.xml"],
+        keep: { files: ["s3*"], expiresMs: 1_000, after: "always" },
+        run: `echo '${report}' > r.xml; ln -s r.xml s3cret-value; cat "$TOKEN_FILE"; exit 1`,
+      },
+    ],
+    {
+      facts: { secrets: ["TOKEN"] },
+      grant: { secrets: [{ name: "TOKEN", value: "s3cret-value" }] },
+    },
+  );
+
+  expect(told.reports.get("unit")?.[0]?.tests[0]).toMatchObject({
+    message: "got ***",
+    details: "***",
+  });
+  expect(told.kept.get("unit")?.notes).toEqual(["*** is a symlink: left out"]);
+  expect(told.logs.get("unit")?.toString()).toContain("***");
+  const all = [told.logs.get("unit")?.toString(), [...told.reports], [...told.ended], end];
+  expect(JSON.stringify(all)).not.toContain("s3cret-value");
+});
+
+test("a test that fails fails for that, even if it keeps too much", async () => {
+  const keep = { files: ["big"], expiresMs: 1_000, after: "failed" } as const;
+  const { told, end, log } = await run([
+    // A report that is named, so that nobody looks for others in that file.
+    { name: "unit", keep, reports: ["none.xml"], run: "truncate -s 1025M big; exit 3" },
+  ]);
+
+  expect(end?.failure).toMatchObject({ code: "STEP_FAILED", title: "unit exited 3" });
+  expect(log("unit")).toContain("`keep` takes too much");
+  expect(details(told, "unit")?.warnings.join()).toContain("`keep` takes too much");
 });

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdtemp, readdir, rm, utimes } from "node:fs/promises";
+import { mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -10,7 +10,7 @@ import express from "express";
 import { extract } from "tar-stream";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openArtifactFiles } from "../../src/server/artifact-files.ts";
-import { sweepKept } from "../../src/server/kept-sweep.ts";
+import { orphanSweep, sweepKept } from "../../src/server/kept-sweep.ts";
 import { keptRoutes } from "../../src/server/routes/kept-routes.ts";
 import { LEASE_HEADER, PATHS } from "../../src/shared/protocol.ts";
 import { aStore } from "../support/a-store.ts";
@@ -158,6 +158,45 @@ test("a content that was just uploaded again is not swept under the worker's fee
   await sweepKept({ store: { ...held.store, now: Date.now }, artifacts });
 
   expect(await contents()).toHaveLength(1);
+});
+
+test.each(["/etc/passwd", "../up", "a/../../b", "a//b", "./a", "a/", "a\0b"])(
+  "a worker cannot name a file %j: the tar would unpack it elsewhere",
+  async (path) => {
+    const job = await aRunningJob(held.store);
+    expect((await keep(job, "test", { [path]: "x" })).ok).toBe(false);
+    expect((await fetch(`${url}/api/builds/${job.buildId}/kept.tar`)).status).toBe(404);
+  },
+);
+
+test("a size that a worker got wrong does not break the tar", async () => {
+  const job = await aRunningJob(held.store);
+  await keep(job, "test", { a: "four", b: "x" });
+  await held.store.db.updateTable("keptFiles").set({ sizeBytes: 400 }).execute();
+
+  const answer = await fetch(`${url}/api/builds/${job.buildId}/kept.tar`);
+  const entries = extract();
+  Readable.fromWeb(answer.body as never).pipe(entries);
+  const found: number[] = [];
+  for await (const entry of entries) found.push((await buffer(entry)).length);
+  expect(found).toEqual([4, 1]);
+});
+
+test("what was uploaded for an attempt that died is removed a day later, with halves of files", async () => {
+  const job = await aRunningJob(held.store);
+  await keep(job, "test", { named: "named" });
+  const orphan = await upload("nobody named this");
+  const fresh = await upload("nor this, yet");
+  await writeFile(join(dir, orphan.slice(0, 2), `${orphan}.part-1`), "half");
+  for (const name of await contents()) {
+    if (name !== fresh) await utimes(join(dir, name.slice(0, 2), name), new Date(0), new Date(0));
+  }
+
+  const sweep = orphanSweep({ store: { ...held.store, now: Date.now }, artifacts });
+  for (let folder = 0; folder < 256; folder += 1) await sweep();
+
+  const named = createHash("sha256").update("named").digest("hex");
+  expect([...(await contents())].toSorted()).toEqual([named, fresh].toSorted());
 });
 
 async function contents(): Promise<readonly string[]> {

@@ -129,6 +129,24 @@ test("a change of state reaches every open page by itself, and keeps what the re
   expect([...home.complaints, ...one.complaints]).toEqual([]);
 });
 
+test("a refused pipeline file is shown with the mistakes under its lines, a guess as a file", async () => {
+  await using server = await startWebServer(READING);
+  const { page, complaints } = await openPage(browser);
+
+  await page.goto(`${server.url}/repos/tools/rotate-logs/3`);
+  const marked = await page.locator(".file-text mark").allTextContents();
+  const order = await page.locator(".file-lines > *").allTextContents();
+  await page.goto(`${server.url}/repos/acme/website/12`);
+  await page.locator(".file-panel summary").click();
+
+  expect(marked).toEqual(["tests", "el11"]);
+  const row = order.findIndex((text) => text.includes("tests: make check"));
+  expect(order[row + 1]).toContain('unknown key "tests"');
+  expect(order[row + 1]).toContain('did you mean "test"?');
+  expect(await page.locator(".file-panel pre").textContent()).toContain("package: website.spec");
+  expect(complaints).toEqual([]);
+});
+
 test("without scripts everything can be read: card, steps, and the last part of the log", async () => {
   await using server = await startWebServer(READING);
   const { page } = await openPage(browser, { javaScriptEnabled: false });

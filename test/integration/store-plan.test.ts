@@ -310,6 +310,30 @@ test("a project is compared with the newest commit for which it passed on its br
   expect(await passedAt(store, other.made.build)).toEqual({});
 });
 
+test("a project whose packages were never published did not pass, whatever its own jobs say", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const pipeline = aMonorepo([
+    { name: "a", path: "a", packages: [aPackageStep()], publish: [aRule()] },
+    { name: "b", path: "b", tests: [aTest()] },
+  ]);
+  const push = aPush();
+  const first = await planned(store, pipeline, { push });
+  const second = await claim(store);
+  const rpm = { fileName: "a-1-1.noarch.rpm", sha256: "a".repeat(64), sizeBytes: 1 };
+  const packages = [{ ...rpm, target: SERVER.defaultTarget }];
+  const ok = { state: "passed" as const, reason: null, failure: null };
+  await store.write((tx) => endJob(tx, first.jobId, first.token, { ...ok, packages }));
+
+  // While the rest of the build is under way, and after it has failed: nothing of it is published.
+  const { made: during } = await accept(store);
+  if (during === undefined || second === undefined) throw new Error("No build.");
+  expect(await passedAt(store, during.build)).toEqual({});
+  await end(store, second, "failed");
+  expect(await passedAt(store, during.build)).toEqual({});
+  expect(await findBuild(store, first.buildId)).toMatchObject({ state: "failed" });
+});
+
 test("projects of one build may publish to different channels", async () => {
   await using held = await aStore();
   const { store } = held;

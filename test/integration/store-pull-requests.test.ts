@@ -2,12 +2,13 @@ import { describe, expect, test } from "vitest";
 import type { PullRequest } from "../../src/domain/push.ts";
 import { openSecrets } from "../../src/server/secrets.ts";
 import { secretKey } from "../../src/server/secret-key.ts";
-import { rerunBuild } from "../../src/server/store/builds.ts";
+import { findBuild, rerunBuild } from "../../src/server/store/builds.ts";
 import { recordPush } from "../../src/server/store/deliveries.ts";
 import { claimJob } from "../../src/server/store/jobs.ts";
 import { insertManualBuild } from "../../src/server/store/manual-builds.ts";
 import {
   approveBuild,
+  expireApprovals,
   recordClosed,
   recordPullRequest,
 } from "../../src/server/store/pull-requests.ts";
@@ -135,6 +136,9 @@ describe("a fork's pull request", () => {
     await store.write((tx) => recordClosed(tx, named(aPull({ action: "closed" }))));
     const again = await store.write((tx) => rerunBuild(tx, build.id, "admin", { isFresh: true }));
     if (again.kind !== "queued") throw new Error(again.kind);
+    // Nobody has looked at it yet, so a rerun waits as the first one did.
+    expect(await claim(store)).toBeUndefined();
+    await store.write((tx) => approveBuild(tx, again.id, { withItsFile: false, by: "admin" }));
     const granted = await claim(store);
     expect(granted?.build).toMatchObject({
       id: again.id,
@@ -147,6 +151,23 @@ describe("a fork's pull request", () => {
       pullRequestJson: build.pullRequestJson,
     });
   });
+});
+
+test("what nobody approves ends after two weeks, and nothing else does", async () => {
+  await using test = await aStore();
+  const { store } = test;
+  const waiting = await made(store, aPull({ isFork: true, isAuthorKnown: false }));
+  const known = await made(store, aPull({ number: 13 }));
+  test.advance(14 * 24 * 3_600_000 - 1);
+  expect(await store.write(expireApprovals)).toEqual([]);
+  test.advance(2);
+  expect(await store.write(expireApprovals)).toMatchObject([{ buildId: waiting.build.id }]);
+  expect(await store.write(expireApprovals)).toEqual([]);
+  expect(await findBuild(store, waiting.build.id)).toMatchObject({
+    state: "cancelled",
+    reason: "cancelled by the server: nobody approved it within 14 days",
+  });
+  expect(await findBuild(store, known.build.id)).toMatchObject({ state: "queued" });
 });
 
 test("a closed pull request takes what is not final with it, and nothing else", async () => {

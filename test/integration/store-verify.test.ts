@@ -1,16 +1,26 @@
 import { expect, test } from "vitest";
 import { verifyFactsOf } from "../../src/server/store/build-grants.ts";
 import { cancelBuild, findBuild } from "../../src/server/store/builds.ts";
+import { listedIn } from "../../src/server/store/changes.ts";
 import { findChannel } from "../../src/server/store/channels.ts";
 import { claimJob, endJob } from "../../src/server/store/jobs.ts";
 import { failPublish } from "../../src/server/store/publishes.ts";
 import { checkPublish } from "../../src/server/store/publish-checks.ts";
 import { ourCard } from "../../src/server/store/job-rows.ts";
+import { readStore } from "../../src/server/store/read.ts";
 import type { Store } from "../../src/server/store/store.ts";
 import type { BuildPublishGrant } from "../../src/shared/publish-grants.ts";
 import { VERIFY, aPackageStep, aPipeline, aPlanMessage, aRule } from "../support/a-pipeline.ts";
 import { aPush, aStore } from "../support/a-store.ts";
-import { TARGET, aPackage, aRunningJob, claim, headOf, switchTo } from "../support/store-rig.ts";
+import {
+  TARGET,
+  aPackage,
+  aRunningJob,
+  change,
+  claim,
+  headOf,
+  switchTo,
+} from "../support/store-rig.ts";
 
 const verified = (publish = [aRule()]) =>
   aPlanMessage(aPipeline({ packages: [aPackageStep({ verify: VERIFY })], publish }));
@@ -159,6 +169,54 @@ test("the same content again takes its place back, and counts as the later build
 
   const [only] = await store.db.selectFrom("packages").selectAll().execute();
   expect(only).toMatchObject({ buildId: again.buildId, freedAt: null });
+});
+
+test("people see of a package where hosts can have it, and nothing of what was never released", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const read = readStore(store, { liveSince: () => 0 });
+  const broken = await built(store);
+  await stage(store, broken);
+  await verify(store, "failed");
+  expect(await read.packagesByName("a")).toEqual([]);
+  expect(await read.listPackages({ limit: 9 })).toEqual([]);
+
+  const fixed = await built(store, { content: "2".repeat(64) });
+  await stage(store, fixed);
+  await verify(store, "passed");
+  await publishFinal(store, fixed);
+  expect(await read.packagesByName("a")).toMatchObject([
+    { nevra: "a-1-1.noarch", listings: [{ channel: "dev" }] },
+  ]);
+  const [name] = await read.listPackages({ limit: 9 });
+  expect(name?.newest).toEqual({ dev: "1-1" });
+});
+
+test("what a person promotes out of a build's channel keeps its version from then on", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const broken = await built(store);
+  await stage(store, broken);
+  await verify(store, "failed");
+  const place = { target: TARGET, nevra: "a-1-1.noarch" };
+  const facts = await store.db.selectFrom("packages").selectAll().executeTakeFirstOrThrow();
+  const edit = {
+    channel: "dev",
+    add: [{ ...facts, ...place, sha256: facts.signedSha256 }],
+    remove: [],
+    advisories: [],
+    extras: [],
+    rewrite: false,
+  };
+  const wish = { kind: "edit", channels: ["dev"], by: "admin", note: "" } as const;
+  await change(store, { ...wish, request: { edits: [edit], yank: null } });
+
+  const other = await built(store, { content: "2".repeat(64) });
+  const { answer } = await stage(store, other);
+  expect(answer).toMatchObject({ kind: "refused", publishes: [{ why: "taken" }] });
+  expect((await listedIn(store, { channel: "dev" })).map(({ nevra }) => nevra)).toEqual([
+    "a-1-1.noarch",
+  ]);
 });
 
 test("what hosts could have keeps its version for ever, verified again or not", async () => {

@@ -172,7 +172,7 @@ describe("secrets", () => {
 
   test.each([
     ["NPM_TOKEN", "short", "A secret has at least 8 characters."],
-    ["npm_token", VALUE, "npm_token is no name of a secret."],
+    ["npm-token", VALUE, "npm-token is no name of a secret."],
     ["NPM_TOKEN", "x".repeat(70_000), "A secret is text of at most 64 KiB."],
   ])("%s with such a value is refused", async (name, value, error) => {
     const answer = await ask("PUT", `/api/repos/${REPO}/secrets/${name}`, { value });

@@ -57,6 +57,11 @@ test("nothing else of the server can be reached, and nothing is written", async 
     "/yum/../api/builds",
     "/yum/%2e%2e/api/builds",
     "/yumX/",
+    // No addresses at all: a container says what it likes, and the worker goes on.
+    "//",
+    "http://",
+    "http://[/yum/",
+    "*",
   ]) {
     // Not by fetch, which would resolve the path itself.
     expect(await statusOf("GET", path)).toBe(404);

@@ -1,5 +1,6 @@
 import type { FailureCard } from "../../src/shared/message-parts.ts";
 import type { BuildView, StepView } from "../../src/server/views.ts";
+import { badFile } from "./sample-bad-file.ts";
 import { severalJobs } from "./sample-jobs.ts";
 import { aBuild, aJob, aPackage, aStep } from "./memory-read-store.ts";
 
@@ -290,48 +291,6 @@ function skipped(now: number): BuildView {
   });
 }
 
-function badFile(now: number): BuildView {
-  const createdAt = now - 27 * 60 * MINUTE;
-  const problems =
-    ".tatara.yml:4:3: unknown key `tests` [KEY_UNKNOWN]\n  4 |   tests: make check\n    |   ^^^^^\n  did you mean `test`?";
-  return aBuild({
-    id: "bld-file",
-    repo: "tools/rotate-logs",
-    forge: "github",
-    number: 3,
-    createdAt,
-    startedAt: createdAt + SECOND,
-    endedAt: createdAt + 1.6 * SECOND,
-    state: "failed",
-    ref: "refs/heads/trunk",
-    message: "ci: add a pipeline file",
-    failure: {
-      kind: "file",
-      code: "PIPELINE_FILE_INVALID",
-      step: "checkout",
-      title: "Unknown key `tests` in .tatara.yml",
-      excerpt: "",
-      file: ".tatara.yml",
-      line: 4,
-      logLine: null,
-      hint: "Write `test`.",
-      confidence: "high",
-      evidence: "fault",
-      problems,
-    },
-    jobs: [
-      aJob({
-        id: "job-b",
-        state: "failed",
-        queuedAt: createdAt,
-        startedAt: createdAt + SECOND,
-        endedAt: createdAt + 1.6 * SECOND,
-        steps: stepsFrom(createdAt + SECOND, [["checkout", 0.6, { state: "failed" }]]),
-      }),
-    ],
-  });
-}
-
 function unpublished(now: number): BuildView {
   const createdAt = now - 28 * 60 * MINUTE;
   const steps = stepsFrom(createdAt + SECOND, [
@@ -357,7 +316,8 @@ function unpublished(now: number): BuildView {
     ref: "refs/heads/topic/long-branch-name-that-goes-on",
     message:
       "feat: a page for every package, with a subject line that is far longer than anybody should ever write",
-    note: "No .tatara.yml: found Dockerfile and website.spec.",
+    note: "No .tatara.yml; guessed: image ./Dockerfile, package website.spec.",
+    guess: "image: ./Dockerfile\npackage: website.spec\n# publish: dev\n",
     jobs: [
       aJob({ id: "job-u1", target: "el9.x86_64", ...job, steps }),
       aJob({ id: "job-u2", target: "fedora-43.x86_64", ...job, steps }),

@@ -14,6 +14,7 @@ export class ScriptedContainer implements Container {
   readonly #spec: ContainerSpec;
   readonly #own: Files = new Map();
   readonly #opened = Promise.withResolvers<void>();
+  readonly #commandExit = Promise.withResolvers<number | null>();
   #ended: Promise<ContainerEnd> | undefined;
 
   constructor(world: World, spec: ContainerSpec, id: string) {
@@ -42,6 +43,10 @@ export class ScriptedContainer implements Container {
     this.#opened.resolve();
   }
 
+  commandExit(): Promise<number | null> {
+    return this.#commandExit.promise;
+  }
+
   async wait(signal: AbortSignal): Promise<ContainerEnd> {
     if (!this.#ended) throw new Error("The container was never started.");
     const aborted = Promise.withResolvers<never>();
@@ -55,6 +60,7 @@ export class ScriptedContainer implements Container {
       return await Promise.race([this.#ended, aborted.promise]);
     } finally {
       signal.removeEventListener("abort", onAbort);
+      this.#commandExit.resolve(null);
     }
   }
 
@@ -91,14 +97,16 @@ export class ScriptedContainer implements Container {
     for (const { name, value } of this.#spec.secrets ?? []) {
       this.#write(`/run/secrets/${name}`, Buffer.from(value));
     }
-    const { output = [], lastsMs = 0, how, code, files = {} } = this.#script();
+    const { output = [], lastsMs = 0, how, code, files = {}, said, lingers } = this.#script();
     for (const text of output) await onOutput(Buffer.from(text));
     await sleep(lastsMs);
     for (const [path, text] of Object.entries(files)) this.#write(path, Buffer.from(text));
     if (how === "lost") throw new InfraFault("ENGINE_FAILED", "The engine forgot a container.");
     if (how === "hangs") return this.#hang();
-    if (how === undefined || how === "exited") return { how: "exited", code: code ?? 0 };
-    return { how };
+    if (how !== undefined && how !== "exited") return { how };
+    this.#commandExit.resolve(said ?? code ?? 0);
+    await lingers;
+    return { how: "exited", code: code ?? 0 };
   }
 
   async #hang(): Promise<ContainerEnd> {

@@ -13,6 +13,10 @@ export interface StepScript {
   readonly output?: readonly string[];
   /** How long it runs before it ends. */
   readonly lastsMs?: number;
+  /** What its gate says the command's exit code is, where that is not the truth. */
+  readonly said?: number;
+  /** The end that the engine knows of comes only after this. */
+  readonly lingers?: Promise<void>;
   /** What it leaves behind: path → content. */
   readonly files?: Readonly<Record<string, string>>;
   /** What the engine says that it had of memory at most. */

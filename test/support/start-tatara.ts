@@ -16,6 +16,7 @@ import type { Supervisor } from "../../src/cli/supervisor.ts";
 import { processEnv } from "../../src/shared/config.ts";
 import { processesThatMention } from "./leftover-processes.ts";
 import { realEngine } from "./engine-rig.ts";
+import { KEPT_NAME, withoutKept } from "./kept-names.ts";
 import { until } from "./until.ts";
 
 const BUILD_DEADLINE_MS = 120_000;
@@ -213,24 +214,17 @@ async function leftovers(place: Place): Promise<readonly string[]> {
 }
 
 /** A container of a failed step outlives its job on purpose; not its test. */
-const KEPT = /^container \/tatara-kept-\d+-(tatara-(.+?)-(\d+)-)/;
-
 async function removeKept(place: Place): Promise<void> {
   const later = realEngine({ now: () => Date.now() + 24 * 3_600_000 });
   for (const name of await labelledOnEngine(place)) {
-    const [, , jobId, attempt] = KEPT.exec(name) ?? [];
+    const [, , jobId, attempt] = KEPT_NAME.exec(name) ?? [];
     if (jobId === undefined) continue;
     await later.removeAllOf({ jobId, attempt: Number(attempt) }, AbortSignal.timeout(60_000));
   }
 }
 
-/** Without what is kept for a while: a failed step's container, and the volumes that it needs. */
 async function leftOnEngine(place: Place): Promise<readonly string[]> {
-  const found = await labelledOnEngine(place);
-  const kept = found.flatMap((name) => KEPT.exec(name)?.[1] ?? []);
-  return found.filter(
-    (name) => !KEPT.test(name) && !kept.some((prefix) => name.startsWith(`volume ${prefix}`)),
-  );
+  return withoutKept(await labelledOnEngine(place));
 }
 
 async function labelledOnEngine({ dataDir, dockerHost }: Place): Promise<readonly string[]> {

@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { limitBuildKit } from "../../workers/build/docker/buildkit-limits.ts";
 import { buildKitStory } from "../../workers/build/docker/buildkit-story.ts";
 import { needsBuildKit, syntaxImageOf } from "../../workers/build/docker/dockerfile.ts";
-import { gateLines, memoryPeakIn } from "../../workers/build/docker/gate.ts";
+import { gateLines, gateWordIn } from "../../workers/build/docker/gate.ts";
 import { volumesBelow } from "../../workers/build/docker/kept.ts";
 import { lineTail } from "../../workers/build/docker/line-tail.ts";
 import { keptName, keptUntil } from "../../workers/build/docker/names.ts";
@@ -152,10 +152,12 @@ describe("the gate", () => {
     expect(() => gateLines([{ name: "../x", value: "" }])).toThrow("No name of a secret");
   });
 
-  test("says how much memory was used, and nothing else is taken for that", () => {
-    expect(memoryPeakIn("tatara-memory-peak 1234\n")).toBe(1_234);
-    expect(memoryPeakIn("x tatara-memory-peak 1234\n")).toBeUndefined();
-    expect(memoryPeakIn("tatara-memory-peak \n")).toBeUndefined();
+  test("says how its command ended, and nothing else is taken for that", () => {
+    expect(gateWordIn("tatara-ended 0 1234\n")).toEqual({ code: 0, memoryPeakBytes: 1_234 });
+    expect(gateWordIn("tatara-ended 137 \n")).toEqual({ code: 137, memoryPeakBytes: null });
+    for (const text of ["x tatara-ended 0 1\n", "tatara-ended 0 1", "tatara-ended  1\n", ""]) {
+      expect([text, gateWordIn(text)]).toEqual([text, undefined]);
+    }
   });
 });
 

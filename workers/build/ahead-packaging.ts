@@ -26,14 +26,18 @@ export interface AheadPackage {
 /**
  * rpmbuild works beside the tests. Until they have passed nobody sees it, and if they fail it is
  * dropped with its container, so that it looks as if it had never begun. Only the first package, and
- * only if it needs nothing that a test leaves and runs no commands of the user's before.
+ * only if it needs nothing that a test leaves, runs no commands of the user's before, and is not built
+ * in an image that has a step of its own.
  */
 export function aheadPackaging(build: BuildJob): Ahead {
   const { job, spec, images } = build;
   const [planned] = spec.packages;
   const [own] = spec.images;
   const keepsFiles = spec.tests.some(({ keep }) => keep !== null);
-  const isAhead = planned !== undefined && planned.run === null && !keepsFiles && own !== undefined;
+  const builder = spec.images.find(({ key }) => key === planned?.image);
+  const isMade = builder === undefined || builder === own || builder.step === null;
+  const isAhead =
+    planned !== undefined && planned.run === null && !keepsFiles && own !== undefined && isMade;
   if (!isAhead) return { start: () => undefined, of: () => undefined };
 
   const expected = images.expected(own.key);

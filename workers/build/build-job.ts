@@ -137,8 +137,11 @@ function testNode(
     needs: [...imageSteps(spec, test), ...test.needs],
     takesTurn: true,
     skip: (missing) => job.steps.skip(step, `${missing} did not pass`),
-    run: async () => {
-      const outcome = await runTestStep(build, test, () => rooms.of(test.image));
+    run: async (goOn) => {
+      const outcome = await runTestStep(build, test, {
+        openRoom: () => rooms.of(test.image),
+        goOn,
+      });
       if (outcome.state === "passed") return true;
       failed.set(step, outcome);
       return false;

@@ -18,7 +18,7 @@ export interface Engine {
   findImage(
     name: string,
     signal: AbortSignal,
-    options?: { readonly pull: "missing" | "always" },
+    options?: { readonly pull: "missing" | "always" | "never" },
   ): Promise<Image>;
   /** The image that `keepLayer` made under this key, unless it has expired. */
   findLayer(key: string, signal: AbortSignal): Promise<Image | undefined>;
@@ -210,6 +210,12 @@ export interface Container {
   /** Lets a gated container run its command. */
   openGate(signal: AbortSignal): Promise<void>;
   /**
+   * The command's exit code as soon as it has ended, told from inside while the container is still
+   * taken apart and its last output may be on its way; null: its end came without a word. Never
+   * rejects, and only `wait`, which must be called too, is sure.
+   */
+  commandExit(): Promise<number | null>;
+  /**
    * How it ended, once all output was handed over. When `signal` is aborted it stops the container
    * politely (SIGTERM, 10 s, SIGKILL) and then throws the signal's reason.
    */
@@ -260,9 +266,12 @@ export interface RunningService {
 export interface KeptContainer {
   readonly id: string;
   readonly until: number;
-  /** A shell on a terminal, in a container with the same files, environment and limits. */
+  /**
+   * A shell on a terminal, in a container with the same files, environment and limits. With a command
+   * it runs that instead, without a prompt, and its output comes as it was printed.
+   */
   openShell(
-    size: { readonly columns: number; readonly rows: number },
+    wish: { readonly columns: number; readonly rows: number; readonly command?: string },
     signal: AbortSignal,
   ): Promise<ShellSession>;
 }
@@ -284,4 +293,6 @@ export interface Leftover {
   readonly jobId: string | undefined;
   readonly attempt: number | undefined;
   readonly createdAt: number;
+  /** It was kept, and says itself that its time was over long ago: nobody needs it, whose ever it is. */
+  readonly isOver?: boolean;
 }

@@ -27,9 +27,13 @@ export function endPassed(packages: EndMessage["packages"], errata: string | nul
   return { how: "end", message };
 }
 
-export function endFailed(failure: NonNullable<EndMessage["failure"]>): Ending {
+/** `file`: the pipeline file, where that is what was refused. */
+export function endFailed(
+  failure: NonNullable<EndMessage["failure"]>,
+  file: EndMessage["file"] = null,
+): Ending {
   const reason = failure.title;
-  return { how: "end", message: { state: "failed", reason, failure, packages: [] } };
+  return { how: "end", message: { state: "failed", reason, failure, packages: [], file } };
 }
 
 /** The ending of work that may throw. Only a lost lease has none: there is nobody to tell. */
@@ -76,11 +80,12 @@ export async function handBackAtShutdown(signal: AbortSignal): Promise<Ending> {
 }
 
 export async function tellEnding(job: Job, ending: Ending): Promise<void> {
-  const { record } = job;
+  const { record, steps } = job;
   if (ending.how === "fault") return await record.fault(ending.message);
   if (ending.how === "hand-back") return await handBack(job);
   if (ending.how === "told") return;
   try {
+    await steps.told();
     await record.end(ending.message);
   } catch (err) {
     if (err instanceof Stopped) throw err;

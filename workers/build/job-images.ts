@@ -4,6 +4,7 @@ import type { PipelineImage } from "../../src/domain/pipeline.ts";
 import type { Image, SecretFile } from "./engine.ts";
 import { begin, ownerOf } from "./job.ts";
 import type { Job } from "./job.ts";
+import type { JobNetworks } from "./job-networks.ts";
 import type { FailedStep, StepNotes } from "./job-steps.ts";
 import type { Commit } from "./source/commit.ts";
 import { makeImage } from "./steps/image.ts";
@@ -24,9 +25,10 @@ export interface JobImages {
 export interface JobImagesParts {
   readonly spec: JobSpec;
   readonly commit: Commit;
+  readonly networks: JobNetworks;
 }
 
-export function jobImages(job: Job, { spec, commit }: JobImagesParts): JobImages {
+export function jobImages(job: Job, { spec, commit, networks }: JobImagesParts): JobImages {
   const { deps, signal, steps } = job;
   const { images: memory } = deps;
   const making = new Map<string, Promise<Image>>();
@@ -41,7 +43,10 @@ export function jobImages(job: Job, { spec, commit }: JobImagesParts): JobImages
     log: Pick<ImageDeps, "say" | "write">,
   ): Promise<ImageOutcome> => {
     const options = imageDeps(job, spec, name);
-    return await makeImage(image, commit, { ...options, ...log }, signal);
+    // What a stranger's Dockerfile runs may reach no more than what a stranger's test runs.
+    const isClosed = options.isUntrusted && image.kind === "dockerfile";
+    const closed = isClosed ? { network: await networks.shared("mirrors") } : {};
+    return await makeImage(image, commit, { ...options, ...closed, ...log }, signal);
   };
   const outside = async (
     image: PipelineImage,
@@ -101,7 +106,7 @@ function imageDeps(
   job: Job,
   spec: JobSpec,
   name: { readonly owner: string; readonly cache: string },
-): Omit<ImageDeps, "say" | "write"> {
+): Omit<ImageDeps, "say" | "write" | "network"> {
   const { engine, baseImage, limits } = job.deps;
   const { repo, trust } = job.grant.build;
   const isFirst = spec.images[0]?.key === name.cache;

@@ -26,6 +26,26 @@ export function jobNetworks(job: Job): JobNetworks {
   };
 }
 
+/**
+ * For programs that use the proxy: the services of a step, which they reach directly by name. Where
+ * there is no proxy, nobody needs to be told.
+ */
+export function directNames(
+  network: NetworkHandle | "none",
+  services: readonly string[],
+): Readonly<Record<string, string>> {
+  if (network === "none" || network.proxy === null || services.length === 0) return {};
+  const names = ["localhost", "127.0.0.1", ...services].join(",");
+  return { no_proxy: names, NO_PROXY: names };
+}
+
+/** For the log of a step that may reach mirrors only, where there are none. */
+export function mirrorsMissing(network: NetworkHandle | "none"): string | undefined {
+  if (network === "none" || network.egress !== "mirrors" || network.proxy !== null)
+    return undefined;
+  return "tatara: the network is `mirrors`, and this worker has none (TATARA_MIRROR_PROXY): nothing outside can be reached";
+}
+
 /** What a step may reach: what its file says, and from a fork's pull request at most the mirrors. */
 export function egressOf({ grant }: Pick<Job, "grant">, network: NetworkClass): Egress {
   return grant.build.trust === "fork-pr" && network === "internet" ? "mirrors" : network;

@@ -18,6 +18,7 @@ import type { ServerClient } from "../../src/shared/server-client.ts";
 import { fetchKept } from "./keep/fetch-kept.ts";
 import type { KeptCopy } from "./keep/job-kept.ts";
 import type { Lease } from "./lease.ts";
+import { maskedMessages } from "./log/masked-messages.ts";
 import { openSpool } from "./log/spool.ts";
 import type { SpoolBudget } from "./log/spool.ts";
 import { openStepLog } from "./log/step-log.ts";
@@ -79,6 +80,7 @@ function openJobRecord(
 ): JobRecord {
   const values = secrets.map(({ value }) => value);
   const hidden = [...values, ...credentialParts(clone.authorization), lease.token];
+  const masked = maskedMessages(hidden);
   const closed = new AbortController();
   const talking = AbortSignal.any([lease.talking, closed.signal]);
   let failure: { readonly err: unknown } | undefined;
@@ -120,10 +122,11 @@ function openJobRecord(
     step: (name, message) =>
       tell(async () => {
         if (message.state !== "running") await logs.end(name);
-        await send(PATHS.step(jobId, name), message);
+        await send(PATHS.step(jobId, name), masked.step(message));
       }),
-    kept: (step, message) => tell(() => send(PATHS.kept(jobId, step), message)),
-    reports: (step, message) => tell(() => send(PATHS.reports(jobId, step), message)),
+    kept: (step, message) => tell(() => send(PATHS.kept(jobId, step), masked.kept(message))),
+    reports: (step, message) =>
+      tell(() => send(PATHS.reports(jobId, step), masked.reports(message))),
     upload: ({ sha256, path }) =>
       client.send(
         {
@@ -140,12 +143,12 @@ function openJobRecord(
     },
     end: async (message) => {
       await settled();
-      await send(PATHS.end(jobId), message);
+      await send(PATHS.end(jobId), masked.end(message));
     },
     fault: async (message) => {
       // What could not be told before is no reason to keep the fault from the server.
       await settled().catch(() => undefined);
-      await send(PATHS.fault(jobId), message);
+      await send(PATHS.fault(jobId), masked.fault(message));
     },
     handBack: async () => {
       const limit = AbortSignal.any([lease.talking, AbortSignal.timeout(HAND_BACK_TIMEOUT_MS)]);

@@ -10,7 +10,17 @@ import type { StepLog } from "./log/step-log.ts";
 
 /** What a step's body returns: passed, with whatever it made, or the user's side said no. */
 export type Outcome =
-  | { readonly state: "passed"; readonly note?: string | null }
+  | {
+      readonly state: "passed";
+      readonly note?: string | null;
+      /**
+       * What is still read or saved of a step that has passed. Nothing waits for it but the word of
+       * its end: what comes next in the job begins at once.
+       */
+      readonly later?: Promise<unknown>;
+      /** When its command ended, where that was before the body did; undefined: now. */
+      readonly endedAt?: number | undefined;
+    }
   | {
       readonly state: "failed";
       readonly failure: StepFailure;
@@ -45,6 +55,8 @@ export interface JobSteps {
     body: (log: StepLog, notes: StepNotes) => Promise<T>,
     options?: StepOptions,
   ): Promise<Passed<T> | FailedStep>;
+  /** Resolves when the end of every step that has ended is on its way to the server. */
+  told(): Promise<void>;
   /** It never ran, and why. */
   skip(name: string, reason: string): void;
   card(failed: FailedStep, tree: Pick<CommitTree, "has" | "files"> | undefined): FailureCard;
@@ -71,6 +83,7 @@ export function jobSteps({
   readonly now: () => number;
 }): JobSteps {
   let broken: string | null = null;
+  const telling = new Set<Promise<void>>();
 
   const run: JobSteps["run"] = async (name, body, options = {}) => {
     await lease.renewed();
@@ -80,7 +93,7 @@ export function jobSteps({
     const ended = (
       state: "passed" | "failed" | "errored",
       failure: StepFailure | null,
-      note = "",
+      { note = "", endedAt = now() }: { readonly note?: string; readonly endedAt?: number } = {},
     ) => {
       if (state === "failed" && isAllowed) details.add({ isAllowed });
       if (failure !== null && failure.exitCode !== null) {
@@ -89,7 +102,7 @@ export function jobSteps({
       record.step(name, {
         state,
         startedAt,
-        endedAt: Math.max(startedAt, now()),
+        endedAt: Math.max(startedAt, endedAt),
         failure: failure && fitting(failure),
         note: note.slice(0, 200) || null,
         details: details.read(),
@@ -103,7 +116,11 @@ export function jobSteps({
     try {
       const outcome = await body(record.log(name), details);
       if (outcome.state === "failed") return fail(outcome.failure, outcome.tests);
-      ended("passed", null, outcome.note ?? "");
+      const { later, note, endedAt = now() } = outcome;
+      const tell = () => ended("passed", null, { note: note ?? "", endedAt });
+      if (later === undefined) tell();
+      // It has passed, whatever becomes of that.
+      else track(telling, later.then(tell, tell));
       return outcome as Passed<typeof outcome>;
     } catch (err) {
       if (lease.signal.aborted) throw err;
@@ -119,6 +136,7 @@ export function jobSteps({
 
   return {
     run,
+    told: async () => void (await Promise.all(telling)),
     skip: (name, reason) => {
       const note = reason.slice(0, 200);
       const never = { startedAt: null, endedAt: now(), failure: null, details: null };
@@ -128,6 +146,11 @@ export function jobSteps({
       failureCard({ step, fault: failure, log: record.log(step).tail(), tree, tests }),
     broken: () => broken,
   };
+}
+
+function track(all: Set<Promise<void>>, work: Promise<void>): void {
+  all.add(work);
+  void work.finally(() => all.delete(work));
 }
 
 const NO_DETAILS: StepDetails = {

@@ -8,14 +8,19 @@ const REMOVE_TIMEOUT_MS = 60_000;
 export interface KeptContainers {
   /** Until when it is kept; null: it is not. */
   keep(container: Container, signal: AbortSignal): Promise<number | null>;
+  /** One may be there that has not expired; an earlier life of this worker may have kept it. */
+  hasAny(): boolean;
 }
 
 export function keptContainers(now: () => number, max: number = KEPT_MAX): KeptContainers {
   const kept: { readonly container: Container; readonly until: number }[] = [];
+  let anyUntil = now() + KEPT_MS;
   return {
+    hasAny: () => now() < anyUntil,
     keep: async (container, signal) => {
       const until = now() + KEPT_MS;
       await container.keepUntil(until, signal);
+      anyUntil = until;
       kept.push({ container, until });
       // What has expired is the reaper's; the oldest gives way to the newest.
       while (kept.length > max) {

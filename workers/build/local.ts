@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { InfraFault } from "../../src/domain/faults.ts";
 import { Stopped } from "../../src/domain/stop.ts";
 import { processEnv, readLocalRunConfig } from "../../src/shared/config.ts";
 import { localRequest } from "../../src/shared/local-messages.ts";
@@ -60,7 +61,8 @@ end();
 
 async function work(request: LocalRequest): Promise<void> {
   try {
-    await engine.ping(stop.signal);
+    const away = await whyAway();
+    if (away !== undefined) return tell({ kind: "refused", ...away });
     await reapDeadRuns(engine, { host: hostname(), isRunning, logger }, stop.signal);
     const { defaultTarget, targets } = config;
     await runLocal(
@@ -80,8 +82,20 @@ async function work(request: LocalRequest): Promise<void> {
     const state = stop.signal.aborted ? "cancelled" : "errored";
     if (state === "errored") logger.error({ err }, "Run broke off");
     tell({ kind: "end", state, reason, failure: null });
+  } finally {
+    process.stdout.write("", () => process.exit(0));
   }
-  process.stdout.write("", () => process.exit(0));
+}
+
+async function whyAway(): Promise<{ message: string; hint: string } | undefined> {
+  try {
+    await engine.ping(stop.signal);
+    return undefined;
+  } catch (err) {
+    if (!(err instanceof InfraFault)) throw err;
+    const message = `Docker does not answer at ${config.dockerHost}: ${err.message}`;
+    return { message, hint: "start it, or set DOCKER_HOST to where it listens" };
+  }
 }
 
 async function jobDeps(request: LocalRequest): Promise<Omit<RunJobDeps, "openRecord">> {
@@ -109,7 +123,7 @@ async function jobDeps(request: LocalRequest): Promise<Omit<RunJobDeps, "openRec
     builders: builderMemory(),
     caches: openCacheStore({ dir: join(request.cacheDir, "caches"), now: Date.now }),
     // A run leaves nothing: who wants to look around starts it again with another command.
-    keptContainers: { keep: () => Promise.resolve(null) },
+    keptContainers: { keep: () => Promise.resolve(null), hasAny: () => false },
     dir: join(request.dir, "jobs"),
     now: Date.now,
     logger,

@@ -29,6 +29,7 @@ import { reapForever } from "./reaper.ts";
 import { runJob } from "./run-job.ts";
 import type { RunJobDeps } from "./job.ts";
 import { spoolBudget } from "./log/spool.ts";
+import { serveShells } from "./shells/serve-shells.ts";
 import { readWorkerId } from "./worker-id.ts";
 
 /** A planned stop is over within ten seconds, force included. */
@@ -88,6 +89,28 @@ const cancels = subscribe({
   onMessage: (jobId) => leases.get(jobId)?.lease.beat(),
 });
 shutdown.onClose("cancels", () => cancels.close());
+const shells = serveShells(
+  {
+    client,
+    engine,
+    serverUrl: config.serverUrl,
+    token: config.workerToken,
+    workerId,
+    hasKept: deps.keptContainers.hasAny,
+    logger,
+  },
+  shutdown.signal,
+);
+shutdown.onClose("shells", () => shells.drained());
+const shellHints = subscribe({
+  redisUrl: config.redisUrl,
+  topic: TOPICS.shell,
+  logger,
+  onMessage: (worker) => {
+    if (worker === workerId) void shells.ask();
+  },
+});
+shutdown.onClose("shell hints", () => shellHints.close());
 
 logger.info({ workerId, slots: config.slots, serverUrl: config.serverUrl }, "Build worker started");
 announceReady();

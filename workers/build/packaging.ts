@@ -5,7 +5,7 @@ import type { Image } from "./engine.ts";
 import { begin, ownerOf } from "./job.ts";
 import type { Job } from "./job.ts";
 import type { JobImages } from "./job-images.ts";
-import { egressOf } from "./job-networks.ts";
+import { egressOf, mirrorsMissing } from "./job-networks.ts";
 import type { JobNetworks } from "./job-networks.ts";
 import type { KeptCopy } from "./keep/job-kept.ts";
 import { appendKept } from "./keep/put-kept.ts";
@@ -23,7 +23,7 @@ import { packageCache } from "./package-cache.ts";
 import { plainRelease } from "./package/version.ts";
 import type { Commit } from "./source/commit.ts";
 import { appendedTree } from "./source/tree-tar.ts";
-import { readableSecrets } from "./secrets.ts";
+import { readableSecrets, secretPaths, withheldSecrets } from "./secrets.ts";
 import { stepEnvironment } from "./step-environment.ts";
 import { boundLimits } from "./step-limits.ts";
 
@@ -56,7 +56,8 @@ export function preparePackaging(job: Job, parts: PackagingParts): Packaging {
   const output = holdLog(job.record.log(planned.step).write);
   const { limits, warnings } = boundLimits(planned, job.deps.limits);
   const prepared = begin(job, prepare(job, parts, { output, limits }));
-  return { image, prepared, output, warnings };
+  const withheld = withheldSecrets(job.grant, planned.secrets);
+  return { image, prepared, output, warnings: [...warnings, ...withheld] };
 }
 
 async function prepare(
@@ -75,6 +76,8 @@ async function prepare(
     version,
     hasKeptFiles: kept.length > 0,
   };
+  const secrets = readableSecrets(grant, planned.secrets);
+  let isToldOfMirrors = false;
   const packageDeps: PackageDeps = {
     engine: deps.engine,
     owner: (part) => ownerOf(job, stepName(parts, part)),
@@ -90,11 +93,15 @@ async function prepare(
       ...spec.params,
       ...planned.env,
       ...packageEnvironment(job, parts, version, place),
+      ...secretPaths(secrets),
     }),
-    secrets: readableSecrets(grant, planned.secrets),
+    secrets,
     network: async (egress) => {
       const network = await networks.shared(egressOf(job, egress));
       if (network === "none") throw new Error("A step without a network asked for one.");
+      const missing = isToldOfMirrors ? undefined : mirrorsMissing(network);
+      if (missing !== undefined) void output.write(Buffer.from(`${missing}\n`));
+      isToldOfMirrors = true;
       return network;
     },
     openWorkspace: () => openWorkspace(job, parts),

@@ -4,7 +4,7 @@ import type { Container, Image, NetworkHandle, WorkspaceHandle } from "./engine.
 import type { ContainerSpec } from "./engine.ts";
 import { begin, ownerOf } from "./job.ts";
 import type { Job } from "./job.ts";
-import { egressOf } from "./job-networks.ts";
+import { directNames, egressOf } from "./job-networks.ts";
 import type { JobNetworks } from "./job-networks.ts";
 import type { KeptCopy } from "./keep/job-kept.ts";
 import { keptTar } from "./keep/put-kept.ts";
@@ -181,6 +181,7 @@ async function openTest(
     owner: ownerOf(job, nameIn(ingredients, test.step)),
     image,
     env: {
+      ...directNames(network, test.services),
       ...testEnvironment(job, ingredients, test, { home: user.home, version }),
       ...secretPaths(secrets),
     },

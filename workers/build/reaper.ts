@@ -42,7 +42,10 @@ export async function reapForever(deps: ReaperDeps, shutdown: AbortSignal): Prom
   }
 }
 
-/** Removes what is this worker's own and no live attempt's; what others left is theirs to reap. */
+/**
+ * Removes what is this worker's own and no live attempt's. What others left is theirs to reap, but for
+ * what they kept for a while and never came for: they may be gone for good.
+ */
 export async function reap(deps: ReaperDeps, shutdown: AbortSignal): Promise<void> {
   const { engine, workerId, logger } = deps;
   const signal = AbortSignal.any([shutdown, AbortSignal.timeout(REAP_TIMEOUT_MS)]);
@@ -51,7 +54,7 @@ export async function reap(deps: ReaperDeps, shutdown: AbortSignal): Promise<voi
   const dead = leftovers.filter((found) => {
     // The engine names only images that were long out of use; they belong to no worker.
     if (found.kind === "image") return true;
-    return found.workerId === workerId && !isAlive(nameOf(found));
+    return found.workerId === workerId ? !isAlive(nameOf(found)) : found.isOver === true;
   });
   // A volume or network is free only once the containers that use it are gone.
   for (const kind of ["container", "volume", "network", "image"] as const) {

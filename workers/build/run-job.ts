@@ -78,7 +78,7 @@ async function runCheckout({ grant, deps, steps, signal }: Job) {
 async function planned(job: Job, checkout: CheckedOut): Promise<JobSpec | Ending | null> {
   const { grant, deps, record, signal } = job;
   const plan = await planJob(grant, checkout, deps, signal);
-  if (plan.kind === "invalid") return endFailed(plan.failure);
+  if (plan.kind === "invalid") return endFailed(plan.failure, plan.file);
   const answer = await record.plan(plan.message);
   return answer.job;
 }

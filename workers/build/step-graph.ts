@@ -7,8 +7,11 @@ export interface GraphNode {
   readonly after?: readonly string[];
   /** Counts against the number of nodes that work side by side. */
   readonly takesTurn: boolean;
-  /** Did it pass? What it throws stops the whole graph. */
-  run(): Promise<boolean>;
+  /**
+   * Did it pass? What it throws stops the whole graph. It may call `goOn` before, once it is as good
+   * as passed: what needs it begins. Should it not pass after all, that is let run to its end.
+   */
+  run(goOn: () => void): Promise<boolean>;
   /** It will not run: a node that it needs did not pass. */
   skip(missing: string): void;
 }
@@ -29,9 +32,22 @@ export async function runGraph(
   let turns = 0;
   const failures: unknown[] = [];
 
+  let news = Promise.withResolvers<void>();
+
   const start = (node: GraphNode): void => {
-    if (node.takesTurn) turns += 1;
-    const work = node.run().then(
+    let takesTurn = node.takesTurn;
+    if (takesTurn) turns += 1;
+    const giveTurn = (): void => {
+      if (takesTurn) turns -= 1;
+      takesTurn = false;
+    };
+    const goOn = (): void => {
+      if (passed.has(node.id)) return;
+      passed.set(node.id, true);
+      giveTurn();
+      news.resolve();
+    };
+    const work = node.run(goOn).then(
       (isPassed) => void passed.set(node.id, isPassed),
       (err: unknown) => {
         failures.push(err);
@@ -39,7 +55,7 @@ export async function runGraph(
       },
     );
     const ended = work.finally(() => {
-      if (node.takesTurn) turns -= 1;
+      giveTurn();
       running.delete(node.id);
     });
     running.set(node.id, ended);
@@ -69,7 +85,8 @@ export async function runGraph(
   while (failures.length === 0) {
     while (step());
     if (running.size === 0) break;
-    await Promise.race(running.values());
+    await Promise.race([...running.values(), news.promise]);
+    news = Promise.withResolvers<void>();
   }
   await Promise.all(running.values());
   if (failures.length > 0) throw failures[0];

@@ -23,7 +23,7 @@ export interface EndedTest {
  * tests that failed, for the failure card. Reports never decide: what cannot be read is a warning.
  */
 export async function tellReports(
-  { job, commit, reports }: BuildJob,
+  { job, spec, commit, reports }: BuildJob,
   { test, place, log, notes }: EndedTest,
   { hasPassed, startedAt }: { readonly hasPassed: boolean; readonly startedAt: number },
 ): Promise<readonly TestResult[]> {
@@ -38,7 +38,7 @@ export async function tellReports(
     projectPath: "",
     startedAt,
     hasPassed,
-    memory: { looks: LOOKS, step: `${job.grant.build.repo} ${test.step}` },
+    memory: { looks: LOOKS, step: [job.grant.build.repo, spec.project, test.step].join(" ") },
     tree: sourceTree(commit, test.dir.kind === "path" ? test.dir.path : ""),
     budget: reports,
     send: (message) => job.record.reports(test.step, message),

@@ -5,6 +5,7 @@ import type { NetworkHandle, RunningService } from "./engine.ts";
 import { ownerOf } from "./job.ts";
 import type { Job } from "./job.ts";
 import type { JobImages } from "./job-images.ts";
+import { directNames } from "./job-networks.ts";
 import { inMinutes } from "./step-limits.ts";
 
 const STOP_TIMEOUT_MS = 30_000;
@@ -39,23 +40,26 @@ export async function startServices(
   };
   if (network === "none" || services.length === 0) return { failure: undefined, stop };
 
-  const starts = await Promise.allSettled(
+  // One that is not ready fails the step: nobody waits for the others then.
+  const enough = new AbortController();
+  const signal = AbortSignal.any([job.signal, enough.signal]);
+  const outcomes: (StepFailure | { readonly err: unknown })[] = [];
+  await Promise.all(
     services.map(async (service) => {
-      const start = await startOne(job, { images, network }, test, service);
-      if (start.kind === "ready") running.push(start.service);
-      return start;
+      try {
+        const start = await startOne(job, { images, network }, test, service, signal);
+        if (start.kind === "ready") return void running.push(start.service);
+        outcomes.push(notReady(service, start));
+      } catch (err) {
+        outcomes.push({ err });
+      }
+      enough.abort(new Error("Another service of the step is not ready."));
     }),
   );
-  for (const [index, result] of starts.entries()) {
-    if (result.status === "rejected") {
-      await stop();
-      throw result.reason;
-    }
-    const service = services[index];
-    if (result.value.kind === "ready" || service === undefined) continue;
-    return { failure: notReady(service, result.value), stop };
-  }
-  return { failure: undefined, stop };
+  const [first] = outcomes;
+  if (first === undefined || !("err" in first)) return { failure: first, stop };
+  await stop();
+  throw first.err;
 }
 
 async function startOne(
@@ -63,6 +67,7 @@ async function startOne(
   { images, network }: { readonly images: JobImages; readonly network: NetworkHandle },
   test: PlannedTest,
   service: Service,
+  signal: AbortSignal,
 ) {
   const { name, command, env, ready, readyTimeoutMs } = service;
   const { engine, limits } = job.deps;
@@ -73,7 +78,7 @@ async function startOne(
     name,
     image,
     command,
-    env,
+    env: { ...directNames(network, test.services), ...env },
     ready,
     readyTimeoutMs,
     network,
@@ -81,7 +86,7 @@ async function startOne(
     memoryBytes: Math.min(service.memoryBytes, limits.memoryBytes),
     onOutput: log.write,
   };
-  return await engine.startService(spec, job.signal);
+  return await engine.startService(spec, signal);
 }
 
 function notReady(

@@ -1,10 +1,12 @@
 import { join } from "node:path";
+import { UserFault } from "../../src/domain/faults.ts";
 import type { PlannedTest } from "../../src/domain/job-spec.ts";
 import type { StepFailure } from "../../src/domain/step.ts";
 import type { TestResult } from "../../src/shared/build-messages.ts";
 import type { BuildJob } from "./job-parts.ts";
 import { containerFailure } from "./container-failure.ts";
 import type { FailedStep, StepNotes } from "./job-steps.ts";
+import { mirrorsMissing } from "./job-networks.ts";
 import { begin } from "./job.ts";
 import type { Job } from "./job.ts";
 import { isKeptAfter } from "./keep/job-kept.ts";
@@ -21,7 +23,12 @@ import { saveFor } from "./test-cache.ts";
 const NETWORK_REMOVE_MS = 30_000;
 
 type TestOutcome =
-  | { readonly state: "passed"; readonly note: string | null }
+  | {
+      readonly state: "passed";
+      readonly note: string | null;
+      readonly later?: Promise<unknown>;
+      readonly endedAt?: number | undefined;
+    }
   | {
       readonly state: "failed";
       readonly failure: StepFailure;
@@ -29,29 +36,38 @@ type TestOutcome =
       readonly tests?: readonly TestResult[];
     };
 
-/** The step of one test, with everything around its command. */
+/**
+ * The step of one test, with everything around its command. `goOn` is called when what needs it may
+ * begin, unless that is not before the step's end.
+ */
 export async function runTestStep(
   build: BuildJob,
   test: PlannedTest,
-  openRoom: () => Promise<Prepared>,
+  { openRoom, goOn }: { readonly openRoom: () => Promise<Prepared>; readonly goOn: () => void },
 ): Promise<{ readonly state: "passed" } | FailedStep> {
   const { job } = build;
   const body = async (log: StepLog, notes: StepNotes): Promise<TestOutcome> => {
     if (test.run === null) return { state: "passed", note: "its image was built" };
     const place = await (await openRoom()).test(test);
-    notes.add({ memoryLimitBytes: place.limits.memoryBytes, warnings: [...place.warnings] });
-    return await runInPlace(build, { test, place, log, notes });
+    notes.add({
+      memoryLimitBytes: place.limits.memoryBytes,
+      warnings: [...place.warnings],
+      image: place.image.id,
+    });
+    return await runInPlace(build, { test, place, log, notes }, goOn);
   };
   return await job.steps.run(test.step, body, { isAllowedToFail: test.allowFailure });
 }
 
-async function runInPlace(build: BuildJob, run: EndedTest): Promise<TestOutcome> {
+async function runInPlace(build: BuildJob, run: EndedTest, goOn: () => void): Promise<TestOutcome> {
   const { job } = build;
   const { test, place, log, notes } = run;
   if (place.restored) {
     log.say(place.restored.line);
     notes.add({ reuse: place.restored.reuse });
   }
+  const noMirrors = mirrorsMissing(place.network);
+  if (noMirrors !== undefined) log.say(noMirrors);
   if (test.services.length > 0) notes.add({ services: [...test.services] });
   const services = await startServices(job, build, test, place.network);
   const startedAt = job.deps.now();
@@ -61,52 +77,81 @@ async function runInPlace(build: BuildJob, run: EndedTest): Promise<TestOutcome>
       log.say(`tatara: ${services.failure.message}`);
       return { state: "failed", failure: services.failure };
     }
-    const end = await runTest(place.container, job.signal);
-    const tookMs = performance.now() - startedMs;
+    let passedAt: number | undefined;
+    let tookMs: number | undefined;
+    const onPassed = (): void => {
+      passedAt = job.deps.now();
+      tookMs = performance.now() - startedMs;
+      // What it keeps is for those that need it, so they wait for that.
+      if (test.keep === null) goOn();
+    };
+    const end = await runTest(place.container, onPassed, job.signal);
+    tookMs ??= performance.now() - startedMs;
     const failure = containerFailure(test.step, end, place.limits);
     const exitCode = end.how === "exited" ? end.code : null;
     notes.add({ exitCode, memoryPeakBytes: place.container.memoryPeakBytes() });
-    const tests = await afterwards(build, run, { failure, tookMs, startedAt });
-    return failure ? { state: "failed", failure, tests } : { state: "passed", note: null };
+    if (failure) {
+      return { state: "failed", failure, tests: await afterFailure(build, run, startedAt) };
+    }
+    // The next steps wait for what it keeps, and for nothing else.
+    await keepFiles(build, run, true);
+    const later = begin(job, afterPass(build, run, { tookMs, startedAt }));
+    return { state: "passed", note: null, later, endedAt: passedAt };
   } finally {
     await services.stop();
     if (test.services.length > 0) void begin(job, removeNetwork(job, place));
   }
 }
 
-/** What a test leaves: its reports whatever came of it, files that it keeps, its cache. */
-async function afterwards(
+/** What a test that has passed leaves beside what it keeps: its reports and its cache. */
+async function afterPass(
   build: BuildJob,
   run: EndedTest,
-  {
-    failure,
-    tookMs,
-    startedAt,
-  }: {
-    readonly failure: StepFailure | undefined;
-    readonly tookMs: number;
-    readonly startedAt: number;
-  },
+  { tookMs, startedAt }: { readonly tookMs: number; readonly startedAt: number },
+): Promise<void> {
+  const { test, place, log, notes } = run;
+  const reports = tellReports(build, run, { hasPassed: true, startedAt });
+  // Reports never decide; that there are none must not cost the cache.
+  await reports.catch((err: unknown) => {
+    warn(build.job, { err, test }, "Reports not read");
+    notes.add({ warnings: ["The engine did not give its reports."] });
+  });
+  const line = await saveFor(build, test, { ...place, key: test.image }, tookMs);
+  if (line !== undefined) log.say(line);
+}
+
+/** What a test that failed leaves: its reports, files that it keeps then, its container. */
+async function afterFailure(
+  build: BuildJob,
+  run: EndedTest,
+  startedAt: number,
 ): Promise<readonly TestResult[]> {
   const { job } = build;
   const { test, place, log, notes } = run;
-  const hasPassed = failure === undefined;
-  const tests = await tellReports(build, run, { hasPassed, startedAt });
-  await keepFiles(build, run, hasPassed);
-  if (hasPassed) {
-    const line = await saveFor(build, test, { ...place, key: test.image }, tookMs);
-    if (line !== undefined) log.say(line);
-    return tests;
-  }
+  const tests = await tellReports(build, run, { hasPassed: false, startedAt });
+  await keepFiles(build, run, false).catch((err: unknown) => {
+    if (!(err instanceof UserFault)) throw err;
+    // Why the test failed is what its author needs to hear first.
+    log.say(`tatara: ${err.message}`);
+    notes.add({ warnings: [err.message] });
+  });
   const shellUntil = await job.deps.keptContainers
     .keep(place.container, job.signal)
     .catch((err: unknown) => {
-      job.signal.throwIfAborted();
-      job.deps.logger.warn({ err, step: test.step }, "Failed step's container not kept");
+      warn(job, { err, test }, "Failed step's container not kept");
       return null;
     });
   notes.add({ shellUntil });
   return tests;
+}
+
+function warn(
+  job: Job,
+  { err, test }: { readonly err: unknown; readonly test: PlannedTest },
+  message: string,
+): void {
+  job.signal.throwIfAborted();
+  job.deps.logger.warn({ err, step: test.step }, message);
 }
 
 async function keepFiles(build: BuildJob, run: EndedTest, hasPassed: boolean): Promise<void> {

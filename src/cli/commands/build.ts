@@ -1,10 +1,10 @@
-import { paramsProblem } from "../../domain/build-params.ts";
 import { isSha } from "../../domain/push.ts";
 import { connect } from "../api-client.ts";
 import { REPO_OPTION } from "../command.ts";
 import type { Command } from "../command.ts";
-import { CommandError, EXIT } from "../exit-codes.ts";
+import { EXIT } from "../exit-codes.ts";
 import { answerJson } from "../json-answer.ts";
+import { PARAM_OPTION, paramsOf } from "../param-option.ts";
 import { triggerApi } from "../trigger-api.ts";
 import { wantedRepo } from "../wanted-repo.ts";
 
@@ -22,12 +22,7 @@ export const build: Command = {
   options: {
     repo: REPO_OPTION,
     sha: { type: "string", value: "commit", help: "a commit of the ref, by its whole id" },
-    param: {
-      type: "string",
-      multiple: true,
-      value: "NAME=value",
-      help: "a variable for every step; may be given several times",
-    },
+    param: PARAM_OPTION,
     fresh: { type: "boolean", help: "use nothing that earlier builds left" },
   },
   positionalsMax: 1,
@@ -45,18 +40,3 @@ export const build: Command = {
     return EXIT.ok;
   },
 };
-
-function paramsOf(texts: readonly string[]): Record<string, string> {
-  const params = Object.fromEntries(
-    texts.map((text) => {
-      const [, name, value = ""] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
-      if (name === undefined) {
-        throw new CommandError(EXIT.usage, `--param ${text}: NAME=value is expected`);
-      }
-      return [name, value];
-    }),
-  );
-  const problem = paramsProblem(params);
-  if (problem !== undefined) throw new CommandError(EXIT.usage, problem);
-  return params;
-}

@@ -1,39 +1,45 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { PIPELINE_FILE } from "../../domain/pipeline.ts";
-import type { CommitTree } from "../../domain/pipeline.ts";
-import { readPipeline } from "../../shared/pipeline-file.ts";
+import { formatProblems } from "../../shared/pipeline-problems.ts";
 import type { Command } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
-import { readWorkTree } from "../git-folder.ts";
+import { readFolderPipeline } from "../folder-pipeline.ts";
+import { folderGiven } from "../given-folder.ts";
+import { askServerNames } from "../server-names.ts";
+import type { AskedNames } from "../server-names.ts";
 
 /** The same reading as a worker's, on the folder as it is now. */
 export const check: Command = {
   name: "check",
-  usage: "",
+  usage: "[folder]",
   summary: `Says what is wrong with ${PIPELINE_FILE}, without pushing.`,
-  examples: [["tatara check && git push", "push only what can be built"]],
-  positionalsMax: 0,
-  run: async ({ printer, isJson, cwd }) => {
-    const folder = await readWorkTree(cwd);
-    if (folder === undefined) {
-      printer.complain("This is no git repository: nothing can be checked here.");
-      return EXIT.usage;
+  examples: [
+    ["tatara check && git push", "push only what can be built"],
+    ["tatara check ~/src/hello", "the repository in another folder"],
+  ],
+  positionalsMax: 1,
+  run: async (context) => {
+    const { printer, isJson } = context;
+    const cwd = await folderGiven(context);
+    let asked: AskedNames | undefined;
+    const { file, reading } = await readFolderPipeline(cwd, async () => {
+      asked = await askServerNames({ ...context, cwd });
+      return asked.kind === "told" ? asked.names : undefined;
+    });
+
+    const status = reading.kind === "invalid" ? EXIT.failed : EXIT.ok;
+    if (isJson) {
+      printer.json({ ...reading, serverAsked: asked?.kind === "told" });
+      return status;
     }
-    const files = new Set(folder.files);
-    const tree: CommitTree = {
-      has: (path) => files.has(path),
-      files: () => folder.files,
-      shortSha: folder.shortSha,
-    };
-    const path = join(folder.root, PIPELINE_FILE);
-    const bytes = files.has(PIPELINE_FILE) ? await readFile(path) : undefined;
-    const reading = readPipeline(bytes, tree);
-    if (isJson) printer.json(reading);
-    else if (reading.kind === "invalid") {
-      for (const line of reading.report.split("\n")) printer.answer(line);
-    } else if (reading.kind === "nothing-to-do") printer.answer(reading.reason);
-    else printer.answer(reading.note ?? `${PIPELINE_FILE}: no problems`);
-    return reading.kind === "invalid" ? EXIT.failed : EXIT.ok;
+    const say = (text: string): void => text.split("\n").forEach((line) => printer.answer(line));
+    if (reading.kind === "invalid") say(reading.report);
+    else if (reading.kind === "nothing-to-do") printer.answer(reading.reason);
+    else if (reading.warnings.length > 0 && file !== undefined) {
+      say(formatProblems(file.toString(), reading.warnings));
+    } else printer.answer(reading.note ?? `${PIPELINE_FILE}: no problems`);
+    if (asked?.kind === "not-told") {
+      printer.progress(`Channels, targets and secrets were not checked: ${asked.why}.`);
+    }
+    return status;
   },
 };

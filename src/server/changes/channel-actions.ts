@@ -1,4 +1,4 @@
-import { isFirstChannel } from "../../domain/channel.ts";
+import { isBuildChannel, isFirstChannel } from "../../domain/channel.ts";
 import { channelSettings, type ChannelSettings } from "../../shared/channel-settings.ts";
 import type {
   AllowanceRequest,
@@ -91,6 +91,9 @@ async function create(
   }
   const parent = request.parent === null ? undefined : await findChannel(tx, request.parent);
   if (request.parent !== null && parent === undefined) return noSuchChannel(request.parent);
+  if (parent !== undefined && isBuildChannel(parent.name)) {
+    return refused(409, `${parent.name} is one build's own, and ends soon.`, "Promote from it.");
+  }
   if (parent !== undefined && parent.parent !== null) {
     const hint = `Fork ${parent.parent} instead.`;
     return refused(409, `${parent.name} is a fork itself, and has no forks of its own.`, hint);

@@ -1,4 +1,4 @@
-import { CHANNELS, mainTargetOf } from "../../domain/channel.ts";
+import { CHANNELS, isBuildChannel, mainTargetOf } from "../../domain/channel.ts";
 import { namesMeantBy, newestEach, versionsMeantBy } from "../../domain/channel-changes.ts";
 import type { ChangeRequest } from "../../shared/channel-changes.ts";
 import { channelNames } from "../store/channels.ts";
@@ -142,7 +142,9 @@ async function chooseChannel(
   to: string,
   find: (channel: string) => Promise<Found>,
 ): Promise<Chosen | Refused> {
-  const others = (await channelNames(read)).filter((name) => name !== to);
+  // What a build has in its own channel is not released yet, or was not to be.
+  const isMeant = (name: string): boolean => name !== to && !isBuildChannel(name);
+  const others = (await channelNames(read)).filter(isMeant);
   const roots: string[] = [];
   const children: string[] = [];
   for (const name of others) {

@@ -9,6 +9,7 @@ import { comparedLine } from "./comparison.ts";
 import { duration } from "../assets/times.ts";
 import { html, said, saidBlock, type Html } from "./html.ts";
 import { STATE_MARKS, stateWord } from "./icons.ts";
+import { guessedFile, isRefusedFile, pipelinePanel } from "./pipeline-panel.ts";
 import { curlLine, keyLine } from "./install.ts";
 import { keptSection } from "./kept.ts";
 import { logPanel } from "./log-panel.ts";
@@ -137,12 +138,15 @@ function actions(build: BuildView): Html {
       ${act("cancel", isOff ? "Cancelling" : "Cancel", isOff)}
     </div>`;
   }
-  return build.sha === null ? html`` : html`<div class="acts">${act("rerun", "Rerun")}</div>`;
+  // The commit of a try goes with its end.
+  const isGone = build.sha === null || build.event === "try";
+  return isGone ? html`` : html`<div class="acts">${act("rerun", "Rerun")}</div>`;
 }
 
 /** What stands first: the failure, the packages, or the reason. */
 function verdict(build: BuildView, context: PageContext): Html {
-  const note = build.note === null ? null : html`<p class="note-line">${said(build.note)}</p>`;
+  const told = build.note === null ? null : html`<p class="note-line">${said(build.note)}</p>`;
+  const note = html`${told}${guessedFile(build)}${pipelinePanel(build)}`;
   if (build.failure !== null) return html`${failureOf(build)}${note}`;
   if (build.publish?.state === "live") return html`${publishedCard(build, context)}${note}`;
   return html`${reasonLine(build, context)}${note}`;
@@ -156,7 +160,9 @@ function failureOf(build: BuildView): Html {
   );
   const chosen =
     failure.step === null ? undefined : findStep(build, failure.step, blamedJob(build));
-  return failureCard(failure, {
+  // The marked lines below say the same, and where.
+  const card = isRefusedFile(build) ? { ...failure, problems: null } : failure;
+  return failureCard(card, {
     repo: build.repo,
     logHref: chosen === undefined ? null : stepPath(build, chosen.job, chosen.step),
     consequences: [...new Set(skipped.map(({ name }) => name))],

@@ -200,6 +200,7 @@ function buildRow(
         <span class="id">${showsRepo ? html`${said(build.repo)} ` : null}#${build.number}</span>
         ${refChip(build.ref)}${shaChip(build.sha)}${who(build)}
         ${build.event === "rerun" ? html`<span>rerun</span>` : null}
+        ${build.event === "try" ? html`<span>try</span>` : null}
       </p>
     </div>
     <p class="when">

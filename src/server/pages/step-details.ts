@@ -2,7 +2,7 @@ import { isFinal } from "../../domain/states.ts";
 import type { StepDetails } from "../../shared/build-messages.ts";
 import { duration } from "../assets/times.ts";
 import type { BuildView, JobView, StepView } from "../views.ts";
-import { memory } from "./format.ts";
+import { exact, memory } from "./format.ts";
 import { html, said, type Html } from "./html.ts";
 import { stepPath } from "./step-path.ts";
 
@@ -13,7 +13,28 @@ export function stepDetails(build: BuildView, job: JobView, step: StepView): Htm
   const facts = factsOf(step, details);
   return html`${facts.length === 0 ? null : html`<span class="note">${said(facts.join(" · "))}</span>`}
   ${details.services.length === 0 ? null : serviceLogs(build, job, step, details.services)}
+  ${details.shellUntil === null ? null : shellLine(build, step, details.shellUntil)}
+  ${shellsLine(build, job, step)}
   ${details.warnings.map((warning) => html`<span class="note warn">${said(warning)}</span>`)}`;
+}
+
+/** Until when the container of a failed step can be entered, and how. */
+function shellLine({ repo, number }: BuildView, step: StepView, until: number): Html {
+  return html`<span class="note"
+    >kept until ${exact(until)}:
+    <code>tatara shell ${said(`${repo}/${number} ${step.name}`)}</code></span
+  >`;
+}
+
+/** `2 shells: admin 4 s, admin 12 s`; nothing where nobody was inside. */
+function shellsLine({ shells = [] }: BuildView, job: JobView, step: StepView): Html {
+  const inside = shells.filter(({ jobId, step: name }) => jobId === job.id && name === step.name);
+  if (inside.length === 0) return html``;
+  const each = inside.map(({ by, startedAt, endedAt }) => {
+    return `${by} ${endedAt === null ? "is inside" : duration(endedAt - startedAt)}`;
+  });
+  const count = inside.length === 1 ? "1 shell" : `${inside.length} shells`;
+  return html`<span class="note">${count}: ${said(each.join(", "))}</span>`;
 }
 
 function factsOf({ state }: StepView, details: StepDetails): readonly string[] {

@@ -190,7 +190,7 @@ function rerun({ act, read, publicUrlOf }: RouteDeps): RequestHandler {
     if (result === "not-found" || original === undefined) return noSuchBuild(response);
     if (result === "not-possible") {
       response.status(409).json({
-        error: "The build cannot be run again: it is under way, or has no commit.",
+        error: "The build cannot be run again: it is under way, was a try, or has no commit.",
       });
       return;
     }

@@ -28,6 +28,7 @@ export function buildJson(build: BuildView, publicUrl: string) {
     waitReason: build.waitReason,
     waiting: build.waiting ?? null,
     file: build.file,
+    guess: build.guess ?? null,
     note: build.note,
     jobs: build.jobs.map((job) => jobJson(build, job, publicUrl)),
     staging: build.staging === null ? null : publishJson(build.staging),
@@ -36,6 +37,9 @@ export function buildJson(build: BuildView, publicUrl: string) {
     tests: testsSummaryJson(build.tests),
     artifacts: build.artifacts.map((one) => artifactJson(build, one, publicUrl)),
     kept: build.kept.map((file) => keptJson(build.id, file, publicUrl)),
+    shells: (build.shells ?? []).map(({ startedAt, endedAt, ...shell }) => {
+      return { ...shell, startedAt: instant(startedAt), endedAt: instant(endedAt) };
+    }),
     timings: timings(build),
   };
 }

@@ -16,6 +16,7 @@ import { PATHS, PROTOCOL } from "../../shared/protocol.ts";
 import { logName, stepName, type Refusal } from "../../shared/message-parts.ts";
 import type { Announcer } from "../announcer.ts";
 import type { ArtifactFiles } from "../artifact-files.ts";
+import { allTargetsOf, serverNamesFor } from "../server-names.ts";
 import { handBackJob, reportFault, loseAttemptsOf } from "../store/attempts.ts";
 import {
   buildFactsOf,
@@ -144,7 +145,8 @@ function addProgressRoutes(router: Router, deps: BuildRoutesDeps): void {
     answerOrStale(response, planned?.answer);
   });
 
-  router.post(STEP, json(), async (request, response) => {
+  // Its warnings may be the words of a program, each character six bytes of JSON.
+  router.post(STEP, json({ limit: MESSAGE_MAX }), async (request, response) => {
     const message = stepMessage.parse(request.body);
     const { id, step } = request.params;
     const token = leaseTokenOf(request);
@@ -211,7 +213,7 @@ async function grantOf(
 ): Promise<BuildGrant> {
   const { store } = deps;
   const { job, build } = granted;
-  const secrets = await deps.secrets.namesOf(build.repo);
+  const names = await serverNamesFor(deps, build.repo);
   return {
     jobId: job.id,
     lease: { token, attempt: job.attempt, leaseMs: LEASE_MS },
@@ -220,10 +222,10 @@ async function grantOf(
     // Only its type is deeper: messages are mutable, records are not.
     job: specOf(job) as BuildGrant["job"],
     names: {
-      channels: [...(await namedChannels(store, build.repo))],
-      targets: [...targetsOf(deps)],
-      yumSources: [...deps.yumSources],
-      secrets: [...secrets],
+      channels: [...names.channels],
+      targets: [...names.targets],
+      yumSources: [...names.yumSources],
+      secrets: [...names.secrets],
     },
     fileSha: build.fileSha,
     passedAt: job.specJson === null ? await passedAt(store, build) : {},
@@ -232,11 +234,6 @@ async function grantOf(
     clone: deps.cloneOf(granted, request),
     secrets: await deps.secrets.valuesFor(granted),
   };
-}
-
-/** The default first. */
-function targetsOf({ defaultTarget, targets }: BuildRoutesDeps): readonly string[] {
-  return [...new Set([defaultTarget, ...targets])];
 }
 
 /** What of a plan only the server can judge is refused here; nothing is recorded then. */
@@ -252,7 +249,7 @@ async function takePlan(
   if (refusal !== undefined) return { refusal };
   const server = {
     defaultTarget,
-    targets: targetsOf(deps),
+    targets: allTargetsOf(deps),
     secrets: await deps.secrets.namesOf(build.repo),
   };
   return await store.write(async (tx) => {

@@ -141,12 +141,14 @@ async function writeTar(
   files: readonly KeptView[],
   artifacts: ArtifactFiles,
 ): Promise<void> {
-  for (const { jobName, step, path, sha256, sizeBytes, isExecutable } of files) {
+  for (const { jobName, step, path, sha256, isExecutable } of files) {
     if (tar.destroyed) return;
-    if ((await artifacts.find(sha256)) === undefined) continue;
+    const file = await artifacts.find(sha256);
+    if (file === undefined) continue;
     const name = `${folderName(jobName)}/${step}/${path}`;
     const mode = isExecutable ? 0o755 : 0o644;
-    const entry = tar.entry({ name, size: sizeBytes, mode, uid: 0, gid: 0 });
+    // As it is on disk: with another size than was said the tar would wait for the rest for ever.
+    const entry = tar.entry({ name, size: file.sizeBytes, mode, uid: 0, gid: 0 });
     await pipeline(artifacts.read(sha256), entry);
   }
   tar.finalize();

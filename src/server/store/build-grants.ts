@@ -2,6 +2,7 @@ import { buildChannelName, channelsFor } from "../../domain/channel.ts";
 import type { ServerNames } from "../../domain/pipeline.ts";
 import { repoMatcher } from "../../domain/repo-patterns.ts";
 import type { TrustClass } from "../../domain/push.ts";
+import type { State } from "../../domain/states.ts";
 import type { BuildGrant } from "../../shared/build-messages.ts";
 import type { BuildFacts } from "../../shared/message-parts.ts";
 import { settingsOf } from "./channels.ts";
@@ -60,7 +61,7 @@ export async function cacheEpochOf({ db }: Pick<Reader, "db">, repo: string): Pr
 const BUILDS_LOOKED_OVER = 100;
 
 /**
- * Project → the newest commit of this branch for which all of it passed. Only pushes are compared
+ * Project → the newest commit of this branch for which all of it passed, its packages published. Only pushes are compared
  * with what was before; for a rerun that is what was there when its commit was pushed.
  */
 export async function passedAt(
@@ -69,19 +70,26 @@ export async function passedAt(
 ): Promise<Readonly<Record<string, string>>> {
   const isPush = build.event === "push" || build.event === "rerun";
   if (!isPush || build.pullRequestJson !== null) return {};
+  const before = await pushedAs(tx, build);
   const rows = await tx.db
     .selectFrom("jobs")
     .innerJoin("builds", "builds.id", "jobs.buildId")
     .select(["builds.sha", "builds.number", "jobs.project", "jobs.state"])
-    .where("builds.repo", "=", build.repo)
-    .where("builds.number", "<", await pushedAs(tx, build))
+    .select(["builds.state as buildState", "builds.mayPublish"])
+    .select(({ exists, selectFrom }) =>
+      exists(
+        selectFrom("artifacts")
+          .select("artifacts.jobId")
+          .whereRef("artifacts.jobId", "=", "jobs.id"),
+      ).as("hasPackages"),
+    )
     .where("builds.id", "in", (builds) =>
       builds
         .selectFrom("builds as earlier")
         .select("earlier.id")
         .where("earlier.repo", "=", build.repo)
         .where("earlier.ref", "=", build.ref)
-        .where("earlier.number", "<", build.number)
+        .where("earlier.number", "<", before)
         .where("earlier.pipelineJson", "is not", null)
         .where("earlier.pullRequestJson", "is", null)
         .where("earlier.event", "!=", "try")
@@ -96,12 +104,17 @@ export async function passedAt(
   for (const [project, all] of byProject) {
     const byBuild = Map.groupBy(all, ({ number }) => number);
     const passed = [...byBuild.values()].find((jobs) =>
-      jobs.every(({ state }) => state === "passed"),
+      jobs.every((job) => job.state === "passed" && (!job.hasPackages || isPublished(job))),
     );
     const sha = passed?.[0]?.sha;
     if (sha != null) newest[project] = sha;
   }
   return newest;
+}
+
+/** A build publishes everything or nothing: packages of one that did not pass are nowhere yet. */
+function isPublished({ buildState, mayPublish }: { buildState: State; mayPublish: number }) {
+  return buildState === "passed" && mayPublish === 1;
 }
 
 /** What a `verify` job installs: the packages of its project, from the build's own channel. */

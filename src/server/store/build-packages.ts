@@ -17,5 +17,7 @@ export async function packagesOf(tx: Pick<Reader, "db">, buildId: string) {
     ])
     .where("jobs.buildId", "=", buildId)
     .orderBy("fileName")
+    // Of what two jobs made under one name the publisher keeps the first: always the same job's.
+    .orderBy("jobs.position")
     .execute();
 }

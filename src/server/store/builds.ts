@@ -132,7 +132,9 @@ export async function rerunBuild(
 ): Promise<RerunResult> {
   const old = await findBuild(tx, buildId);
   if (old === undefined) return { kind: "not-found" };
-  if (old.sha === null || !isFinal(old.state)) return { kind: "not-possible" };
+  // The commit of a try goes with its end.
+  const isGone = old.sha === null || old.event === "try";
+  if (isGone || !isFinal(old.state)) return { kind: "not-possible" };
   const made = await insertBuild(tx, buildAgain(old, by, options));
   return {
     kind: "queued",

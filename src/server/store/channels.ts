@@ -18,6 +18,12 @@ export async function channelNames(tx: Pick<Reader, "db">): Promise<readonly str
   return rows.map(({ name }) => name);
 }
 
+/** Names of those whose time is over. */
+export async function expiredChannels({ db, now }: Reader): Promise<readonly string[]> {
+  const query = db.selectFrom("channels").select("name").where("expiresAt", "<=", now());
+  return (await query.orderBy("name").execute()).map(({ name }) => name);
+}
+
 export interface Channel extends Omit<ChannelRow, "settingsJson"> {
   readonly settings: ChannelSettings;
 }

@@ -6,6 +6,7 @@ import * as jobs from "./migrations/0003-jobs.ts";
 import * as tests from "./migrations/0004-tests.ts";
 import * as triggers from "./migrations/0005-triggers.ts";
 import * as keptFiles from "./migrations/0006-kept-files.ts";
+import * as tries from "./migrations/0007-tries.ts";
 import type { Tables } from "./schema.ts";
 import { sqliteDialect } from "./sqlite.ts";
 
@@ -19,6 +20,7 @@ const MIGRATIONS = {
   "0004-tests": tests,
   "0005-triggers": triggers,
   "0006-kept-files": keptFiles,
+  "0007-tries": tries,
 };
 
 /**

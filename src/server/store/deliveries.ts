@@ -46,7 +46,7 @@ export async function recordPush(
     return await insertBuild(tx, {
       repo,
       forge: push.forge,
-      event: "push",
+      event: push.tried === undefined ? "push" : "try",
       sha: isDeleted ? null : (push.sha ?? push.after),
       ref,
       before,
@@ -60,6 +60,9 @@ export async function recordPush(
       rerunOf: null,
       end: end ?? quota,
       isForced: push.isForced ?? false,
+      isFresh: push.tried?.isFresh ?? false,
+      steps: push.tried?.steps ?? null,
+      mayPublish: push.tried === undefined,
     });
   });
 }
@@ -190,11 +193,11 @@ async function releasePushKey(tx: Tx, deliveryRowId: string): Promise<void> {
 /** Makes the repo known and returns its default branch: the forge's word, or the first branch pushed. */
 export async function rememberRepo(
   tx: Tx,
-  push: Pick<Push, "repo" | "forge" | "defaultBranch" | "ref">,
+  push: Pick<Push, "repo" | "forge" | "defaultBranch" | "ref" | "tried">,
 ): Promise<string | null> {
   const known = await tx.db
     .selectFrom("repos")
-    .select("defaultBranch")
+    .select(["defaultBranch", "forge"])
     .where("name", "=", push.repo)
     .executeTakeFirst();
   const defaultBranch = push.defaultBranch ?? known?.defaultBranch ?? branchOf(push.ref) ?? null;
@@ -202,8 +205,13 @@ export async function rememberRepo(
     const { repo: name, forge } = push;
     const row = { name, forge, defaultBranch, nextNumber: 1, createdAt: tx.now(), cacheEpoch: 0 };
     await tx.db.insertInto("repos").values(row).execute();
-  } else if (known.defaultBranch !== defaultBranch) {
-    await tx.db.updateTable("repos").set({ defaultBranch }).where("name", "=", push.repo).execute();
+    return defaultBranch;
+  }
+  // A try comes through our own remote whatever the repo's forge is, and may be the first that is heard of it.
+  const forge = push.tried === undefined ? push.forge : known.forge;
+  if (known.defaultBranch !== defaultBranch || known.forge !== forge) {
+    const set = { defaultBranch, forge };
+    await tx.db.updateTable("repos").set(set).where("name", "=", push.repo).execute();
   }
   return defaultBranch;
 }

@@ -1,4 +1,4 @@
-import { buildChannelName } from "../../domain/channel.ts";
+import { buildChannelName, isBuildChannel } from "../../domain/channel.ts";
 import type { Tx } from "./store.ts";
 
 /**
@@ -22,6 +22,23 @@ export async function freeNevras(tx: Tx, buildId: string): Promise<void> {
         not(exists(listings().where("listings.channel", "not like", buildChannelName("%")))),
       ]);
     })
+    .execute();
+}
+
+/** A person brought it from its build's channel into this one: hosts can have it, and it is as it is. */
+export async function keepTaken(tx: Tx, channel: string, generation: number): Promise<void> {
+  if (isBuildChannel(channel)) return;
+  await tx.db
+    .updateTable("packages")
+    .set({ freedAt: null })
+    .where("freedAt", "is not", null)
+    .where("nevra", "in", (where) =>
+      where
+        .selectFrom("listings")
+        .select("listings.nevra")
+        .where("channel", "=", channel)
+        .where("sinceGeneration", "=", generation),
+    )
     .execute();
 }
 

@@ -88,6 +88,17 @@ export async function recordStep(
   return { buildId: job.buildId };
 }
 
+/** What the worker read in the repository, and nobody else can read again. */
+async function storeTexts(tx: Tx, build: BuildRow, { errata, file }: EndMessage): Promise<void> {
+  const set = {
+    ...(errata != null && { errata }),
+    // Of a file that was planned the whole text is there already.
+    ...(file != null && build.fileJson === null && { fileJson: JSON.stringify(file) }),
+  };
+  if (Object.keys(set).length === 0) return;
+  await tx.db.updateTable("builds").set(set).where("id", "=", build.id).execute();
+}
+
 /** Ends the job with its result and settles the build, all in one transaction. */
 export async function endJob(
   tx: Tx,
@@ -101,19 +112,15 @@ export async function endJob(
   if (job.state !== "running") return job.state === "queued" ? undefined : { buildId: job.buildId };
   const build = await findBuild(tx, job.buildId);
   if (build === undefined) return undefined;
+  // A worker of an earlier version, whose plan this one cannot read: it is planned again.
+  if (job.specJson === null && end.state === "passed") return undefined;
 
   // Whoever asked to cancel before this moment is not surprised by a publish after it.
   const isCancelled = build.cancelRequestedAt !== null;
   const state = isCancelled ? "cancelled" : end.state;
   const reason = isCancelled ? await cancelReason(tx, build, "cancelled on request") : end.reason;
   await insertArtifacts(tx, job, end);
-  if (end.errata != null) {
-    await tx.db
-      .updateTable("builds")
-      .set({ errata: end.errata })
-      .where("id", "=", build.id)
-      .execute();
-  }
+  await storeTexts(tx, build, end);
   await endJobRow(tx, job, { state, reason });
   await endOpenSteps(tx, job, state === "cancelled" ? "cancelled" : "skipped");
   return await settleBuild(

@@ -85,8 +85,11 @@ export async function keptOfProject(
   return (await keptFilesOf(reader, buildId)).filter(({ jobId }) => own.has(jobId));
 }
 
-/** Forgets files whose time is over; the contents that nothing names any more, at most `max` files at once. */
-export async function forgetExpired(tx: Tx, max: number): Promise<readonly string[]> {
+/** Forgets at most `max` files whose time is over; `contents`: those that nothing names any more. */
+export async function forgetExpired(
+  tx: Tx,
+  max: number,
+): Promise<{ readonly contents: readonly string[]; readonly isAll: boolean }> {
   const expired = await tx.db
     .selectFrom("keptFiles")
     .select(["jobId", "attempt", "step", "path", "sha256"])
@@ -107,10 +110,11 @@ export async function forgetExpired(tx: Tx, max: number): Promise<readonly strin
   for (const sha256 of contents) {
     if (!(await isNamed(tx, sha256))) unnamed.push(sha256);
   }
-  return unnamed;
+  return { contents: unnamed, isAll: expired.length < max };
 }
 
-async function isNamed({ db }: Reader, sha256: string): Promise<boolean> {
+/** Does a build still keep this content, as a file or a package? */
+export async function isNamed({ db }: Pick<Reader, "db">, sha256: string): Promise<boolean> {
   const kept = db.selectFrom("keptFiles").select("sha256").where("sha256", "=", sha256).limit(1);
   if ((await kept.executeTakeFirst()) !== undefined) return true;
   const made = db.selectFrom("artifacts").select("sha256").where("sha256", "=", sha256).limit(1);

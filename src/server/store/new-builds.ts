@@ -33,6 +33,8 @@ export interface NewBuild {
   readonly isFresh?: boolean;
   readonly mayPublish?: boolean;
   readonly isForced?: boolean;
+  /** The only steps that are asked for; null: all. */
+  readonly steps?: readonly string[] | null;
   /** Built again to be compared with this build's packages. */
   readonly compareWith?: string | null;
 }
@@ -69,7 +71,7 @@ function isOnlyAsked({ event, forge, ref, defaultBranch, end }: NewBuild): boole
 
 async function rowOf(tx: Tx, made: NewBuild): Promise<BuildRow> {
   const now = tx.now();
-  const { end, isReady, pullRequest = null, params = null, ...facts } = made;
+  const { end, isReady, pullRequest = null, params = null, steps = null, ...facts } = made;
   const { isFresh = false, mayPublish = true, isForced = false } = facts;
   return {
     ...facts,
@@ -85,6 +87,7 @@ async function rowOf(tx: Tx, made: NewBuild): Promise<BuildRow> {
     pipelineJson: null,
     pullRequestJson: pullRequest === null ? null : JSON.stringify(pullRequest),
     paramsJson: params === null ? null : JSON.stringify(params),
+    stepsJson: steps === null ? null : JSON.stringify(steps),
     fileJson: null,
     fileSha: made.fileSha ?? null,
     supersededBy: null,
@@ -128,6 +131,8 @@ export function buildAgain(
     pullRequest: readPullRequest(old),
     params: readParams(old),
     fileSha: old.fileSha,
+    // It ended before anybody approved it: asking for it again is no look at a stranger's code.
+    waitReason: old.waitReason,
     isFresh: isFresh || isCompared || old.isFresh === 1,
     mayPublish: old.mayPublish === 1 && !isCompared,
     compareWith: isCompared ? old.id : old.compareWith,
@@ -137,6 +142,10 @@ export function buildAgain(
 export function readPullRequest(build: Pick<BuildRow, "pullRequestJson">): PullRequestFacts | null {
   const { pullRequestJson } = build;
   return pullRequestJson === null ? null : (JSON.parse(pullRequestJson) as PullRequestFacts);
+}
+
+export function readSteps(build: Pick<BuildRow, "stepsJson">): readonly string[] | null {
+  return build.stepsJson === null ? null : (JSON.parse(build.stepsJson) as string[]);
 }
 
 export function readParams(build: Pick<BuildRow, "paramsJson">): Readonly<Record<string, string>> {

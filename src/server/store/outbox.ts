@@ -4,6 +4,7 @@ import {
   mayReplace,
   STATUS_CONTEXT,
 } from "../../domain/commit-status.ts";
+import type { BuildEvent } from "../../domain/pipeline.ts";
 import { FORGES, type ForgeName } from "../../domain/push.ts";
 import type { State } from "../../domain/states.ts";
 import type { ReportAnswer, WantedStatus } from "../../shared/report-messages.ts";
@@ -22,6 +23,7 @@ export interface Reportable {
   readonly repo: string;
   readonly number: number;
   readonly sha: string | null;
+  readonly event: BuildEvent;
 }
 
 /**
@@ -34,7 +36,8 @@ export async function wantStatus(
   build: Reportable,
   wish: { readonly state: State; readonly text: string },
 ): Promise<string | undefined> {
-  if (build.sha === null) return undefined;
+  // A tried commit is the person's own affair, even where it is one that everybody knows.
+  if (build.sha === null || build.event === "try") return undefined;
   const now = tx.now();
   const state = COMMIT_STATE[wish.state];
   const said = {

@@ -1,13 +1,16 @@
 import { planJobs, type BuildPlan } from "../../domain/plan-jobs.ts";
 import type { PlanFacts } from "../../domain/plan-facts.ts";
+import { UserFault } from "../../domain/faults.ts";
+import { selectSteps } from "../../domain/select-steps.ts";
 import type { PlannedJob } from "../../domain/job-spec.ts";
 import type { TrustClass } from "../../domain/push.ts";
 import type { PlanAnswer, PlanMessage } from "../../shared/build-messages.ts";
 import { findBuild, startBuild, type Changed } from "./builds.ts";
 import { insertRow } from "./insert-row.ts";
-import { endJobRow, insertSteps, requeueJobRow } from "./job-rows.ts";
+import { cancelReason } from "./cancel-reason.ts";
+import { endJobRow, endOpenSteps, insertSteps, requeueJobRow } from "./job-rows.ts";
 import { runningJob, type Lease } from "./leases.ts";
-import { firstEvent, readParams, readPullRequest } from "./new-builds.ts";
+import { firstEvent, readParams, readPullRequest, readSteps } from "./new-builds.ts";
 import type { BuildRow, JobRow } from "./schema.ts";
 import { rememberSchedules } from "./schedules.ts";
 import { settleBuild } from "./settle.ts";
@@ -40,6 +43,7 @@ export async function recordPlan(
   const job = await runningJob(tx, jobId, token);
   const build = job && (await findBuild(tx, job.buildId));
   if (job === undefined || build === undefined) return undefined;
+  if (build.cancelRequestedAt !== null) return await endUnplanned(tx, job, build, server);
   const pipelineJson = JSON.stringify({ v: 2, pipeline: message.pipeline } satisfies StoredPlan);
   if (build.pipelineJson !== null) {
     if (build.pipelineJson !== pipelineJson) return undefined;
@@ -48,7 +52,7 @@ export async function recordPlan(
   const facts = await factsOf(tx, build, message, server);
   const plan: BuildPlan =
     message.nothingToDo === null
-      ? planJobs(message.pipeline, facts)
+      ? selected(planJobs(message.pipeline, facts), readSteps(build))
       : { jobs: [], nothingToDo: message.nothingToDo };
   const planned = await storePlan(tx, build, message, pipelineJson);
   await rememberSchedules(tx, build, message.pipeline.when.schedule);
@@ -60,6 +64,34 @@ export async function recordPlan(
   const statusId = await startBuild(tx, planned);
   const queuedJobs = await claimableJobsOf(tx, build.id);
   return { changed: { buildId: build.id, statusId, queuedJobs }, answer: answerOf(own, server) };
+}
+
+/** Somebody cancelled it before: its jobs would be queued again, some for machines that nobody has. */
+async function endUnplanned(
+  tx: Tx,
+  job: JobRow,
+  build: BuildRow,
+  { defaultTarget }: ServerFacts,
+): Promise<RecordedPlan> {
+  const reason = await cancelReason(tx, build, "cancelled on request");
+  await endJobRow(tx, job, { state: "cancelled", reason });
+  await endOpenSteps(tx, job, "cancelled");
+  const changed = await settleBuild(tx, build.id, null);
+  return { changed, answer: { target: defaultTarget, job: null } };
+}
+
+/** Of a try that names steps, those and what they need. */
+function selected(plan: BuildPlan, steps: readonly string[] | null): BuildPlan {
+  if (steps === null || plan.nothingToDo !== null) return plan;
+  const { jobs, unknown, known } = selectSteps(plan.jobs, { kind: "named", names: steps });
+  const [first] = unknown;
+  if (first !== undefined) {
+    throw new UserFault("STEP_UNKNOWN", `there is no step "${first}"`, {
+      hint: known.length === 0 ? "The file names no steps." : `steps: ${known.join(", ")}`,
+    });
+  }
+  const isIdle = jobs.every(({ skip }) => skip !== null);
+  return { jobs, nothingToDo: isIdle ? (jobs[0]?.skip ?? "nothing to do") : null };
 }
 
 function answerOf(job: JobRow, { defaultTarget }: ServerFacts): PlanAnswer {
@@ -109,7 +141,7 @@ async function storePlan(
   const set = {
     pipelineJson,
     note,
-    fileJson: file === null ? null : JSON.stringify({ ...file, warnings }),
+    fileJson: file === null ? null : JSON.stringify({ ...file, problems: warnings }),
     message: build.message || commit.subject,
     authorName: build.authorName || commit.authorName,
   };

@@ -6,7 +6,7 @@ import type { SwitchRequest } from "../../shared/publish-messages.ts";
 import { insertAdvisories } from "./advisories.ts";
 import { findBuild, type Changed } from "./builds.ts";
 import type { Channel } from "./channels.ts";
-import { setAside } from "./free-nevras.ts";
+import { keepTaken, setAside } from "./free-nevras.ts";
 import { insertRow } from "./insert-row.ts";
 import { jobsOf, tellProjects } from "./job-needs.ts";
 import {
@@ -171,6 +171,7 @@ async function changeListing(
     const { edits } = requestOf(publish, "edit");
     const edit = edits.find(({ channel }) => channel === place.channel.name);
     if (edit !== undefined) await applyEdit(tx, place, edit);
+    await keepTaken(tx, place.channel.name, place.number);
   } else {
     const request = buildRequestOf(publish);
     const isHere = ({ unsignedSha256 }: PublishedPackage): boolean =>

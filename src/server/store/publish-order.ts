@@ -1,4 +1,4 @@
-import type { ExpressionBuilder } from "kysely";
+import { sql, type ExpressionBuilder, type SqlBool } from "kysely";
 import type { Tables } from "./schema.ts";
 
 const OF_PUSHES = ["push", "schedule"] as const;
@@ -10,14 +10,14 @@ const OF_PUSHES = ["push", "schedule"] as const;
  */
 export function isInPushOrder({ not, exists, selectFrom }: ExpressionBuilder<Tables, "publishes">) {
   const older = selectFrom("builds as own")
-    .innerJoin("builds as older", (join) =>
-      join.onRef("older.repo", "=", "own.repo").onRef("older.ref", "=", "own.ref"),
-    )
+    .innerJoin("builds as older", "older.repo", "own.repo")
     .select("older.id")
     .whereRef("own.id", "=", "publishes.buildId")
     .where("publishes.purpose", "=", "final")
     .where("own.event", "in", OF_PUSHES)
-    .whereRef("older.number", "<", "own.number")
+    // Expressions, so that the index is used that leads to the few builds which are not final.
+    .where(sql<SqlBool>`"older"."ref" || '' = "own"."ref"`)
+    .where(sql<SqlBool>`"older"."number" + 0 < "own"."number"`)
     .where("older.event", "in", OF_PUSHES)
     .where("older.state", "in", ["queued", "running"])
     .where("older.isReady", "=", 1)

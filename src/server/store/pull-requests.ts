@@ -100,6 +100,25 @@ async function endChannel(tx: Tx, name: string): Promise<void> {
   await updateSettings(tx, name, { expiresAt: tx.now() + CLOSED_DAYS * DAY_MS });
 }
 
+const APPROVAL_DAYS = 14;
+const EXPIRED_AT_ONCE = 100;
+
+/** What nobody has approved for so long ends, so that nothing waits for ever. */
+export async function expireApprovals(tx: Tx): Promise<readonly Changed[]> {
+  const waiting = await tx.db
+    .selectFrom("builds")
+    .select("id")
+    .where("state", "=", "queued")
+    .where("createdAt", "<", tx.now() - APPROVAL_DAYS * DAY_MS)
+    .where("waitReason", "is not", null)
+    .limit(EXPIRED_AT_ONCE)
+    .execute();
+  const by = `the server: nobody approved it within ${APPROVAL_DAYS} days`;
+  const changes: Changed[] = [];
+  for (const { id } of waiting) changes.push(await cancelBuild(tx, id, by));
+  return changes;
+}
+
 export type ApproveResult =
   | ({ readonly kind: "approved" } & Changed)
   | { readonly kind: "not-found" | "not-waiting" };

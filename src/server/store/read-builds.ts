@@ -1,3 +1,5 @@
+import { shellsOf } from "./shells.ts";
+import { offeredFile, partsOfGuess } from "../../domain/offered-file.ts";
 import { withNewSince } from "./failing-since.ts";
 import { keptFilesOf } from "./kept-files.ts";
 import type { StepDetails } from "../../shared/build-messages.ts";
@@ -19,6 +21,7 @@ import { readParams, readPullRequest } from "./new-builds.ts";
 import { packageViews } from "./read-packages.ts";
 import type { BuildRow, JobRow, PublishRow, StepRow } from "./schema.ts";
 import type { Reader } from "./store.ts";
+import { readPlan } from "./stored-plan.ts";
 import { testsSummaryOf } from "./test-reads.ts";
 
 export async function listBuilds(
@@ -88,6 +91,7 @@ export async function buildView(
     isFresh: build.isFresh === 1,
     waitReason: build.waitReason,
     file: build.fileJson === null ? null : (JSON.parse(build.fileJson) as PipelineFileView),
+    guess: guessOf(build),
     note,
     jobs: jobs.map((job) => jobOf(job, steps)),
     staging: publishFor("stage"),
@@ -96,7 +100,15 @@ export async function buildView(
     artifacts: (await packagesOf(store, build.id)).map(({ project: _project, ...made }) => made),
     kept: await keptFilesOf(store, build.id),
     tests: await testsSummaryOf(store, build.id),
+    shells: await shellsOf(store, build.id),
   };
+}
+
+/** What was guessed, as the file that would say it; null where there is one. */
+function guessOf(build: BuildRow): string | null {
+  if (build.fileJson !== null || build.note === null) return null;
+  const plan = readPlan(build);
+  return (plan && offeredFile(partsOfGuess(plan.pipeline))) ?? null;
 }
 
 /** Digests are enough to say which packages differ; in what they do, the files themselves say. */

@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import { buildChannelName } from "../../domain/channel.ts";
 import type { PackageNameView, PackageView, ReadStore } from "../views.ts";
 import { inChunks } from "./chunks.ts";
 import { lineageOf, listedParts, type Lineage } from "./listings.ts";
@@ -83,12 +84,13 @@ function byNameAndVersion(a: Versioned, b: Versioned): number {
   return a.nevra < b.nevra ? -1 : 1;
 }
 
-/** Every version ever published under a name. */
+/** Every version ever published under a name: what no hosts could have is none. */
 export async function versionsOf(store: Reader, name: string): Promise<readonly PackageView[]> {
   const rows = await store.db
     .selectFrom("packages")
     .selectAll()
     .where("name", "=", name)
+    .where("freedAt", "is", null)
     .orderBy("evrKey", "desc")
     .orderBy("nevra")
     .limit(VERSIONS_SHOWN_MAX)
@@ -104,7 +106,8 @@ export async function listNames(
   let page = store.db
     .selectFrom("packages")
     .select(["name", ({ fn }) => fn.max("evrKey").as("evrKey")])
-    .where("name", ">", afterName ?? "");
+    .where("name", ">", afterName ?? "")
+    .where("freedAt", "is", null);
   if (query) page = page.where(contains("name", query));
   const newest = await page.groupBy("name").orderBy("name").limit(limit).execute();
   const names = newest.map(({ name }) => name);
@@ -133,6 +136,7 @@ async function newestInChannels({ db }: Reader, names: readonly string[]) {
       .select(["name", "channel", ({ fn }) => fn.max("evrKey").as("evrKey")])
       .where("name", "in", some)
       .where("untilGeneration", "is", null)
+      .where("channel", "not like", buildChannelName("%"))
       .groupBy(["name", "channel"])
       .execute(),
   );
@@ -223,6 +227,8 @@ async function listingsOf(
       .selectFrom("listings")
       .select(["channel", "target", "nevra", "sinceGeneration", "untilGeneration"])
       .where("nevra", "in", some)
+      // A build's own is shown with the build: nobody subscribes a host to one.
+      .where("channel", "not like", buildChannelName("%"))
       .orderBy("channel")
       .orderBy("target")
       .execute(),

@@ -49,6 +49,23 @@ export interface Tables {
   schedules: ScheduleRow;
   ticks: TickRow;
   secrets: SecretRow;
+  shells: ShellRow;
+}
+
+/** One shell in a failed step's container: who was in it, and how long. */
+export interface ShellRow {
+  id: string;
+  buildId: string;
+  jobId: string;
+  attempt: number;
+  step: string;
+  by: string;
+  startedAt: number;
+  endedAt: number | null;
+  /** Null: it was cut off. */
+  exitCode: number | null;
+  /** Why it was cut off; null: the shell ended by itself. */
+  endReason: string | null;
 }
 
 export interface RepoRow {
@@ -114,6 +131,8 @@ export interface BuildRow {
   pullRequestJson: string | null;
   /** What a person gave to a manual build, name to value. */
   paramsJson: string | null;
+  /** Names of the only steps that a try asks for, a list; null: all. */
+  stepsJson: string | null;
   /** The pipeline file as it was read: `{name, text, warnings}`; null: none, or not read yet. */
   fileJson: string | null;
   /** Commit that the pipeline file is read from; null: the build's own. */

@@ -2,6 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { engineApi } from "../../../src/cli/engine-api.ts";
+import { withoutKept } from "../../support/kept-names.ts";
 import type { Violation } from "./violation.ts";
 
 /** What killed workers left must be gone a minute after the last of them started again. */
@@ -27,7 +28,7 @@ async function orphansOf(workersDir: string): Promise<readonly string[]> {
   for (const name of await readdir(workersDir)) {
     const dir = join(workersDir, name);
     const id = (await readFile(join(dir, "id"), "utf8")).trim();
-    left.push(...(await engine.labelled(`dev.tatara.worker=${id}`)));
+    left.push(...withoutKept(await engine.labelled(`dev.tatara.worker=${id}`)));
     const folders = await readdir(join(dir, "jobs")).catch(() => []);
     left.push(...folders.map((folder) => `folder of attempt ${folder}`));
   }

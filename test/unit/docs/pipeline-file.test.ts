@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { keyAt, keysAt } from "../../../src/domain/pipeline-keys.ts";
+import { withTables } from "../../../scripts/pipeline-tables.ts";
 import type { CommitTree } from "../../../src/domain/pipeline.ts";
-import { takes } from "../../../src/domain/pipeline-types.ts";
+import { PIPELINE_PLACES } from "../../../src/domain/pipeline-types.ts";
+import { RESERVED_ENV } from "../../../src/domain/reserved-env.ts";
 import { parsePipelineFile } from "../../../src/shared/pipeline-file.ts";
 import { formatProblems } from "../../../src/shared/pipeline-problems.ts";
 
@@ -10,7 +11,15 @@ const PAGE = readFileSync(
   new URL("../../../docs/reference/pipeline-file.md", import.meta.url),
   "utf8",
 );
-const FILES = ["Dockerfile", "ci/Dockerfile", "hello.spec", "rpm/hello.spec"];
+const FILES = [
+  "Dockerfile",
+  "ci/Dockerfile",
+  "hello.spec",
+  "rpm/hello.spec",
+  "libs/common/go.mod",
+  "services/api/Dockerfile",
+  "services/api/api.spec",
+];
 const TREE: CommitTree = {
   has: (path) => FILES.includes(path),
   files: () => FILES,
@@ -21,25 +30,25 @@ function problemsOf(text: string): readonly string[] {
   return parsePipelineFile(new TextEncoder().encode(text), TREE).problems.map(({ code }) => code);
 }
 
-test("the page's table of keys says what the table of keys does", () => {
-  const rows = [...PAGE.matchAll(/^\| `([a-z-]+)` \| (.*) \| (.*) \| (.*) \|$/gm)];
+test("the page's tables of keys are those of the source; `npm run docs` writes them", () => {
+  const tables = [...PAGE.matchAll(/<!-- keys: ([a-z-]+) -->/g)].map(([, place]) => place);
 
-  expect(rows.length).toBeGreaterThan(3);
-  for (const [, name = "", taken, whenNotSet, meaning] of rows) {
-    const row = keyAt("top", name);
-    expect([taken, whenNotSet, meaning]).toEqual([
-      row && takes(row.type),
-      row?.default,
-      row?.meaning,
-    ]);
-  }
+  expect(tables).toEqual(expect.arrayContaining([...PIPELINE_PLACES]));
+  expect(withTables(PAGE)).toBe(PAGE);
 });
 
-test("a section is about a key", () => {
-  const keys = keysAt("top").map(({ key }) => key);
-  const sections = [...PAGE.matchAll(/^### (.*)$/gm)].map(([, name]) => name);
+test("every link to a section of the page leads somewhere", () => {
+  const anchors = [...PAGE.matchAll(/^#+ (.*)$/gm)].map(([, title = ""]) =>
+    title.toLowerCase().replaceAll(" ", "-"),
+  );
+  const links = [...PAGE.matchAll(/\]\(#([^)]*)\)/g)].map(([, anchor = ""]) => anchor);
 
-  expect(sections.filter((name) => !keys.some((key) => key === name))).toEqual([]);
+  expect(links.length).toBeGreaterThan(20);
+  expect(links.filter((link) => !anchors.includes(link))).toEqual([]);
+});
+
+test("the page names each variable that Tatara sets", () => {
+  expect([...RESERVED_ENV].filter((name) => !PAGE.includes(`\`${name}\``))).toEqual([]);
 });
 
 test("the page's examples are right, those of errors as the parser prints them", () => {

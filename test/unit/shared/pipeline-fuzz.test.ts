@@ -285,6 +285,17 @@ describe("what a hostile file costs", () => {
     expect(problems.map(({ code }) => code)).toEqual(["LIMIT_EXCEEDED"]);
   });
 
+  test("schedules are few: the server looks years ahead for each", () => {
+    const times = (count: number) => many(count, (n) => `"${n} 3 * * *", `);
+    const told = (count: number) => {
+      const text = `when: { schedule: [${times(count)}] }\ntest: make\n`;
+      return parsePipelineFile(bytesOf(text), TREE).problems.map(({ code }) => code);
+    };
+
+    expect(told(20)).toEqual([]);
+    expect(told(21)).toEqual(["LIMIT_EXCEEDED"]);
+  });
+
   test("a report stays short, however much is wrong", () => {
     const text = `test:\n${many(4_000, (n) => `  Step ${n}: make\n`)}`;
 

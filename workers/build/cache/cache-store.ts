@@ -2,7 +2,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { link, mkdir, open, readFile, readdir, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
-import { PassThrough } from "node:stream";
+import { PassThrough, Transform } from "node:stream";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createZstdCompress, createZstdDecompress } from "node:zlib";
@@ -12,6 +12,8 @@ import type { CacheScope, CacheWish } from "./cache-key.ts";
 
 export const CACHE_LIMITS = {
   entryBytesMax: 2 * 1024 ** 3,
+  /** Of an entry when it is put in place: a sparse file of terabytes compresses to nothing. */
+  unpackedBytesMax: 8 * 1024 ** 3,
   repoBytesMax: 10 * 1024 ** 3,
   unusedMsMax: 14 * 24 * 60 * 60_000,
 } as const;
@@ -40,6 +42,8 @@ export interface FoundCache {
   readonly isExact: boolean;
   /** The archive, as it was saved. */
   open(): Readable;
+  /** It is damaged: nobody shall find it again. */
+  drop(): Promise<void>;
 }
 
 /** Archives of what steps want to have again, on this worker's disk. Each may vanish at any time. */
@@ -86,7 +90,9 @@ export function openCacheStore({ dir, now, limits = CACHE_LIMITS }: CacheStoreDe
       // The entry's time is when it was last of use.
       const at = new Date(now());
       await utimes(join(folder, nameOf(entry)), at, at).catch(() => undefined);
-      return { entry, isExact: found !== undefined, open: () => openArchive(path) };
+      const isExact = found !== undefined;
+      const drop = () => removeEntry(folder, entry);
+      return { entry, isExact, open: () => openArchive(path), drop };
     },
     has: async (wish) => {
       const known = await readEntries(folderOf(wish.repo));
@@ -101,7 +107,7 @@ export function openCacheStore({ dir, now, limits = CACHE_LIMITS }: CacheStoreDe
       const id = entryId(wish.key, wish.writes);
       const file = `${id}.${randomUUID()}.tar.zst`;
       const path = join(folder, file);
-      const sizeBytes = await writeArchive(path, tar, limits.entryBytesMax, signal);
+      const sizeBytes = await writeArchive(path, tar, limits, signal);
       if (sizeBytes === undefined) return "too-large";
       const { key, family, writes: scope } = wish;
       const createdAt = now();
@@ -173,7 +179,7 @@ function openArchive(path: string): Readable {
 async function writeArchive(
   path: string,
   tar: Readable,
-  bytesMax: number,
+  { entryBytesMax, unpackedBytesMax }: CacheLimits,
   signal: AbortSignal,
 ): Promise<number | undefined> {
   let sizeBytes = 0;
@@ -182,11 +188,11 @@ async function writeArchive(
     const write = async (compressed: AsyncIterable<Buffer>): Promise<void> => {
       for await (const chunk of compressed) {
         sizeBytes += chunk.length;
-        if (sizeBytes > bytesMax) throw new TooLarge();
+        if (sizeBytes > entryBytesMax) throw new TooLarge();
         await file.writeFile(chunk);
       }
     };
-    await pipeline(tar, createZstdCompress(), write, { signal });
+    await pipeline(tar, atMost(unpackedBytesMax), createZstdCompress(), write, { signal });
     await file.sync();
     return sizeBytes;
   } catch (err) {
@@ -196,6 +202,17 @@ async function writeArchive(
   } finally {
     await file.close();
   }
+}
+
+function atMost(bytesMax: number): Transform {
+  let bytes = 0;
+  return new Transform({
+    transform: (chunk: Buffer, _encoding, done) => {
+      bytes += chunk.length;
+      if (bytes > bytesMax) done(new TooLarge());
+      else done(null, chunk);
+    },
+  });
 }
 
 class TooLarge extends Error {

@@ -3,6 +3,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { extract, pack } from "tar-stream";
 import type { Pack } from "tar-stream";
+import { InfraFault } from "../../../src/domain/faults.ts";
 import type { StepDetails } from "../../../src/shared/build-messages.ts";
 import type { Container } from "../engine.ts";
 import type { CacheWish } from "./cache-key.ts";
@@ -38,7 +39,7 @@ export async function restoreCache(
   const found = await store.find(wish);
   if (found === undefined) return { found, line: `tatara: no cache of ${what} yet`, reuse: [] };
   const { entry, isExact } = found;
-  await container.putArchive(placed(found.open(), place), "/", signal);
+  await putInPlace(container, { found, place, what }, signal);
   const from = `#${entry.buildNumber}`;
   const fit = isExact ? "fits exactly" : "the newest of its kind; lock files or image have changed";
   return {
@@ -48,6 +49,29 @@ export async function restoreCache(
       { what: `${what} from ${from}`.slice(0, 300), savedMs: isExact ? entry.makingMs : null },
     ],
   };
+}
+
+/** A damaged archive is removed: the next attempt does without, and so does every later build. */
+async function putInPlace(
+  container: Pick<Container, "putArchive">,
+  {
+    found,
+    place,
+    what,
+  }: { readonly found: FoundCache; readonly place: CachePlace; readonly what: string },
+  signal: AbortSignal,
+): Promise<void> {
+  const tar = placed(found.open(), place);
+  let damage: unknown;
+  tar.once("error", (err) => (damage = err));
+  try {
+    await container.putArchive(tar, "/", signal);
+  } catch (err) {
+    if (signal.aborted || damage === undefined) throw err;
+    await found.drop();
+    const message = `The saved cache of ${what} was damaged, and is removed: ${String(damage)}`;
+    throw new InfraFault("INTERNAL", message, { cause: err });
+  }
 }
 
 /**
@@ -175,7 +199,9 @@ async function copyEntries(
   for await (const entry of entries) {
     const { header } = entry;
     const { type } = header;
-    if (!CACHED_TYPES.has(type ?? "") || header.name.split("/").includes("..")) {
+    // A hard link names a file of the archive; a symbolic one is only text until somebody follows it.
+    const names = [header.name, ...(type === "link" ? [header.linkname ?? ""] : [])];
+    if (!CACHED_TYPES.has(type ?? "") || names.some((name) => name.split("/").includes(".."))) {
       entry.resume();
       continue;
     }

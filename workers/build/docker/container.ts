@@ -59,6 +59,10 @@ class DockerContainer implements Container {
     await this.#run.openGate(signal);
   }
 
+  commandExit(): Promise<number | null> {
+    return this.#run.commandExit();
+  }
+
   async wait(signal: AbortSignal): Promise<ContainerEnd> {
     return this.#run.wait(signal);
   }

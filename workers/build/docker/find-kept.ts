@@ -17,7 +17,7 @@ export async function findKept(
   for (const { Id: id, Names: names } of found) {
     const until = names.map(keptUntil).find((at) => at !== undefined && at > deps.now());
     if (until === undefined) continue;
-    return { id, until, openShell: (size, how) => openShell(deps, { id, until }, size, how) };
+    return { id, until, openShell: (wish, how) => openShell(deps, { id, until }, wish, how) };
   }
   return undefined;
 }

@@ -10,7 +10,9 @@ export const SECRETS_PATH = "/run/secrets";
  * command must not inherit stdin, which stays open for the gate. After a failure the shell lingers: an
  * engine that sees the exit too soon forgets in one case of forty that memory ran out. It must wait
  * for what the command makes of a SIGTERM, hence the trap. Its last word, on a stream that the
- * command does not have, is the most memory that the container ever had.
+ * command does not have, is the command's exit code and the most memory that the container ever had:
+ * the engine itself knows of the end only once it has taken the container apart. All of it is done
+ * inside the shell: a process more would cost each step some milliseconds.
  */
 export const GATE_SCRIPT = `
 tatara_go=
@@ -35,17 +37,26 @@ code=$?
 [ $code -eq 0 ] || sleep 0.1 2>/dev/null
 {
   read -r peak </sys/fs/cgroup/memory/memory.max_usage_in_bytes ||
-    read -r peak </sys/fs/cgroup/memory.peak
-} 2>/dev/null && echo "tatara-memory-peak $peak" >&2
+    read -r peak </sys/fs/cgroup/memory.peak || peak=
+} 2>/dev/null
+echo "tatara-ended $code $peak" >&2
 exit $code
 `;
 
-const PEAK = /^tatara-memory-peak (\d+)\n$/;
+/** What the gate says when its command has ended. */
+export interface GateWord {
+  readonly code: number;
+  /** null: the kernel does not tell. */
+  readonly memoryPeakBytes: number | null;
+}
 
-/** The bytes in the gate's last word; undefined for anything else. */
-export function memoryPeakIn(text: string): number | undefined {
-  const bytes = PEAK.exec(text)?.[1];
-  return bytes === undefined ? undefined : Number(bytes);
+const WORD = /^tatara-ended (\d{1,3}) (\d*)\n$/;
+
+/** The gate's last word; undefined for anything else. */
+export function gateWordIn(text: string): GateWord | undefined {
+  const [, code, peak] = WORD.exec(text) ?? [];
+  if (code === undefined) return undefined;
+  return { code: Number(code), memoryPeakBytes: peak ? Number(peak) : null };
 }
 
 /** What opens the gate, with the secrets that the command may read. */

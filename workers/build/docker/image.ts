@@ -16,18 +16,19 @@ const NAME_OR_ID = new RegExp(
 
 const ID = new RegExp(`^${SHA256}$`);
 
-/** The image of that name or id; a name that is not here, or is always asked for, is pulled. */
+/** The image of that name or id; a name that is not here, or is always asked for, may be pulled. */
 export async function findImage(
   deps: DockerDeps,
   name: string,
   signal: AbortSignal,
-  { pull: when }: { readonly pull: "missing" | "always" } = { pull: "missing" },
+  { pull: when }: { readonly pull: "missing" | "always" | "never" } = { pull: "missing" },
 ): Promise<Image> {
   if (!NAME_OR_ID.test(name)) throw imageFault(name, "invalid reference format", undefined);
-  if (when === "missing" || ID.test(name)) {
+  if (when !== "always" || ID.test(name)) {
     const found = await inspectImage(deps, name, signal);
     if (found) return found;
   }
+  if (when === "never") throw imageFault(name, "it is not on this engine", undefined);
   await pull(deps, name, signal);
   const pulled = await inspectImage(deps, name, signal);
   if (!pulled) throw new InfraFault("ENGINE_FAILED", `The image ${name} is gone after its pull.`);

@@ -24,7 +24,7 @@ export function isKept(names: readonly string[], now: number): boolean {
 /** The volumes that kept containers need: those they mount, and those that an overlay lies on. */
 export async function heldVolumes(
   { docker }: DockerDeps,
-  kept: readonly Pick<Dockerode.ContainerInfo, "Mounts">[],
+  kept: readonly { readonly Mounts: readonly { readonly Name?: string | undefined }[] }[],
   signal: AbortSignal,
 ): Promise<ReadonlySet<string>> {
   const mounted = kept.flatMap(({ Mounts }) => Mounts.flatMap(({ Name }) => Name ?? []));

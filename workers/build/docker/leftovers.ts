@@ -1,4 +1,5 @@
-import { DEADLINE_MS, call, callOrNothing, raceAbort } from "./client.ts";
+import { InfraFault } from "../../../src/domain/faults.ts";
+import { DEADLINE_MS, call, callOrNothing, raceAbort, statusOf } from "./client.ts";
 import type { DockerDeps } from "./client.ts";
 import { removeContainer } from "./container.ts";
 import { removeImage } from "./image.ts";
@@ -16,6 +17,9 @@ export interface LeftoverDeps extends DockerDeps {
 
 /** Clocks of engine and worker differ, and the engine counts whole seconds. */
 const CLOCK_SLACK_MS = 60_000;
+
+/** Who keeps something may come for it a little late; then anybody may remove it. */
+const OVER_AFTER_MS = 60 * 60_000;
 
 type Labels = Readonly<Record<string, string>> | null | undefined;
 
@@ -88,12 +92,19 @@ async function listContainers(deps: LeftoverDeps, signal: AbortSignal): Promise<
   const found = containers.map(async (container): Promise<Leftover[]> => {
     if (isKept(container.Names, deps.now())) return [];
     const leftover = leftoverOf("container", container.Id, container.Created * 1000);
-    if (container.Labels[LABEL.job] !== undefined) return [leftover(container.Labels)];
+    if (container.Labels[LABEL.job] !== undefined) {
+      return [{ ...leftover(container.Labels), ...overIf(container.Names, deps) }];
+    }
     if (mayBeBuilding(deps, container.Created * 1000)) return [];
     const workerId = await workerByCgroup(deps, container.Id, signal);
     return workerId === undefined ? [] : [{ ...leftover(undefined), workerId }];
   });
   return (await Promise.all(found)).flat();
+}
+
+function overIf(names: readonly string[], { now }: Pick<LeftoverDeps, "now">): { isOver?: true } {
+  const ends = names.flatMap((name) => keptUntil(name) ?? []);
+  return ends.some((at) => at + OVER_AFTER_MS < now()) ? { isOver: true } : {};
 }
 
 /** Containers of our running builds have no labels either. */
@@ -120,9 +131,10 @@ async function listNetworks({ docker, now }: Owned, signal: AbortSignal): Promis
   );
   return networks
     .filter(({ Name }) => !isKept([Name], now()))
-    .map((network) =>
-      leftoverOf("network", network.Id, Date.parse(network.Created))(network.Labels),
-    );
+    .map((network) => ({
+      ...leftoverOf("network", network.Id, Date.parse(network.Created))(network.Labels),
+      ...overIf([network.Name], { now }),
+    }));
 }
 
 async function listVolumes(deps: Owned, signal: AbortSignal): Promise<Leftover[]> {
@@ -212,10 +224,28 @@ const REMOVE = {
 
 export async function removeLeftover(
   deps: DockerDeps,
-  { kind, id }: Leftover,
+  { kind, id, isOver = false }: Leftover,
   signal: AbortSignal,
 ): Promise<void> {
-  await REMOVE[kind](deps, id, signal);
+  if (kind === "container" && isOver) await removeWithVolumes(deps, id, signal);
+  else await REMOVE[kind](deps, id, signal);
+}
+
+/** A kept container's volumes say nothing of their time: they go with it, but for those in use. */
+async function removeWithVolumes(deps: DockerDeps, id: string, signal: AbortSignal): Promise<void> {
+  const container = deps.docker.getContainer(id);
+  const found = await callOrNothing(
+    { doing: "inspect a container", deadlineMs: DEADLINE_MS.quick, signal },
+    (abortSignal) => container.inspect({ abortSignal }),
+  );
+  const held = await heldVolumes(deps, found === undefined ? [] : [found], signal);
+  await removeContainer(container, signal);
+  // The overlay first, then what it lies on.
+  for (const name of held) {
+    await removeVolume(deps, name, signal).catch((err: unknown) => {
+      if (!(err instanceof InfraFault) || statusOf(err.cause) !== 409) throw err;
+    });
+  }
 }
 
 async function removeVolume({ docker }: DockerDeps, name: string, signal: AbortSignal) {

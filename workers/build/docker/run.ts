@@ -6,7 +6,7 @@ import type { ContainerEnd } from "../../../src/domain/step.ts";
 import { DEADLINE_MS, call, raceAbort, statusOf } from "./client.ts";
 import type { CallOptions, DockerDeps } from "./client.ts";
 import { diskFull } from "./disk.ts";
-import { gateLines, memoryPeakIn } from "./gate.ts";
+import { gateLines, gateWordIn } from "./gate.ts";
 import { DockerOutput } from "./output.ts";
 import type { OnOutput } from "./output.ts";
 import type { ContainerSpec } from "../engine.ts";
@@ -25,8 +25,10 @@ export class DockerRun {
   readonly #closed = new AbortController();
   readonly #opened = Promise.withResolvers<{ atMs: number }>();
   readonly #output = new DockerOutput();
+  #stdin: Duplex | undefined;
   #exited: Promise<void> | undefined;
   #heard: Promise<void> | undefined;
+  readonly #commandExit = Promise.withResolvers<number | null>();
   #memoryPeak: number | null = null;
 
   constructor(deps: DockerDeps, container: Dockerode.Container, spec: ContainerSpec) {
@@ -35,7 +37,10 @@ export class DockerRun {
     this.#spec = spec;
   }
 
-  /** Attaches and begins to wait before it starts, so that neither output nor exit can be missed. */
+  /**
+   * Attaches and begins to wait before it starts, so that neither output nor exit can be missed, and
+   * that a gate opens by one write.
+   */
   async start(onOutput: OnOutput, signal: AbortSignal): Promise<void> {
     try {
       await this.#follow(onOutput, signal);
@@ -50,15 +55,28 @@ export class DockerRun {
   }
 
   async #follow(onOutput: OnOutput, signal: AbortSignal): Promise<void> {
-    const { output, exit } = await attachTo(this.#container, this.#closed.signal, signal);
+    const stdin = { stream: true, stdin: true, hijack: true, abortSignal: this.#closed.signal };
+    const [{ output, exit }, gate] = await Promise.all([
+      attachTo(this.#container, this.#closed.signal, signal),
+      call(quick("attach to a container's gate", signal), () => this.#container.attach(stdin)),
+    ]);
+    this.#stdin = gate as Duplex;
+    // A container that is gone shows in `wait`; here it must not end the process.
+    this.#stdin.on("error", () => undefined).resume();
     this.#heard = observed(this.#output.handOver(output, onOutput, (note) => this.#note(note)));
     this.#exited = observed(readExit(exit));
   }
 
   #note(text: string): boolean {
-    const bytes = memoryPeakIn(text);
-    if (bytes !== undefined) this.#memoryPeak = bytes;
-    return bytes !== undefined;
+    const word = gateWordIn(text);
+    if (word === undefined) return false;
+    this.#memoryPeak = word.memoryPeakBytes;
+    this.#commandExit.resolve(word.code);
+    return true;
+  }
+
+  commandExit(): Promise<number | null> {
+    return this.#commandExit.promise;
   }
 
   memoryPeakBytes(): number | null {
@@ -67,15 +85,11 @@ export class DockerRun {
 
   /** The shell at the gate reads what we tell it; the command's time counts from here. */
   async openGate(signal: AbortSignal): Promise<void> {
-    const attached = { stream: true, stdin: true, hijack: true, abortSignal: this.#closed.signal };
-    const stdin = (await call(quick("open a container's gate", signal), () =>
-      this.#container.attach(attached),
-    )) as Duplex;
-    // A container that is gone shows in `wait`; here it must not end the process.
-    stdin.on("error", () => undefined).resume();
+    signal.throwIfAborted();
+    if (!this.#stdin) throw new Error("The container was never started.");
     this.#output.listen();
     this.#opened.resolve({ atMs: performance.now() });
-    stdin.end(gateLines(this.#spec.secrets));
+    this.#stdin.end(gateLines(this.#spec.secrets));
   }
 
   async wait(signal: AbortSignal): Promise<ContainerEnd> {
@@ -87,6 +101,7 @@ export class DockerRun {
       throw err;
     } finally {
       decided.abort();
+      this.#commandExit.resolve(null);
     }
   }
 

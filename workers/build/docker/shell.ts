@@ -31,6 +31,10 @@ const SHELL =
   'n=0; while [ $n -lt 20 ] && [ "$(stty size 2>/dev/null)" = "0 0" ]; do n=$((n+1)); sleep 0.05; done; ' +
   "unset n; exec $(command -v bash || echo sh)";
 
+/** A terminal would turn each end of a line into two bytes, and say again what is typed. */
+const COMMAND = 'stty -opost -echo 2>/dev/null; exec sh -c "$1"';
+const END_OF_INPUT = "\u0004";
+
 /**
  * A container cannot be started again with another command, so its files become an image, and the
  * shell runs in a container of that, with the volumes, environment and limits of the first.
@@ -38,7 +42,7 @@ const SHELL =
 export async function openShell(
   deps: KeptDeps,
   kept: { readonly id: string; readonly until: number },
-  size: Size,
+  { command, ...size }: Size & { readonly command?: string },
   signal: AbortSignal,
 ): Promise<ShellSession> {
   const original = await call(
@@ -50,8 +54,9 @@ export async function openShell(
   try {
     const image = await made.image(original, place, signal);
     const network = await made.network(place, egressOf(original), signal);
-    const container = await made.container(original, { ...place, image, network }, signal);
-    return await attachShell(container, size, made, signal);
+    const wish = { ...place, image, network, command };
+    const container = await made.container(original, wish, signal);
+    return await attachShell(container, { size, made, isCommand: command !== undefined }, signal);
   } catch (err) {
     await made.remove().catch((removeErr: unknown) => {
       deps.logger.warn({ err: removeErr, containerId: kept.id }, "Shell not removed");
@@ -129,7 +134,7 @@ class Made {
 
   async container(
     original: Dockerode.ContainerInspectInfo,
-    place: Place & { readonly image: string; readonly network: NetworkHandle | "none" },
+    place: Place & ShellPlace,
     signal: AbortSignal,
   ): Promise<Dockerode.Container> {
     const options = shellOptions(original, place);
@@ -162,14 +167,21 @@ async function removeShell(container: Dockerode.Container, signal: AbortSignal):
   );
 }
 
+interface ShellPlace {
+  readonly image: string;
+  readonly network: NetworkHandle | "none";
+  /** Undefined: an interactive shell. */
+  readonly command: string | undefined;
+}
+
 function shellOptions(
   { Config: config, HostConfig: host, Mounts: mounts }: Dockerode.ContainerInspectInfo,
-  { owner, image, network }: { owner: Owner; image: string; network: NetworkHandle | "none" },
+  { owner, image, network, command }: Pick<Place, "owner"> & ShellPlace,
 ): Dockerode.ContainerCreateOptions {
   return {
     Image: image,
     Labels: { ...config.Labels, [LABEL.step]: owner.step },
-    Entrypoint: ["sh", "-c", SHELL],
+    Entrypoint: command === undefined ? ["sh", "-c", SHELL] : ["sh", "-c", COMMAND, "sh", command],
     Cmd: [],
     Env: [...config.Env, "TERM=xterm-256color"],
     WorkingDir: config.WorkingDir,
@@ -222,8 +234,11 @@ function sameConfinement(host: Dockerode.HostConfig): Dockerode.HostConfig {
 
 async function attachShell(
   container: Dockerode.Container,
-  size: Size,
-  made: Made,
+  {
+    size,
+    made,
+    isCommand,
+  }: { readonly size: Size; readonly made: Made; readonly isCommand: boolean },
   signal: AbortSignal,
 ): Promise<ShellSession> {
   const closed = new AbortController();
@@ -241,9 +256,13 @@ async function attachShell(
     call({ ...quick, signal: closed.signal }, (abortSignal): Promise<void> =>
       container.resize({ w: columns, h: rows, abortSignal }),
     );
-  await resize(size);
-  await sleep(SIZE_AGAIN_MS, undefined, { signal });
-  await resize(size);
+  // A command asks for no size, and may have ended already; what it reads from is empty.
+  if (isCommand) terminal.write(END_OF_INPUT);
+  else {
+    await resize(size);
+    await sleep(SIZE_AGAIN_MS, undefined, { signal });
+    await resize(size);
+  }
   return {
     output: terminal,
     input: terminal,

@@ -20,6 +20,7 @@ interface Entry extends AsyncIterable<unknown> {
 }
 
 const NOTES_MAX = 100;
+const NOTE_CHARACTERS_MAX = 1_000;
 /** Entries of an archive cost time even if nothing of them is wanted. */
 const ENTRIES_MAX = 2_000_000;
 
@@ -49,7 +50,8 @@ export async function takeKept(
   const files = new Map<string, KeptCopy>();
   const notes: string[] = [];
   const note = (line: string): void => {
-    if (notes.length < NOTES_MAX) notes.push(line);
+    // A path may be longer than what the server takes for a note.
+    if (notes.length < NOTES_MAX) notes.push(line.slice(0, NOTE_CHARACTERS_MAX));
   };
   for (const folder of foldersOf(patterns)) {
     const tar = await container.getArchive(posix.join(workspace, folder), signal);

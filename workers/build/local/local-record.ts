@@ -24,7 +24,9 @@ export interface LocalRecordDeps {
 export interface LocalFiles {
   put(file: { readonly sha256: string; readonly path: string }): Promise<void>;
   keep(project: string, files: KeptMessage["files"]): void;
-  keptOf(project: string): readonly (KeptMessage["files"][number] & { readonly diskPath: string })[];
+  keptOf(
+    project: string,
+  ): readonly (KeptMessage["files"][number] & { readonly diskPath: string })[];
 }
 
 export function openLocalFiles(dir: string): LocalFiles {
@@ -52,7 +54,9 @@ export function localRecord({ job, tell, files, project, onEnd }: LocalRecordDep
     told = told.then(work);
   };
   const logs = jobLogs((name) =>
-    openStepLog([], () => Promise.resolve(lineSpool((text) => tell({ kind: "log", job, step: name, text })))),
+    openStepLog([], () =>
+      Promise.resolve(lineSpool((text) => tell({ kind: "log", job, step: name, text }))),
+    ),
   );
   return {
     log: logs.of,

@@ -35,8 +35,8 @@ export async function planLocal(
   signal: AbortSignal,
 ): Promise<LocalPlan> {
   if (request.jobs !== null) {
-    const jobs = request.jobs.map((job) => ({ ...job, skip: null }));
-    return { kind: "jobs", jobs, note: null, warnings: [] };
+    const jobs = request.jobs.map((job): PlannedJob => ({ ...job, arch: null }));
+    return chosen(jobs, request.steps, { note: null, warnings: [] });
   }
   const bytes = await readFrom(commit, signal);
   const reading = readPipeline(bytes, await withTexts(bytes, commit, signal));
@@ -66,9 +66,19 @@ export async function planLocal(
     params,
   });
   if (plan.nothingToDo !== null) return { kind: "nothing-to-do", reason: plan.nothingToDo };
-  const { steps } = request;
-  const wish = steps === null ? { kind: "tests" as const } : { kind: "named" as const, names: steps };
-  const { jobs, unknown, known } = selectSteps(plan.jobs, wish);
+  const warnings = reading.warnings.map(({ message, line }) => `line ${line}: ${message}`);
+  return chosen(plan.jobs, request.steps, { note: reading.note, warnings });
+}
+
+/** Of the plan, what was asked for. */
+function chosen(
+  planned: readonly PlannedJob[],
+  steps: readonly string[] | null,
+  said: { readonly note: string | null; readonly warnings: readonly string[] },
+): LocalPlan {
+  const wish =
+    steps === null ? { kind: "tests" as const } : { kind: "named" as const, names: steps };
+  const { jobs, unknown, known } = selectSteps(planned, wish);
   const [first] = unknown;
   if (first !== undefined) {
     return {
@@ -79,11 +89,10 @@ export async function planLocal(
   }
   const running = jobs.filter(({ skip }) => skip === null);
   if (running.length === 0) {
-    const hint = plan.jobs.some(({ spec }) => spec.packages.length > 0)
+    const hint = planned.some(({ spec }) => spec.packages.length > 0)
       ? "it has no tests; `tatara run package` makes its packages"
       : "it has no tests";
     return { kind: "nothing-to-do", reason: jobs[0]?.skip ?? hint };
   }
-  const warnings = reading.warnings.map(({ message, line }) => `line ${line}: ${message}`);
-  return { kind: "jobs", jobs, note: reading.note, warnings };
+  return { kind: "jobs", jobs, ...said };
 }

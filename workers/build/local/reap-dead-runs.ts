@@ -5,7 +5,10 @@ const REAP_TIMEOUT_MS = 60_000;
 
 /** `local-laptop-1234`: whose things on the engine are, and whether that process still runs. */
 export function localWorkerId(host: string, pid: number): string {
-  return `local-${host.toLowerCase().replace(/[^a-z0-9]+/g, "-").slice(0, 40)}-${pid}`;
+  return `local-${host
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-")
+    .slice(0, 40)}-${pid}`;
 }
 
 /** A run that was killed by force could not remove what it had started; the next one does. */

@@ -10,6 +10,7 @@ import { readCommit } from "../source/commit.ts";
 import { localLease } from "./local-lease.ts";
 import { localRecord } from "./local-record.ts";
 import type { JobEnd, LocalFiles } from "./local-record.ts";
+import { pinImages } from "./pin-images.ts";
 import { planLocal } from "./plan-local.ts";
 import type { LocalPlan, LocalTargets } from "./plan-local.ts";
 
@@ -39,7 +40,8 @@ export async function runLocal(
   if (plan.kind === "nothing-to-do") {
     return deps.tell({ kind: "end", state: "skipped", reason: plan.reason, failure: null });
   }
-  const jobs = plan.jobs.map((job): OneJob => ({ ...job, id: deps.newId() }));
+  const pinned = await pinImages(plan.jobs, request, deps.job.engine, signal);
+  const jobs = pinned.jobs.map((job): OneJob => ({ ...job, id: deps.newId() }));
   deps.tell({
     kind: "planned",
     jobs: jobs.map(({ id, spec }) => {
@@ -47,7 +49,7 @@ export async function runLocal(
       return { id, name, target, steps: [...steps] };
     }),
     note: plan.note,
-    warnings: [...plan.warnings],
+    warnings: [...plan.warnings, ...pinned.warnings],
   });
   deps.tell({ kind: "end", ...(await runAll(jobs, request, deps, signal)) });
 }

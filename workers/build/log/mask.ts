@@ -76,6 +76,26 @@ export function createMask(secrets: readonly string[]): Mask {
   };
 }
 
+/** Hides secrets in whole texts; for what is told beside the logs. */
+export function textMask(secrets: readonly string[]): (text: string) => string {
+  const automaton = buildAutomaton(spellingsOf(secrets));
+  if (automaton === undefined) return (text) => text;
+  return (text) => {
+    if (text.length < SECRET_BYTES_MIN) return text;
+    const bytes = Buffer.from(text);
+    const covers: Cover[] = [];
+    automaton.scan(bytes, { from: 0, state: 0, covers });
+    if (covers.length === 0) return text;
+    const shown: Buffer[] = [];
+    let from = 0;
+    for (const { start, end } of covers) {
+      shown.push(bytes.subarray(from, start), MARK);
+      from = end;
+    }
+    return Buffer.concat([...shown, bytes.subarray(from)]).toString();
+  };
+}
+
 /** Every way in which a program may come to print a secret. */
 export function spellingsOf(secrets: readonly string[]): readonly Buffer[] {
   const spellings = new Set<string>();

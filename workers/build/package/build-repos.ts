@@ -1,7 +1,7 @@
 import { UserFault } from "../../../src/domain/faults.ts";
 import type { YumSource } from "../../../src/shared/config.ts";
 import type { NetworkHandle } from "../engine.ts";
-import { openYumRelay } from "../verify/yum-relay.ts";
+import { openYumFiles } from "../verify/yum-relay.ts";
 
 const ANSWER_TIMEOUT_MS = 30_000;
 
@@ -34,9 +34,9 @@ export async function openBuildRepos(
     else files[`extra-${name}.repo`] = sourceFile(source);
   }
   if (channels.length === 0) return { files, [Symbol.asyncDispose]: async () => undefined };
-  const { gateway } = wish.network;
-  if (gateway === null) throw unreachable(channels);
-  const relay = await openYumRelay(gateway, wish.serverUrl);
+  // A closed network lets no container out to the server.
+  if (wish.network.egress !== "internet") throw unreachable(channels);
+  const relay = await openYumFiles(wish.network, wish.serverUrl);
   try {
     for (const name of channels) {
       const text = await readRepoFile(`${relay.url}/yum/${name}.repo`, wish.target, signal);

@@ -183,7 +183,8 @@ check_packages() {
     [ "$code" = 0 ] || echo "tatara: warning: rpmlint ended with $code"
     return 0
   fi
-  [ "$lint" = error ] || { echo "tatara: warning: rpmlint found $errors errors" && return 0; }
+  if [ "$errors" = 1 ]; then found='1 error'; else found="$errors errors"; fi
+  [ "$lint" = error ] || { echo "tatara: warning: rpmlint found $found" && return 0; }
   exit 69
 }
 

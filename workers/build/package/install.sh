@@ -109,7 +109,7 @@ with_dnf_what_is_missing() {
 
 # dnf reads rich requirements only from a spec; without its plugin it takes the plain ones.
 with_dnf() {
-  manager=$1
+  manager=$1 list=$2
   set -- -y --setopt=install_weak_deps=0 --setopt=tsflags=nodocs
   if "$manager" builddep --help > /dev/null 2>&1; then
     write_spec > /tmp/requirements.spec
@@ -118,9 +118,10 @@ with_dnf() {
     "$manager" "$@" builddep /tmp/requirements.spec || exit 70
     return 0
   fi
-  while IFS= read -r requirement; do set -- "$@" "$requirement"; done < "$here/requirements"
+  set -- "$@" --setopt=strict=0 install
+  while IFS= read -r requirement; do set -- "$@" "$requirement"; done < "$list"
   echo "\$ $manager install"
-  "$manager" "$@" --setopt=strict=0 install || true
+  "$manager" "$@" || true
 }
 
 with_names() {

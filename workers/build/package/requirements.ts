@@ -10,7 +10,7 @@ import type { PackageDeps } from "./package-types.ts";
 import { PACKAGE_HOME } from "./spec-inputs.ts";
 
 /** Raised when what install.sh does changes: older layers are then not used any more. */
-const LAYER_VERSION = 1;
+const LAYER_VERSION = 2;
 
 /** Exit codes of install.sh. */
 const NOT_INSTALLED = 70;
@@ -41,8 +41,10 @@ export async function installRequirements(
   deps: PackageDeps,
   signal: AbortSignal,
 ): Promise<Installed> {
-  const { image, requirements } = wish;
-  const key = JSON.stringify([LAYER_VERSION, image.digest, requirements]);
+  const { image, requirements, repos: from, target } = wish;
+  // What was installed from a channel is nothing that a package without that channel may be built with.
+  const sources = from.length === 0 ? [] : [target, ...from];
+  const key = JSON.stringify([LAYER_VERSION, image.digest, requirements, ...sources]);
   // What a channel holds changes with every publish, so what came from one is not asked for again.
   const isKept = wish.repos.length === 0;
   const known = deps.isFresh || !isKept ? undefined : await deps.engine.findLayer(key, signal);

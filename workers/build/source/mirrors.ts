@@ -3,7 +3,7 @@ import { mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { InfraFault, UserFault } from "../../../src/domain/faults.ts";
-import { isRefName, isSha } from "../../../src/domain/push.ts";
+import { isRefName, isSha, isTryRef } from "../../../src/domain/push.ts";
 import { fetchProblem } from "./fetch-problem.ts";
 import { GitFailed } from "./git.ts";
 import type { Git, GitOptions } from "./git.ts";
@@ -58,7 +58,8 @@ export function openMirrors(deps: MirrorDeps): Mirrors {
 
   return {
     fetch: async (request, signal) => {
-      if (!isSha(request.sha) || !isRefName(request.ref)) {
+      const isKnownRef = isRefName(request.ref) || isTryRef(request.ref);
+      if (!isSha(request.sha) || !isKnownRef) {
         throw new InfraFault("CANNOT_FETCH", `"${request.ref}" is no ref that can be fetched.`);
       }
       const gitDir = join(deps.dir, nameOf(request));

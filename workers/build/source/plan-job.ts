@@ -2,7 +2,9 @@ import { pipelineFileCard } from "../../../src/domain/failure-card.ts";
 import type { FailureCard } from "../../../src/domain/failure-card.ts";
 import { PIPELINE_FILE } from "../../../src/domain/pipeline.ts";
 import type { CommitTree, Pipeline } from "../../../src/domain/pipeline.ts";
-import type { BuildGrant, PlanMessage } from "../../../src/shared/build-messages.ts";
+import { FILE_SHOWN_MAX, PROBLEMS_SHOWN_MAX } from "../../../src/shared/build-messages.ts";
+import type { BuildGrant, EndMessage, PlanMessage } from "../../../src/shared/build-messages.ts";
+import { textForDisplay } from "../../../src/shared/pipeline-encoding.ts";
 import { filesToRead, readPipeline } from "../../../src/shared/pipeline-file.ts";
 import type { CheckedOut } from "../steps/checkout.ts";
 import { readChanges } from "./changes.ts";
@@ -13,7 +15,11 @@ import type { Mirrors } from "./mirrors.ts";
 
 export type JobPlan =
   | { readonly kind: "plan"; readonly message: PlanMessage }
-  | { readonly kind: "invalid"; readonly failure: FailureCard };
+  | {
+      readonly kind: "invalid";
+      readonly failure: FailureCard;
+      readonly file: NonNullable<EndMessage["file"]>;
+    };
 
 export interface PlanDeps {
   readonly git: Git;
@@ -31,12 +37,20 @@ export async function planJob(
   const names = { ...grant.names, repo: grant.build.repo };
   const reading = readPipeline(bytes, await withTexts(bytes, commit, signal), names);
   if (reading.kind === "invalid") {
-    return { kind: "invalid", failure: pipelineFileCard({ ...reading, step: null }) };
+    return {
+      kind: "invalid",
+      failure: pipelineFileCard({ ...reading, step: null }),
+      file: {
+        name: reading.file,
+        text: textForDisplay(bytes ?? Buffer.alloc(0)).slice(0, FILE_SHOWN_MAX),
+        problems: reading.problems.slice(0, PROBLEMS_SHOWN_MAX),
+      },
+    };
   }
-  const file = bytes === undefined ? null : { name: PIPELINE_FILE, text: bytes.toString() };
+  const file = bytes && { name: PIPELINE_FILE, text: textForDisplay(bytes) };
   if (reading.kind === "nothing-to-do") {
     const said = { pipeline: NOTHING, changes: { "": null }, warnings: [], note: null };
-    return planOf(commit, { ...said, file, nothingToDo: reading.reason });
+    return planOf(commit, { ...said, file: file ?? null, nothingToDo: reading.reason });
   }
   const { pipeline, note, warnings } = reading;
   const { build, passedAt, clone } = grant;
@@ -51,7 +65,7 @@ export async function planJob(
     changes,
     warnings: [...warnings],
     note,
-    file,
+    file: file ?? null,
     nothingToDo: null,
   });
 }

@@ -6,7 +6,7 @@ import type { Commit } from "../source/commit.ts";
 import { DOCKER_IGNORE_FILE, readDockerIgnore } from "../source/docker-ignore.ts";
 import type { IsIgnored } from "../source/docker-ignore.ts";
 import { lineOfInstruction } from "../source/dockerfile-line.ts";
-import type { Engine, Image, ImageBuild, Owner, SecretFile } from "../engine.ts";
+import type { Engine, Image, ImageBuild, NetworkHandle, Owner, SecretFile } from "../engine.ts";
 import { inMinutes } from "../step-limits.ts";
 import { repack } from "../source/tree-tar.ts";
 
@@ -34,6 +34,8 @@ export interface ImageDeps {
   readonly isFresh: boolean;
   /** A stranger's Dockerfile. */
   readonly isUntrusted: boolean;
+  /** What its `RUN` lines reach; undefined: as anything on the engine. */
+  readonly network?: NetworkHandle | "none";
   readonly timeoutMsMax: number;
   /** All that the job may read; a Dockerfile is offered those that it names. */
   readonly secrets: readonly SecretFile[];
@@ -79,6 +81,7 @@ async function buildImage(
       secrets,
       isFresh: deps.isFresh,
       isUntrusted: deps.isUntrusted,
+      ...(deps.network === undefined ? {} : { network: deps.network }),
       onOutput: (chunk) => {
         progress.read(chunk);
         deps.write(chunk);

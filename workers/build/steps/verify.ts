@@ -69,7 +69,7 @@ export async function verifyPackages(
   );
   deps.log.say(`A clean container of ${target}; packages and metadata must be signed`);
   const container = await openContainer(wish, repos, deps, signal);
-  const limits = { ...deps.limits, timeoutMs: rule.timeoutMs };
+  const limits = limitsOf(wish, deps);
   const failure = containerFailure(rule.step, await container.wait(signal), limits);
   await container.remove(signal);
   if (failure) return { state: "failed", failure: explain(failure, wish, deps.log.read()) };
@@ -78,10 +78,15 @@ export async function verifyPackages(
   return { state: "passed", note: `installed in clean ${target}${upgraded}, removed` };
 }
 
+/** What the file asks for, up to what the operator of this worker allows. */
+function limitsOf({ rule }: VerifyWish, { limits }: Pick<VerifyDeps, "limits">): ContainerLimits {
+  return { ...limits, timeoutMs: Math.min(rule.timeoutMs, limits.timeoutMs) };
+}
+
 async function openContainer(
   wish: VerifyWish,
   repos: RepoFiles,
-  { engine, owner, image, network, limits, script, log }: VerifyDeps,
+  { engine, owner, image, network, script, log, ...deps }: VerifyDeps,
   signal: AbortSignal,
 ): Promise<Container> {
   const container = await engine.createContainer(
@@ -95,7 +100,7 @@ async function openContainer(
       volumes: {},
       network,
       privilege: "package",
-      limits: { ...limits, timeoutMs: wish.rule.timeoutMs },
+      limits: limitsOf(wish, deps),
       gate: false,
     },
     signal,

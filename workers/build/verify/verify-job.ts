@@ -8,7 +8,7 @@ import type { FailedStep } from "../job-steps.ts";
 import { begin, ownerOf } from "../job.ts";
 import type { Job } from "../job.ts";
 import { verifyPackages } from "../steps/verify.ts";
-import { openYumRelay } from "./yum-relay.ts";
+import { openYumFiles } from "./yum-relay.ts";
 
 /** Tries the build's signed packages in clean containers of the job's target, one step after the other. */
 export async function runVerifyJob(
@@ -24,7 +24,7 @@ export async function runVerifyJob(
     hostImage(job, spec.target),
     begin(job, networks.own("verify", "internet")),
   ]);
-  await using yum = await openYum(network, deps.serverUrl);
+  await using yum = await openYumFiles(network, deps.serverUrl);
   const failed: FailedStep[] = [];
   for (const rule of spec.verify) {
     const outcome = await runVerify(job, { spec, rule, facts, image, network, yumUrl: yum.url });
@@ -69,20 +69,4 @@ async function runVerify(job: Job, { spec, rule, facts, image, network, yumUrl }
 async function hostImage({ deps, signal }: Job, target: string): Promise<Image> {
   const named = deps.targets.find((each) => each.target === target);
   return await deps.engine.findImage(named?.image ?? deps.baseImage, signal);
-}
-
-/** An engine on another machine has no address of ours on its networks: the server's own must do. */
-async function openYum(network: NetworkHandle, serverUrl: string) {
-  if (network.gateway === null) return direct(serverUrl);
-  try {
-    return await openYumRelay(network.gateway, serverUrl);
-  } catch (err) {
-    const isElsewhere = err instanceof Error && "code" in err && err.code === "EADDRNOTAVAIL";
-    if (!isElsewhere) throw err;
-    return direct(serverUrl);
-  }
-}
-
-function direct(url: string) {
-  return { url, [Symbol.asyncDispose]: () => Promise.resolve() };
 }

@@ -63,15 +63,20 @@ function relay(asked: IncomingMessage, answer: ServerResponse, ends: Ends): void
     else answer.writeHead(502).end();
   });
   answer.on("close", () => onward.destroy());
-  onward.on("response", (got) => void passBack(got, answer, { path, ends }));
+  onward.on("response", (got) => {
+    passBack(got, answer, { path, ends }).catch(() => answer.destroy());
+  });
   onward.end();
 }
 
-/** Where it leads, if it is a yum file: resolved first, so that no `..` leads out of there. */
+/**
+ * Where it leads, if it is a yum file: resolved first, so that no `..` leads out of there. What a
+ * container asks for may be no address at all (`//`), and must not end this process.
+ */
 function yumPath({ method, url = "" }: IncomingMessage): string | undefined {
   if (method !== "GET" && method !== "HEAD") return undefined;
-  const { pathname, search } = new URL(url, "http://relay");
-  return pathname.startsWith("/yum/") ? pathname + search : undefined;
+  const asked = URL.parse(url, "http://relay");
+  return asked?.pathname.startsWith("/yum/") ? asked.pathname + asked.search : undefined;
 }
 
 function passedOn({ headers }: IncomingMessage): Record<string, string> {
@@ -112,4 +117,26 @@ function hasAddresses(path: string): boolean {
 /** What the server says of itself is its public address, which a container may not reach. */
 export function withAddressesOf(relayUrl: string, body: string): string {
   return body.replace(/https?:\/\/[^\s/]+(?:\/[^\s/]+)*?(?=\/yum\/)/g, relayUrl);
+}
+
+/**
+ * The server's yum files for containers of this network: by a relay, or, where the engine is on
+ * another machine and has no address of ours on its networks, under the server's own address.
+ */
+export async function openYumFiles(
+  { gateway }: { readonly gateway: string | null },
+  serverUrl: string,
+): Promise<YumRelay> {
+  if (gateway === null) return direct(serverUrl);
+  try {
+    return await openYumRelay(gateway, serverUrl);
+  } catch (err) {
+    const isElsewhere = err instanceof Error && "code" in err && err.code === "EADDRNOTAVAIL";
+    if (!isElsewhere) throw err;
+    return direct(serverUrl);
+  }
+}
+
+function direct(url: string): YumRelay {
+  return { url, [Symbol.asyncDispose]: () => Promise.resolve() };
 }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { serverClient } from "../../../../src/shared/server-client.ts";
-import type { Owner } from "../../../../workers/build/engine.ts";
+import type { Engine, Owner } from "../../../../workers/build/engine.ts";
 import { reap } from "../../../../workers/build/reaper.ts";
 import { startBuildServer } from "../../../support/build-server.ts";
 import type { BuildServer } from "../../../support/build-server.ts";
@@ -23,6 +23,22 @@ afterEach(async () => {
   await rm(jobsDir, { recursive: true });
 });
 
+test("what another worker kept goes once its time is long over", async () => {
+  const engine = scriptedEngine();
+  const owner = { workerId: "gone", jobId: "j", attempt: 1 };
+  await engine.createNetwork({ ...owner, step: "over" }, { egress: "internet" }, never);
+  await engine.createNetwork({ ...owner, step: "not-yet" }, { egress: "internet" }, never);
+  const listLeftovers = async (signal: AbortSignal) =>
+    (await engine.listLeftovers(signal)).map((found) => ({
+      ...found,
+      isOver: found.id.endsWith("over"),
+    }));
+
+  await reapAs("w", { ...engine, listLeftovers });
+
+  expect(engine.leftovers()).toEqual(["network not-yet"]);
+});
+
 test("what this worker's dead attempts left is removed; live ones, ours and others' stay", async () => {
   const engine = scriptedEngine();
   const leave = async (jobId: string, changes: Partial<Owner> = {}) => {
@@ -37,18 +53,7 @@ test("what this worker's dead attempts left is removed; live ones, ours and othe
   await leave("foreign", { workerId: "other" });
   server.live.push({ jobId: "live", attempt: 2 });
 
-  await reap(
-    {
-      engine,
-      client: serverClient({ url: server.url, token: server.token }),
-      workerId: "w",
-      jobsDir,
-      isOurs: (attempt) => attempt === "running-here-1",
-      tidy: async () => undefined,
-      logger: silentLogger,
-    },
-    never,
-  );
+  await reapAs("w", engine);
 
   expect(engine.leftovers().toSorted()).toEqual([
     "network foreign",
@@ -57,3 +62,18 @@ test("what this worker's dead attempts left is removed; live ones, ours and othe
   ]);
   expect((await readdir(jobsDir)).toSorted()).toEqual(["live-2", "running-here-1"]);
 });
+
+async function reapAs(workerId: string, engine: Engine): Promise<void> {
+  await reap(
+    {
+      engine,
+      client: serverClient({ url: server.url, token: server.token }),
+      workerId,
+      jobsDir,
+      isOurs: (attempt) => attempt === "running-here-1",
+      tidy: async () => undefined,
+      logger: silentLogger,
+    },
+    never,
+  );
+}

@@ -14,6 +14,7 @@ import {
 } from "../../../support/a-pipeline.ts";
 import { scriptedEngine } from "../../../support/scripted-engine.ts";
 import { FILES, MADE, scriptedJobs } from "../../../support/scripted-jobs.ts";
+import { until } from "../../../support/until.ts";
 import type { Told } from "../../../support/build-server.ts";
 
 const { setUp, expectNothingLeft } = scriptedJobs();
@@ -100,6 +101,54 @@ test("a package is made once all that must pass has, whatever became of what may
   });
   expect(told.end).toMatchObject({ state: "passed", failure: null });
   expect(told.end?.packages).toHaveLength(1);
+});
+
+test("a test begins once the command of the one before has passed, not its container's end", async () => {
+  const lingers = Promise.withResolvers<void>();
+  const engine = scriptedEngine({ unit: { lingers: lingers.promise } });
+  const tests = [aTest({ name: "unit" }), aTest({ name: "e2e", needs: ["unit"] })];
+  const { rig, grant } = await setUp(engine, COMMIT, granted(aPipeline({ tests })));
+
+  const running = rig.run(grant);
+  await until(() => engine.history().includes("open e2e"), true);
+  lingers.resolve();
+  const told = await running;
+
+  expect(states(told)).toMatchObject({ unit: "passed", e2e: "passed" });
+  expect(told.end?.state).toBe("passed");
+});
+
+test("a test waits for the whole end of one that keeps files for it", async () => {
+  const lingers = Promise.withResolvers<void>();
+  const files = { "/workspace/dist/made": "x" };
+  const engine = scriptedEngine({ unit: { lingers: lingers.promise, files }, lint: {} });
+  const keep = { files: ["dist/**"], expiresMs: 60_000, after: "passed" } as const;
+  const tests = [
+    aTest({ name: "unit", keep }),
+    aTest({ name: "e2e", needs: ["unit"] }),
+    aTest({ name: "lint", needs: [] }),
+  ];
+  const { rig, grant } = await setUp(engine, COMMIT, granted(aPipeline({ tests })));
+
+  const running = rig.run(grant);
+  await until(() => rig.server.told(grant.jobId).ended.has("lint"), true);
+  expect(engine.history()).not.toContain("create e2e");
+  lingers.resolve();
+  const told = await running;
+
+  expect(states(told)).toMatchObject({ unit: "passed", e2e: "passed", lint: "passed" });
+});
+
+test("a command's own word that it passed never makes a step pass that the engine saw fail", async () => {
+  const engine = scriptedEngine({ unit: { said: 0, code: 3 }, package: MADE });
+  const tests = [aTest({ name: "unit" }), aTest({ name: "e2e", needs: ["unit"] })];
+  const pipeline = aPipeline({ tests, packages: [aPackageStep()] });
+  const { rig, grant } = await setUp(engine, COMMIT, granted(pipeline));
+
+  const told = await rig.run(grant);
+
+  expect(states(told)).toMatchObject({ unit: "failed", package: "skipped" });
+  expect(told.end).toMatchObject({ state: "failed", failure: { step: "unit" } });
 });
 
 test("a step that the plan leaves out is told with its reason", async () => {

@@ -100,6 +100,14 @@ test("a bad pipeline file fails the job with every problem, and no plan is recor
     failure: { code: "PIPELINE_FILE_INVALID", file: ".tatara.yml" },
   });
   expect(told.end?.failure?.problems).toContain('did you mean "test"?');
+  expect(told.end?.file).toMatchObject({
+    name: ".tatara.yml",
+    text: "tests: make\npublish: dev\n",
+    problems: [
+      { code: "KEY_UNKNOWN", line: 1 },
+      { code: "PUBLISH_NOTHING", line: 2 },
+    ],
+  });
   await expectNothingLeft(engine);
 });
 

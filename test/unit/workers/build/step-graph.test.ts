@@ -6,6 +6,8 @@ interface Some {
   readonly needs?: readonly string[];
   readonly after?: readonly string[];
   readonly takesTurn?: boolean;
+  /** Goes on at once. */
+  readonly goesOn?: boolean;
   /** What it says when it is let go. */
   readonly passes?: boolean;
   readonly throws?: Error;
@@ -23,8 +25,9 @@ function world(nodes: Readonly<Record<string, Some>>) {
     after: some.after ?? [],
     takesTurn: some.takesTurn ?? true,
     skip: (missing) => void told.push(`${id} skipped for ${missing}`),
-    run: async () => {
+    run: async (goOn) => {
       told.push(`${id} begins`);
+      if (some.goesOn === true) goOn();
       await gates.get(id)?.promise;
       if (some.throws) throw some.throws;
       told.push(`${id} ends`);
@@ -73,6 +76,40 @@ test("one that did not pass stops those that need it, directly or not, and nothi
   await running;
 
   expect(told).toContain("docs ends");
+});
+
+test("what needs a node begins when that goes on, and its turn is free, though it has not ended", async () => {
+  const { told, list, letGo } = world({
+    a: { goesOn: true },
+    b: { needs: ["a"] },
+    c: {},
+  });
+
+  const running = runGraph(list, { ...quiet, atOnce: 1 });
+  await letGo();
+  expect(told).toEqual(["a begins", "b begins"]);
+
+  await letGo("b");
+  await letGo("c");
+  expect(told.slice(2)).toEqual(["b ends", "c begins", "c ends"]);
+  await letGo("a");
+  await running;
+  expect(told.at(-1)).toBe("a ends");
+});
+
+test("one that went on and did not pass after all lets run what has begun, and nothing more", async () => {
+  const { told, list, letGo } = world({
+    a: { goesOn: true, passes: false },
+    b: { needs: ["a"] },
+    c: { needs: ["a", "b"] },
+  });
+
+  const running = runGraph(list, quiet);
+  await letGo("a");
+  await letGo("b");
+  await running;
+
+  expect(told).toEqual(["a begins", "b begins", "a ends", "c skipped for a", "b ends"]);
 });
 
 test("what only has to be over may have failed", async () => {

@@ -14,6 +14,7 @@ const never = new AbortController().signal;
 const DAY_MS = 24 * 3_600_000;
 const LIMITS: CacheLimits = {
   entryBytesMax: 100_000,
+  unpackedBytesMax: 1_000_000,
   repoBytesMax: 250_000,
   unusedMsMax: 14 * DAY_MS,
 };
@@ -108,6 +109,12 @@ test("one that is too large is not kept, and neither is half of one", async () =
 
   expect(await find(wish("k"))).toBeUndefined();
   expect(await filesOf(dir)).toEqual([]);
+});
+
+test("one that would be too large when it is put in place is not kept, however small it is packed", async () => {
+  expect(await save(wish("a"), Buffer.alloc(1_000_001))).toBe("too-large");
+  expect(await save(wish("b"), Buffer.alloc(1_000_000))).toBe("saved");
+  expect(await find(wish("a"))).toMatchObject({ from: 1, isExact: false });
 });
 
 test("a repo's caches have a budget: what was used longest ago goes first", async () => {

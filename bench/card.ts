@@ -1,0 +1,37 @@
+import { readFileSync, readdirSync } from "node:fs";
+import { performance } from "node:perf_hooks";
+import { HOSTILE_LOGS, LOG_BYTES, repeated } from "../test/support/hostile-logs.ts";
+import { cardOf } from "../test/support/log-card.ts";
+import type { BenchOptions } from "./main.ts";
+import { median } from "./support/numbers.ts";
+
+const FOLDER = new URL("../test/fixtures/failing-logs/", import.meta.url);
+const ROUNDS_MAX = 5;
+
+/**
+ * What the failure card of a whole remembered log costs: of each real failing log, repeated to that
+ * length, and of logs made to be slow. The figure is the slowest of all, each the median of its rounds.
+ */
+export async function run({ rounds }: BenchOptions): Promise<object> {
+  const times = [...realLogs(), ...HOSTILE_LOGS].map(({ name, text }) => {
+    const all = Array.from({ length: Math.min(rounds, ROUNDS_MAX) }, () => timeOf(text));
+    return { name, ms: Math.round(median(all)) };
+  });
+  const slowest = times.toSorted((a, b) => b.ms - a.ms).slice(0, 5);
+  for (const { name, ms } of slowest) process.stdout.write(`${ms} ms: ${name}\n`);
+  const all = times.map(({ ms }) => ms);
+  return { ours: Math.max(...all), unit: "ms", median: median(all), logs: all.length, logBytes: LOG_BYTES };
+}
+
+function realLogs(): readonly { readonly name: string; readonly text: string }[] {
+  const folders = readdirSync(FOLDER, { withFileTypes: true }).filter((one) => one.isDirectory());
+  return folders.map(({ name }) => {
+    return { name, text: repeated(readFileSync(new URL(`${name}/log`, FOLDER), "utf8")) };
+  });
+}
+
+function timeOf(text: string): number {
+  const startedAt = performance.now();
+  cardOf(text);
+  return performance.now() - startedAt;
+}

@@ -1,0 +1,51 @@
+import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import { Kysely } from "kysely";
+import { expect, test } from "vitest";
+import { passedAt } from "../../src/server/store/build-grants.ts";
+import { claimPublish } from "../../src/server/store/publishes.ts";
+import type { Tables } from "../../src/server/store/schema.ts";
+import { sqliteDialect } from "../../src/server/store/sqlite.ts";
+import type { Tx } from "../../src/server/store/store.ts";
+import { aStore, type TestStore } from "../support/a-store.ts";
+import { aQueuedPublish, accept } from "../support/store-rig.ts";
+
+/** How SQLite goes about each query that `work` asks. */
+async function plansOf(
+  { path, store }: TestStore,
+  work: (tx: Tx) => Promise<unknown>,
+): Promise<readonly string[]> {
+  const asked: { readonly sql: string; readonly parameters: readonly unknown[] }[] = [];
+  const db = new Kysely<Tables>({
+    dialect: sqliteDialect(path, () => undefined),
+    log: ({ query }) => void asked.push(query),
+  });
+  await work({ ...store, db, newId: (prefix: string) => `${prefix}-x` } as unknown as Tx);
+  await db.destroy();
+  using raw = new DatabaseSync(path);
+  return asked.flatMap(({ sql, parameters }) =>
+    raw
+      .prepare(`explain query plan ${sql}`)
+      .all(...(parameters as SQLInputValue[]))
+      .map(({ detail }) => String(detail)),
+  );
+}
+
+test("a publish that is claimed looks at open builds only, however many a branch has had", async () => {
+  await using held = await aStore();
+  await aQueuedPublish(held.store);
+  const plans = await plansOf(held, (tx) => claimPublish(tx, "p1", "p-token"));
+
+  expect(plans.filter((plan) => plan.startsWith("SEARCH older "))).toEqual([
+    "SEARCH older USING INDEX buildsByRepo (repo=? AND state=?)",
+  ]);
+});
+
+test("what passed last is found in the newest builds of the ref, not in all of the repo", async () => {
+  await using held = await aStore();
+  const { made } = await accept(held.store);
+  if (made === undefined) throw new Error("No build.");
+  const plans = await plansOf(held, (tx) => passedAt(tx, made.build));
+
+  expect(plans).toContain("SEARCH builds USING INDEX sqlite_autoindex_builds_1 (id=?)");
+  expect(plans.filter((plan) => plan.includes("(repo=? AND number<?)"))).toEqual([]);
+});
