@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { promisify } from "node:util";
 import type { ApiBuild } from "../src/cli/api-types.ts";
-import { exampleRepo } from "../test/support/example-life.ts";
+import { buildHostImage, exampleRepo, hostTargets } from "../test/support/example-life.ts";
 import { startTatara } from "../test/support/start-tatara.ts";
 import type { Tatara, TestRepo } from "../test/support/start-tatara.ts";
 import type { BenchOptions } from "./main.ts";
@@ -39,7 +39,10 @@ type Kind = (typeof KINDS)[number];
  * Cold once, since it downloads compilers; warm and changed the median of the rounds.
  */
 export async function run({ rounds }: BenchOptions): Promise<object> {
-  await using tatara = await startTatara();
+  // One of the packages needs nodejs where it is installed.
+  await using _host = await buildHostImage();
+  const TATARA_TARGETS = hostTargets("debian12.x86_64");
+  await using tatara = await startTatara({ env: { TATARA_TARGETS } });
   const cases: Case[] = [];
   for (const [example, [path, line]] of Object.entries(EXAMPLES)) {
     const repo = await exampleRepo(tatara, example);

@@ -76,6 +76,7 @@ function figures({ gaps, recorded, own, runGaps, execGaps }: Measured) {
     execPeer: round(median(execGaps)),
     recorded: round(median(recorded)),
     own: round(median(own)),
+    mean: round(gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length),
     p90: round(sorted[Math.floor(sorted.length * 0.9)] ?? 0),
   };
 }

@@ -53,7 +53,8 @@ export function resultLine(
     "  ",
     { ink, text: word.padEnd(wordColumns - 1) },
     " ",
-    line.name.padEnd(NAME_COLUMNS),
+    // One that is longer still ends before the time begins.
+    `${line.name.padEnd(NAME_COLUMNS - 1)} `,
     time.padEnd(TIME_COLUMNS),
     line.note ?? "",
   ];

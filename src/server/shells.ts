@@ -130,6 +130,8 @@ async function openForPerson(
   try {
     const shell = await waitForDial(deps, session, socket);
     if (shell === undefined) {
+      // It may come at this very moment, and then nobody is there.
+      void session.dialled.promise.then((late) => late.destroy());
       const error = `${step.worker}, the worker that kept it, does not answer.`;
       return answer(socket, 504, error, "Rerun the build, and enter the step that fails then.");
     }

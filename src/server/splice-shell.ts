@@ -51,11 +51,14 @@ export async function spliceShell(
     }
   });
   person.on("data", touch);
-  shell.once("close", () =>
-    resolve({ exitCode, reason: exitCode === null ? "it broke off" : null }),
-  );
-  shell.once("end", () => resolve({ exitCode, reason: exitCode === null ? "it broke off" : null }));
-  person.once("close", () => resolve({ exitCode, reason: exitCode === null ? "left" : null }));
+  const over = (why: string) => (): void => {
+    resolve({ exitCode, reason: exitCode === null ? why : null });
+  };
+  // Whoever ends first is who left: the other side's end follows from it.
+  for (const event of ["end", "close"] as const) {
+    shell.once(event, over("it broke off"));
+    person.once(event, over("left"));
+  }
   shell.on("error", () => undefined);
   stopping.addEventListener("abort", onStop, { once: true });
   if (stopping.aborted) onStop();

@@ -25,7 +25,7 @@ function reservedWord(name: string): { why: string; hint: string } | undefined {
     return { why: "each job has a step of that name", hint: `rename it${orTop}` };
   }
   if (PAGE_WORDS.some((word) => word === name)) {
-    return { why: "its log would hide a page of the build", hint: "rename it: \"unit\"" };
+    return { why: "its log would hide a page of the build", hint: 'rename it: "unit"' };
   }
   if (!STEP_KEYS.some((key) => key === name)) return undefined;
   const hint = "rename it; a test that is a map of keys needs `run`";

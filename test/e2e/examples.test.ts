@@ -1,7 +1,5 @@
-import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ApiBuild, ApiStatus } from "../../src/cli/api-types.ts";
 import { dnfClient } from "../support/dnf-client.ts";
@@ -10,6 +8,7 @@ import {
   HOST_IMAGE,
   buildHostImage,
   exampleRepo,
+  hostTargets,
   liveOnHost,
 } from "../support/example-life.ts";
 import { tataraAt } from "../support/run-tatara.ts";
@@ -17,8 +16,6 @@ import type { Example } from "../support/example-life.ts";
 import { startTatara } from "../support/start-tatara.ts";
 import type { Tatara } from "../support/start-tatara.ts";
 import { waitForStatus } from "../support/wait-for.ts";
-
-const exec = promisify(execFile);
 
 // What downloads most comes first: three go side by side.
 const EXAMPLES: readonly Example[] = [
@@ -80,14 +77,15 @@ const GREETER: Example = {
 };
 
 let tatara: Tatara;
+let hostImage: AsyncDisposable;
 beforeAll(async () => {
-  const targets = ["debian12.x86_64", "debian11.x86_64"].map((target) => `${target}=${HOST_IMAGE}`);
-  const env = { TATARA_BUILD_SLOTS: "3", TATARA_TARGETS: targets.join("; ") };
-  [tatara] = await Promise.all([startTatara({ env }), buildHostImage()]);
+  const TATARA_TARGETS = hostTargets("debian12.x86_64", "debian11.x86_64");
+  const env = { TATARA_BUILD_SLOTS: "3", TATARA_TARGETS };
+  [tatara, hostImage] = await Promise.all([startTatara({ env }), buildHostImage()]);
 });
 afterAll(async () => {
   await tatara[Symbol.asyncDispose]();
-  await exec("docker", ["rmi", HOST_IMAGE]);
+  await hostImage[Symbol.asyncDispose]();
 });
 
 test.concurrent("greeter-node: matrix, service, no spec, two targets, three channels", async () => {

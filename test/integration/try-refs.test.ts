@@ -52,3 +52,21 @@ test("the ref of a try goes when its build has ended; branches and running tries
     await rm(dir, { recursive: true, force: true });
   }
 });
+
+test("a try comes through our own remote and leaves a repo with the forge that it has", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const tried = { steps: ["unit"], isFresh: true };
+  const aTry = (random: string) =>
+    aPush({ forge: "own", ref: tryRef(random.repeat(20)), defaultBranch: undefined, tried });
+  const repo = () => store.db.selectFrom("repos").select(["forge", "defaultBranch"]).execute();
+
+  const { made } = await accept(store, aTry("a"), { bodyDigest: null });
+  const unheard = await repo();
+  await accept(store, aPush());
+  await accept(store, aTry("b"), { bodyDigest: null });
+
+  expect(unheard).toEqual([{ forge: "own", defaultBranch: null }]);
+  expect(await repo()).toEqual([{ forge: "github", defaultBranch: "main" }]);
+  expect(made?.build).toMatchObject({ forge: "own", stepsJson: '["unit"]', isFresh: 1 });
+});

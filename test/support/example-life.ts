@@ -8,6 +8,7 @@ import { dnfClient } from "./dnf-client.ts";
 import type { DnfClient } from "./dnf-client.ts";
 import type { Tatara, TestRepo } from "./start-tatara.ts";
 
+const exec = promisify(execFile);
 /** First builds download compilers for their images. */
 export const EXAMPLE_DEADLINE_MS = 280_000;
 
@@ -40,12 +41,18 @@ const LEFT_OUT =
   "proc sys dev tmp run root var/cache var/log var/lib/dnf var/lib/rpm var/lib/dpkg var/lib/apt";
 const LIST = `find / -xdev ${LEFT_OUT.replace(/\S+/g, "-path /$& -prune -o")} -print | sort`;
 
-/** Made of packages alone, as no registry answers here. */
-export async function buildHostImage(): Promise<void> {
+/** Made of packages alone, as no registry answers here; removed at the end. */
+export async function buildHostImage(): Promise<AsyncDisposable> {
   const dir = await mkdtemp(join(tmpdir(), "tatara-host-"));
   await writeFile(join(dir, "Dockerfile"), HOST);
-  await promisify(execFile)("docker", ["build", "--quiet", "--tag", HOST_IMAGE, dir]);
+  await exec("docker", ["build", "--quiet", "--tag", HOST_IMAGE, dir]);
   await rm(dir, { recursive: true });
+  return { [Symbol.asyncDispose]: async () => void (await exec("docker", ["rmi", HOST_IMAGE])) };
+}
+
+/** `TATARA_TARGETS`: packages for these are verified on that image. */
+export function hostTargets(...targets: readonly string[]): string {
+  return targets.map((target) => `${target}=${HOST_IMAGE}`).join("; ");
 }
 
 /** A repository with an example in it, its first commit not pushed yet. */

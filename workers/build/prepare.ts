@@ -15,6 +15,7 @@ import { repack } from "./source/tree-tar.ts";
 import { stepEnvironment } from "./step-environment.ts";
 import { boundLimits } from "./step-limits.ts";
 import { prepareTest } from "./steps/test.ts";
+import type { WaitingRoom } from "./waiting-room.ts";
 
 export const TESTS_AT_ONCE_MAX = 4;
 export const WORKSPACE = "/workspace";
@@ -53,6 +54,8 @@ export interface Prepared {
   readonly image: Image;
   /** The container of a test, made now if it was not made early. */
   test(test: PlannedTest): Promise<TestPlace>;
+  /** Makes none early any more: the job has another image. */
+  abandon(): void;
 }
 
 export interface Ingredients {
@@ -77,21 +80,6 @@ export interface Ingredients {
   ) => Promise<RestoredCache | undefined>;
 }
 
-/** How many containers a job has waiting behind their gates, in all its images. */
-export interface WaitingRoom {
-  /** False: there is no place left. */
-  take(): boolean;
-  give(): void;
-}
-
-export function waitingRoom(places: number = TESTS_AT_ONCE_MAX): WaitingRoom {
-  let free = places;
-  return {
-    take: () => free > 0 && free-- > 0,
-    give: () => void (free += 1),
-  };
-}
-
 /**
  * Starts what the next tests of an image run in, while those before them run. Nothing of the user's
  * runs before its gate is opened. A test whose needs keep files is made when they are there.
@@ -104,13 +92,13 @@ export function prepareTests(job: Job, ingredients: Ingredients): Prepared {
   const keeping = new Set(spec.tests.flatMap(({ step, keep }) => (keep === null ? [] : [step])));
   const next = tests.filter(({ needs }) => !needs.some((need) => keeping.has(need)));
   const early = new Map<string, Promise<TestPlace>>();
-  const prepareNext = (): void => {
-    while (next[0] !== undefined && waiting.take()) {
-      const [test] = next.splice(0, 1);
-      if (test !== undefined) early.set(test.step, begin(job, open(test)));
-    }
-  };
-  prepareNext();
+  waiting.fill(() => {
+    const test = next.shift();
+    if (test === undefined) return undefined;
+    const place = begin(job, open(test));
+    early.set(test.step, place);
+    return place;
+  });
   return {
     image,
     test: (test) => {
@@ -121,9 +109,9 @@ export function prepareTests(job: Job, ingredients: Ingredients): Prepared {
         return open(test);
       }
       waiting.give();
-      prepareNext();
       return place;
     },
+    abandon: () => void next.splice(0),
   };
 }
 

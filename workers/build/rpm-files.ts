@@ -4,7 +4,8 @@ import { mkdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { extract } from "tar-stream";
+import { readTarEntries } from "./tar-entries.ts";
+import type { TarEntry } from "./tar-entries.ts";
 import { UserFault } from "../../src/domain/faults.ts";
 
 export const PACKAGES_MAX = 500;
@@ -28,39 +29,21 @@ export async function saveRpms(
   signal: AbortSignal,
 ): Promise<readonly RpmFile[]> {
   await mkdir(dir, { recursive: true });
-  const entries = extract();
-  const feeding = pipeline(tar, entries, { signal });
   const files = new Map<string, RpmFile>();
   let seen = 0;
-  const reading = (async () => {
-    for await (const entry of entries) {
-      seen += 1;
-      if (seen > ENTRIES_MAX) throw overLimit(`more than ${ENTRIES_MAX} files`);
-      const fileName = basename(entry.header.name);
-      if (entry.header.type !== "file" || !RPM_NAME.test(fileName)) {
-        entry.resume();
-        continue;
-      }
-      if (files.size === PACKAGES_MAX) throw overLimit(`more than ${PACKAGES_MAX} packages`);
-      const sizeBytes = entry.header.size ?? 0;
-      if (sizeBytes > PACKAGE_BYTES_MAX) throw overLimit(`${fileName} is larger than 2 GiB`);
-      files.set(
-        fileName,
-        await save(Readable.from(entry, { objectMode: false }), {
-          fileName,
-          path: join(dir, fileName),
-          sizeBytes,
-        }),
-      );
-    }
-  })();
-  await Promise.all([feeding, reading.catch((err: unknown) => stopFeeding(entries, err))]);
+  const take = async (entry: TarEntry): Promise<void> => {
+    seen += 1;
+    if (seen > ENTRIES_MAX) throw overLimit(`more than ${ENTRIES_MAX} files`);
+    const fileName = basename(entry.header.name);
+    if (entry.header.type !== "file" || !RPM_NAME.test(fileName)) return void entry.resume();
+    if (files.size === PACKAGES_MAX) throw overLimit(`more than ${PACKAGES_MAX} packages`);
+    const sizeBytes = entry.header.size ?? 0;
+    if (sizeBytes > PACKAGE_BYTES_MAX) throw overLimit(`${fileName} is larger than 2 GiB`);
+    const file = { fileName, path: join(dir, fileName), sizeBytes };
+    files.set(fileName, await save(Readable.from(entry, { objectMode: false }), file));
+  };
+  await readTarEntries(tar, take, signal);
   return [...files.values()].toSorted((a, b) => (a.fileName < b.fileName ? -1 : 1));
-}
-
-function stopFeeding(entries: { destroy(err?: Error): unknown }, err: unknown): never {
-  entries.destroy(err instanceof Error ? err : undefined);
-  throw err;
 }
 
 async function save(entry: Readable, file: Omit<RpmFile, "sha256">): Promise<RpmFile> {

@@ -2,9 +2,10 @@ import type { PlannedTest } from "../../src/domain/job-spec.ts";
 import type { Image } from "./engine.ts";
 import type { BuildJob } from "./job-parts.ts";
 import { plainRelease } from "./package/version.ts";
-import { prepareTests, waitingRoom } from "./prepare.ts";
+import { prepareTests } from "./prepare.ts";
 import type { Prepared } from "./prepare.ts";
 import { restoreFor } from "./test-cache.ts";
+import { waitingRoom } from "./waiting-room.ts";
 
 /** Of the first package; a version that cannot be told is told by the package's own step. */
 async function versionVariables({ versions }: BuildJob) {
@@ -28,7 +29,7 @@ export function openRooms(build: BuildJob): Rooms {
   const { job, spec, images } = build;
   const version = versionVariables(build);
   const waiting = waitingRoom();
-  const prepare = (key: string, image: Image, isSecond: boolean): Prepared => {
+  const prepare = (key: string, image: Image, isSecond: boolean, room = waiting): Prepared => {
     const kept = (test: PlannedTest) => build.kept.of(test.needs);
     return prepareTests(job, {
       ...build,
@@ -36,8 +37,7 @@ export function openRooms(build: BuildJob): Rooms {
       image,
       isSecond,
       version,
-      // Those of an image that the job does not have are never let go.
-      waiting: isSecond ? waitingRoom() : waiting,
+      waiting: room,
       kept,
       restore: restoreFor(build, key),
     });
@@ -50,7 +50,15 @@ export function openRooms(build: BuildJob): Rooms {
       const { promise, resolve, reject } = Promise.withResolvers<Prepared>();
       promise.catch(() => undefined);
       const arrived = (image: Image): void => {
-        resolve(early?.image.id === image.id ? early : prepare(key, image, early !== undefined));
+        if (early === undefined || early.image.id === image.id) {
+          waiting.widen();
+          return resolve(early ?? prepare(key, image, false));
+        }
+        early.abandon();
+        // Those that wait in an image that the job does not have are never let go.
+        const room = waitingRoom();
+        room.widen();
+        resolve(prepare(key, image, true, room));
       };
       // One without a step is looked up at once, and whoever needs it hears of its fault.
       if (planned.step === null) images.find(key).then(arrived).catch(reject);

@@ -11,6 +11,7 @@ import { begin } from "./job.ts";
 import type { Job } from "./job.ts";
 import { isKeptAfter } from "./keep/job-kept.ts";
 import { takeKept } from "./keep/take-kept.ts";
+import { uploadKept } from "./keep/upload-kept.ts";
 import type { StepLog } from "./log/step-log.ts";
 import { WORKSPACE } from "./prepare.ts";
 import type { Prepared, TestPlace } from "./prepare.ts";
@@ -173,7 +174,7 @@ async function keepFiles(build: BuildJob, run: EndedTest, hasPassed: boolean): P
     log.say(`tatara: ${nothing}`);
     notes.add({ warnings: [nothing] });
   } else log.say(`tatara: keeping ${files.length} ${files.length === 1 ? "file" : "files"}`);
-  for (const { sha256, diskPath } of files) await job.record.upload({ sha256, path: diskPath });
+  await uploadKept(files, job.record);
   job.record.kept(test.step, {
     files: files.map(({ path, sizeBytes, sha256, isExecutable }) => {
       return { path, sizeBytes, sha256, isExecutable };

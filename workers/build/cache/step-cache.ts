@@ -1,11 +1,13 @@
 import { posix } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { extract, pack } from "tar-stream";
+import { pack } from "tar-stream";
 import type { Pack } from "tar-stream";
 import { InfraFault } from "../../../src/domain/faults.ts";
 import type { StepDetails } from "../../../src/shared/build-messages.ts";
 import type { Container } from "../engine.ts";
+import { readTarEntries } from "../tar-entries.ts";
+import type { TarEntry } from "../tar-entries.ts";
 import type { CacheWish } from "./cache-key.ts";
 import type { CacheStore, FoundCache } from "./cache-store.ts";
 
@@ -62,14 +64,14 @@ async function putInPlace(
   signal: AbortSignal,
 ): Promise<void> {
   const tar = placed(found.open(), place);
-  let damage: unknown;
+  let damage: Error | undefined;
   tar.once("error", (err) => (damage = err));
   try {
     await container.putArchive(tar, "/", signal);
   } catch (err) {
     if (signal.aborted || damage === undefined) throw err;
     await found.drop();
-    const message = `The saved cache of ${what} was damaged, and is removed: ${String(damage)}`;
+    const message = `The saved cache of ${what} was damaged, and is removed: ${damage.message}`;
     throw new InfraFault("INTERNAL", message, { cause: err });
   }
 }
@@ -193,22 +195,17 @@ async function copyEntries(
   rename: (name: string) => string,
   signal: AbortSignal,
 ): Promise<void> {
-  const entries = extract();
-  const feeding = pipeline(tar, entries, { signal });
-  feeding.catch(() => undefined);
-  for await (const entry of entries) {
+  const take = async (entry: TarEntry): Promise<void> => {
     const { header } = entry;
     const { type } = header;
     // A hard link names a file of the archive; a symbolic one is only text until somebody follows it.
     const names = [header.name, ...(type === "link" ? [header.linkname ?? ""] : [])];
-    if (!CACHED_TYPES.has(type ?? "") || names.some((name) => name.split("/").includes(".."))) {
-      entry.resume();
-      continue;
-    }
+    const isOutside = names.some((name) => name.split("/").includes(".."));
+    if (!CACHED_TYPES.has(type ?? "") || isOutside) return void entry.resume();
     const linkname = type === "link" ? rename(header.linkname ?? "") : header.linkname;
     const target = out.entry({ ...header, name: rename(header.name), linkname, pax: null });
     if (type === "file") await pipeline(entry, target);
     else entry.resume();
-  }
-  await feeding;
+  };
+  await readTarEntries(tar, take, signal);
 }

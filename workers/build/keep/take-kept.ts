@@ -4,25 +4,21 @@ import { mkdir } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { extract } from "tar-stream";
-import type { Header } from "tar-stream";
 import { UserFault } from "../../../src/domain/faults.ts";
 import { matcherOf } from "../../../src/domain/patterns.ts";
 import type { Container } from "../engine.ts";
 import { inBytes } from "../step-limits.ts";
+import { readTarEntries } from "../tar-entries.ts";
+import type { TarEntry } from "../tar-entries.ts";
 import { KEEP_LIMITS } from "./job-kept.ts";
 import type { KeepBudget, KeepLimits, KeptCopy, KeptSet } from "./job-kept.ts";
-
-/** A file of an archive while it is being read. */
-interface Entry extends AsyncIterable<unknown> {
-  readonly header: Header;
-  resume(): unknown;
-}
 
 const NOTES_MAX = 100;
 const NOTE_CHARACTERS_MAX = 1_000;
 /** Entries of an archive cost time even if nothing of them is wanted. */
 const ENTRIES_MAX = 2_000_000;
+/** All paths go to the server in one message. */
+const PATH_CHARACTERS_MAX = 1_000_000;
 
 export interface TakeKeptOptions {
   /** Patterns, from the root of the workspace. */
@@ -49,6 +45,7 @@ export async function takeKept(
   const matches = matcherOf(patterns);
   const files = new Map<string, KeptCopy>();
   const notes: string[] = [];
+  let pathCharacters = 0;
   const note = (line: string): void => {
     // A path may be longer than what the server takes for a note.
     if (notes.length < NOTES_MAX) notes.push(line.slice(0, NOTE_CHARACTERS_MAX));
@@ -56,7 +53,7 @@ export async function takeKept(
   for (const folder of foldersOf(patterns)) {
     const tar = await container.getArchive(posix.join(workspace, folder), signal);
     if (tar === undefined) continue;
-    const take = async (entry: Entry, path: string): Promise<void> => {
+    const take = async (entry: TarEntry, path: string): Promise<void> => {
       if (files.has(path) || !matches(path)) return void entry.resume();
       const { type } = entry.header;
       if (type === "directory") return void entry.resume();
@@ -64,6 +61,8 @@ export async function takeKept(
         note(`${path} is a ${type ?? "special file"}: left out`);
         return void entry.resume();
       }
+      pathCharacters += path.length;
+      if (pathCharacters > PATH_CHARACTERS_MAX) throw overLimit("the paths are too long together");
       files.set(path, await save(entry, path, { ...options, number: files.size }));
     };
     await readEntries(tar, folder, take, signal);
@@ -95,28 +94,18 @@ function isBelow(path: string, folder: string): boolean {
 async function readEntries(
   tar: NodeJS.ReadableStream,
   folder: string,
-  take: (entry: Entry, path: string) => Promise<void>,
+  take: (entry: TarEntry, path: string) => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
-  const entries = extract();
-  const feeding = pipeline(tar, entries, { signal });
-  const reading = (async () => {
-    let seen = 0;
-    for await (const entry of entries) {
-      seen += 1;
-      if (seen > ENTRIES_MAX) throw overLimit("the workspace has millions of files");
-      const path = workspacePath(folder, entry.header.name);
-      if (path === undefined) entry.resume();
-      else await take(entry, path);
-    }
-  })();
-  await Promise.all([
-    feeding,
-    reading.catch((err: unknown) => {
-      entries.destroy(err instanceof Error ? err : new Error(String(err)));
-      throw err;
-    }),
-  ]);
+  let seen = 0;
+  const takeNext = async (entry: TarEntry): Promise<void> => {
+    seen += 1;
+    if (seen > ENTRIES_MAX) throw overLimit("the workspace has millions of files");
+    const path = workspacePath(folder, entry.header.name);
+    if (path === undefined) entry.resume();
+    else await take(entry, path);
+  };
+  await readTarEntries(tar, takeNext, signal);
 }
 
 /** Undefined for the workspace itself, and for names that would lead out of it. */
@@ -130,7 +119,7 @@ function workspacePath(folder: string, name: string): string | undefined {
 }
 
 async function save(
-  entry: Entry,
+  entry: TarEntry,
   path: string,
   { dir, budget, limits = KEEP_LIMITS, number }: TakeKeptOptions & { readonly number: number },
 ): Promise<KeptCopy> {

@@ -89,7 +89,8 @@ async function readBuilderFacts(
       distribution: await readDistribution(container, signal),
     };
   } finally {
-    await container.remove(signal);
+    // rpmbuild need not wait for that; what is left goes with everything else of the attempt.
+    container.remove(signal).catch(() => undefined);
   }
 }
 

@@ -160,7 +160,7 @@ async function scanTar(
   bytesMax: number,
   take: (path: string, header: Header, body: AsyncIterable<Uint8Array>) => Promise<void>,
 ): Promise<boolean> {
-  const source = Readable.from(tar, { objectMode: false });
+  const source = tar instanceof Readable ? tar : Readable.from(tar, { objectMode: false });
   const limit = bounded(bytesMax);
   const entries = extract();
   let fault: unknown;
@@ -169,6 +169,8 @@ async function scanTar(
     entries.destroy(err);
   };
   source.on("error", fail);
+  // One that is given up half-way says so, which must not end the process.
+  tar.on("error", () => undefined);
   limit.stream.on("error", (err) => entries.destroy(err));
   source.pipe(limit.stream).pipe(entries);
   try {

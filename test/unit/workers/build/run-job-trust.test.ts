@@ -99,7 +99,8 @@ test("a package's own image is built once, in its own step", async () => {
   const packages = [aPackageStep({ image: dockerfile("Dockerfile.rpm") })];
   const tests = [aTest({ name: "unit" })];
   const pipeline = aPipeline({ image: dockerfile(), tests, packages });
-  const seen = watched(scriptedEngine({ package: MADE }));
+  // Slower than the project's image, which is there when the package could be begun ahead.
+  const seen = watched(scriptedEngine({ package: MADE, "image-package": { lastsMs: 200 } }));
   const { rig, grant } = await setUp(seen.engine, files, granted(pipeline));
 
   await rig.run(grant);

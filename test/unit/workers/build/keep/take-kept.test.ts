@@ -40,6 +40,36 @@ const take = (container: Container, patterns: readonly string[]) =>
     never,
   );
 
+test("what is said of a path fits what the server takes, however long the path is", async () => {
+  const name = `dist/${"a/".repeat(700)}link`;
+  const kept = await take(holding([{ name, type: "symlink", linkname: "x" }]), ["dist/**"]);
+
+  expect(kept.notes.map(({ length }) => length)).toEqual([1_000]);
+});
+
+test("an archive that is given up half-way harms nobody, however much of it is still to come", async () => {
+  const entries = Array.from({ length: 500 }, (_, index) => {
+    return { name: `dist/${index}`, text: "x" };
+  });
+
+  // Vitest fails for what is thrown where nobody can catch it: in a worker that ends the process.
+  await expect(take(holding(entries), ["dist/**"])).rejects.toMatchObject({
+    code: "ARTIFACT_LIMIT",
+  });
+});
+
+test("paths that would not fit one message are too much", async () => {
+  const entries = Array.from({ length: 600 }, (_, index) => {
+    return { name: `dist/${"a/".repeat(900)}${index}`, text: "" };
+  });
+  const limits = { ...LIMITS, filesMax: 1_000 };
+  const options = { patterns: ["dist/**"], workspace: "/workspace", dir, limits };
+
+  const taking = takeKept(holding(entries), { ...options, budget: keepBudget(limits) }, never);
+
+  await expect(taking).rejects.toThrow("the paths are too long together");
+});
+
 test("only regular files that match are taken, and what is no file is said", async () => {
   const kept = await take(
     holding([
