@@ -20,7 +20,13 @@ export async function run({ rounds }: BenchOptions): Promise<object> {
   const slowest = times.toSorted((a, b) => b.ms - a.ms).slice(0, 5);
   for (const { name, ms } of slowest) process.stdout.write(`${ms} ms: ${name}\n`);
   const all = times.map(({ ms }) => ms);
-  return { ours: Math.max(...all), unit: "ms", median: median(all), logs: all.length, logBytes: LOG_BYTES };
+  return {
+    ours: Math.max(...all),
+    unit: "ms",
+    median: median(all),
+    logs: all.length,
+    logBytes: LOG_BYTES,
+  };
 }
 
 function realLogs(): readonly { readonly name: string; readonly text: string }[] {

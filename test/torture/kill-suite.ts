@@ -10,6 +10,7 @@ import { githubPusher, ownPusher } from "./pushers.ts";
 import { untilQuiet } from "./quiet.ts";
 import { randomOf } from "./random.ts";
 import { openRecords } from "./records.ts";
+import { TATARA_TARGETS } from "./sample-push.ts";
 import type { Outcome, SuiteOptions } from "./suite.ts";
 import { verifyInvariants } from "./verify-invariants.ts";
 import { keepMeddling, keepPushing, noteFinals, watchBuilds } from "./workload.ts";
@@ -54,6 +55,7 @@ function environmentFor(forge: ForgeDouble): Record<string, string> {
     TATARA_GITHUB_WEBHOOK_SECRET: SECRET,
     TATARA_HTTP_FORGES: forge.url,
     TATARA_BUILD_SLOTS: "3",
+    TATARA_TARGETS,
   };
 }
 

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { StepKind } from "../../src/domain/step.ts";
 import type { Random } from "./random.ts";
 import { openRecords } from "./records.ts";
 import type { Records } from "./records.ts";
@@ -10,11 +11,23 @@ const MOMENTS = {
   image: (records) => isStepRunning(records, "image"),
   test: (records) => isStepRunning(records, "test"),
   package: (records) => isStepRunning(records, "package"),
-  publish: (records) => records.all("publishes").some(({ state }) => state === "running"),
+  stage: (records) => isPublishing(records, "stage"),
+  verify: (records) => isStepRunning(records, "verify"),
+  publish: (records) => isPublishing(records, "final"),
   status: (records) => records.all("outbox").some(({ leaseToken }) => leaseToken !== null),
 } as const satisfies Record<string, (records: Records) => boolean>;
 
-const WEIGHTS = { any: 6, checkout: 1, image: 1, test: 1, package: 2, publish: 4, status: 1 };
+const WEIGHTS = {
+  any: 6,
+  checkout: 1,
+  image: 1,
+  test: 2,
+  package: 2,
+  stage: 2,
+  verify: 2,
+  publish: 4,
+  status: 1,
+} as const satisfies Record<keyof typeof MOMENTS, number>;
 /** Some moments last milliseconds. */
 const LOOK_EVERY_MS = 5;
 const WAIT_MS = 3_000;
@@ -34,6 +47,12 @@ export async function drawnMoment(dataDir: string, random: Random): Promise<Mome
   return moment;
 }
 
-function isStepRunning(records: Records, name: string): boolean {
-  return records.all("steps").some((step) => step.name === name && step.state === "running");
+function isStepRunning(records: Records, wanted: StepKind): boolean {
+  return records.all("steps").some(({ kind, state }) => kind === wanted && state === "running");
+}
+
+function isPublishing(records: Records, wanted: "stage" | "final"): boolean {
+  return records
+    .all("publishes")
+    .some(({ purpose, state }) => purpose === wanted && state === "running");
 }

@@ -13,21 +13,74 @@ export const WANTED_STATE = {
 
 export const LOG_LINES = 60;
 
+/** The same image twice: what a target is, is in its name. */
+export const TARGETS = ["debian12.x86_64", "el9.x86_64"] as const;
+export const TATARA_TARGETS = TARGETS.map((target) => `${target}=tatara/base`).join("; ");
+
+/** What the repositories use of a pipeline file. */
+interface Shape {
+  readonly pipeline: (run: string) => string;
+  /** How many test steps a build of it has. */
+  readonly tests: number;
+  /** How many files a passed build keeps, each with the push's number in it. */
+  readonly kept: number;
+}
+
+const PLAIN: Shape = {
+  pipeline: (run) => file(`test: ${run}`, "verify: false"),
+  tests: 1,
+  kept: 0,
+};
+
+const VERIFIED: Shape = { ...PLAIN, pipeline: (run) => file(`test: ${run}`, "verify: true") };
+
+/** No `%{?dist}`: the packages of both targets have one name. */
+const TWO_TARGETS: Shape = {
+  ...PLAIN,
+  pipeline: (run) => file(`test: ${run}`, 'release: "7", for: [debian12, el9]'),
+};
+
+const WITH_SERVICE: Shape = {
+  pipeline: (run) => {
+    const db = 'services:\n  db: { image: tatara/base, command: [sleep, "600"], ready: "true" }\n';
+    const unit = `matrix: { half: [left, right] }\n    services: [db]\n    keep: out.txt`;
+    return db + file(`test:\n  unit:\n    run: ${run}\n    ${unit}`, "verify: false");
+  },
+  tests: 2,
+  kept: 2,
+};
+
+const SHAPES: Readonly<Record<string, Shape>> = {
+  "own/one": PLAIN,
+  "own/two": VERIFIED,
+  "hub/one": TWO_TARGETS,
+  "hub/two": WITH_SERVICE,
+};
+
+export function shapeOf(repo: string): Shape {
+  return SHAPES[repo] ?? PLAIN;
+}
+
 /** A package of its own per repo, a version of its own per push: each build has its own NEVRA. */
 export function samplePush(repo: string, serial: number, kind: PushKind) {
   const name = `tiny-${repo.replaceAll("/", "-")}`;
   const count = `i=0; while [ $i -lt ${LOG_LINES} ]; do i=$((i+1)); echo "line $i"; sleep 0.02; done`;
+  const run = `${count}; echo ${serial} > out.txt${kind === "failing" ? "; exit 3" : ""}`;
   const files = tinyRepo({
     // Layers of its own: an image from the cache would leave no time to be killed in.
     dockerfile: `FROM tatara/base\nRUN echo ${name} ${serial} && sleep 0.3\n`,
-    test: kind === "failing" ? `${count}; exit 3` : count,
     build: `echo ${serial}; sleep 0.3`,
   });
   const spec = (files["tiny.spec"] ?? "")
-    .replace("Name: tiny", `Name: ${name}`)
+    .replaceAll("tiny\n", `${name}\n`)
     .replace("Version: 1.0", `Version: 1.${serial}`);
+  const pipeline = shapeOf(repo).pipeline(JSON.stringify(run));
   return {
-    files: { ...files, "tiny.spec": spec } satisfies SampleFiles,
+    files: { ...files, ".tatara.yml": pipeline, "tiny.spec": spec } satisfies SampleFiles,
     message: kind === "skipped" ? `push ${serial} [skip ci]` : `push ${serial}`,
   };
+}
+
+function file(test: string, packaging: string): string {
+  return `image: ./Dockerfile\n${test}\npackage: { spec: tiny.spec, ${packaging} }\npublish: dev\n`;
 }

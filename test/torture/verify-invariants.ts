@@ -1,6 +1,7 @@
 import type { ForgeDouble } from "../support/forge-double.ts";
 import type { Tatara } from "../support/start-tatara.ts";
 import { checkClient } from "./invariants/client.ts";
+import { checkKept } from "./invariants/kept.ts";
 import { checkLogs } from "./invariants/logs.ts";
 import { checkOrphans } from "./invariants/orphans.ts";
 import { checkPackages } from "./invariants/packages.ts";
@@ -28,6 +29,7 @@ export async function verifyInvariants(
     ...(await checkOrphans(dataDir)),
     ...(await checkPackages(records, dataDir)),
     ...(await checkLogs(records, tatara)),
+    ...(await checkKept(records, tatara)),
     ...(await checkClient(records, url)),
   ];
 }

@@ -47,7 +47,7 @@ export async function startServices(
   await Promise.all(
     services.map(async (service) => {
       try {
-        const start = await startOne(job, { images, network }, test, service, signal);
+        const start = await startOne(job, { images, network, test }, service, signal);
         if (start.kind === "ready") return void running.push(start.service);
         outcomes.push(notReady(service, start));
       } catch (err) {
@@ -64,8 +64,15 @@ export async function startServices(
 
 async function startOne(
   job: Job,
-  { images, network }: { readonly images: JobImages; readonly network: NetworkHandle },
-  test: PlannedTest,
+  {
+    images,
+    network,
+    test,
+  }: {
+    readonly images: JobImages;
+    readonly network: NetworkHandle;
+    readonly test: PlannedTest;
+  },
   service: Service,
   signal: AbortSignal,
 ) {

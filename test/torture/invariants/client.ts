@@ -1,19 +1,30 @@
 import { dnfClient } from "../../support/dnf-client.ts";
 import type { DnfEnd } from "../../support/dnf-client.ts";
 import type { Records } from "../records.ts";
+import { TARGETS } from "../sample-push.ts";
 import type { Violation } from "./violation.ts";
 
 const CHANNEL = "dev";
 
-/** A host that subscribes: it sees what is listed, and installs the newest with both checks. */
+/** A host of each target that subscribes: it sees what is listed, and installs all with both checks. */
 export async function checkClient(records: Records, url: string): Promise<readonly Violation[]> {
-  // Sources and debug data are targets, and .repo files, of their own.
+  const found = await Promise.all(TARGETS.map((target) => checkHost(records, url, target)));
+  return found.flat();
+}
+
+async function checkHost(
+  records: Records,
+  url: string,
+  target: string,
+): Promise<readonly Violation[]> {
   const listings = records
     .all("listings")
-    .filter(({ channel, target }) => channel === CHANNEL && !/-(?:source|debug)$/.test(target));
+    .filter((row) => row.channel === CHANNEL && row.target === target)
+    .filter(({ untilGeneration }) => untilGeneration === null);
   if (listings.length === 0) return [];
-  await using client = await dnfClient({ repoUrl: `${url}/yum/${CHANNEL}.repo` });
-  const names = new Set(records.all("packages").map(({ name }) => name));
+  const repoUrl = `${url}/yum/${CHANNEL}.repo?target=${target}`;
+  await using client = await dnfClient({ repoUrl });
+  const names = new Set(listings.map(({ name }) => name));
   const checks = ["--setopt=tatara-*.gpgcheck=1", "--setopt=tatara-*.repo_gpgcheck=1"];
   const only = ["--disablerepo=*", `--enablerepo=tatara-${CHANNEL}`];
   const installed = await client.dnf(...only, ...checks, "--refresh", "install", ...names);

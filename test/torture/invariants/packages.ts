@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
+import { isBuildChannel } from "../../../src/domain/channel.ts";
 import type { GenerationRow, PackageRow } from "../../../src/server/store/schema.ts";
 import { yumLayout } from "../../../src/yum/layout.ts";
 import { endsFile, memberFile, targetState } from "../../../src/yum/target-state.ts";
@@ -36,9 +37,12 @@ async function checkPool(yumDir: string, row: PackageRow): Promise<readonly Viol
   return isWhole ? [] : [broken(`${nevra} has other bytes in the pool`)];
 }
 
-/** As every generation that was ever announced lists it. */
+/** As every generation that was ever announced to hosts lists it; a freed one was never there. */
 function checkListed(row: PackageRow, listed: ReadonlySet<string>): readonly Violation[] {
   const seen = [...listed].join(", ");
+  if (row.freedAt !== null) {
+    return seen === "" ? [] : [broken(`${row.nevra} was never released, but is listed`)];
+  }
   if (seen === row.signedSha256) return [];
   const what = `${row.nevra} is listed as ${seen || "nothing"}, not ${row.signedSha256}`;
   return [{ figure: listed.size > 1 ? "duplicated" : "broken", what }];
@@ -56,11 +60,13 @@ function checkSource(records: Records, row: PackageRow): readonly Violation[] {
   return [{ figure: "duplicated", what: `${row.nevra} is of no attempt that counted` }];
 }
 
-/** Passed builds with a publish request are live; nothing else is. */
+/** Passed builds are live where hosts look, once they are verified; nothing else is. */
 function checkPublished(records: Records, packages: readonly PackageRow[]): readonly Violation[] {
   const builds = records.all("builds");
   const stateOf = new Map(builds.map(({ id, state }) => [id, state]));
-  const live = records.all("publishes").filter(({ state }) => state === "live");
+  const live = records
+    .all("publishes")
+    .filter(({ purpose, state }) => purpose === "final" && state === "live");
   const isLive = new Set(live.map(({ buildId }) => buildId));
   return [
     // Every sample asks to be published, so a "passed" that nobody can install is a lie.
@@ -71,19 +77,25 @@ function checkPublished(records: Records, packages: readonly PackageRow[]): read
       .map(({ buildId }) => buildId ?? "")
       .filter((buildId) => stateOf.get(buildId) !== "passed")
       .map((buildId) => broken(`${buildId} is live and ${stateOf.get(buildId) ?? "gone"}`)),
+    ...records
+      .all("jobs")
+      .filter(({ kind, state }) => kind === "verify" && state !== "passed")
+      .filter(({ buildId }) => isLive.has(buildId))
+      .map(({ name, buildId }) => broken(`${buildId} is live without "${name}"`)),
     ...packages
-      .filter(({ buildId }) => !isLive.has(buildId))
+      .filter(({ buildId, freedAt }) => freedAt === null && !isLive.has(buildId))
       .map(({ nevra, buildId }) => broken(`${nevra} is published, but ${buildId} is not live`)),
   ];
 }
 
-/** NEVRA → the checksums under which announced generations list it. */
+/** NEVRA → the checksums under which announced generations list it, other than builds' own. */
 async function contentsByNevra(
   yumDir: string,
   generations: readonly GenerationRow[],
 ): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
   const contents = new Map<string, Set<string>>();
   for (const { channel, number } of generations) {
+    if (isBuildChannel(channel)) continue;
     const dir = join(yumDir, "channels", channel, "g", String(number));
     for (const { nevra, sha256 } of await listedIn(dir)) {
       contents.set(nevra, (contents.get(nevra) ?? new Set()).add(sha256));

@@ -94,7 +94,8 @@ async function buildImage(
   if (built.kind === "over-time") return { state: "failed", failure: overTime(timeoutMs) };
   if (built.kind === "built") {
     const { image, layers } = built;
-    const note = layers && `${layers.reused} of ${layers.total} layers from cache`;
+    // A Dockerfile with nothing but `FROM` makes no layer.
+    const note = layers?.total ? `${layers.reused} of ${layers.total} layers from cache` : null;
     return { state: "passed", image, note, layers };
   }
   const text = (await commit.readFile(path, signal)).toString();
