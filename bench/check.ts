@@ -37,12 +37,13 @@ export async function run({ rounds }: BenchOptions): Promise<object> {
     const figures = {
       ours: Math.round(median(times)),
       first: Math.round(first),
-      bareNode: Math.round(median(bare)),
+      peer: Math.round(median(bare)),
     };
     process.stdout.write(
-      `check ${figures.ours} ms (first ever ${figures.first} ms), of it node ${figures.bareNode} ms; reading alone ${reading.toFixed(1)} ms\n`,
+      `check ${figures.ours} ms (first ever ${figures.first} ms), of it node ${figures.peer} ms; reading alone ${reading.toFixed(1)} ms\n`,
     );
-    return { ...figures, unit: "ms", readingMs: reading, rounds };
+    const ratio = Number((median(times) / median(bare)).toFixed(3));
+    return { ...figures, unit: "ms", ratio, readingMs: reading, rounds };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -8,6 +8,11 @@ export interface ApiTests {
     readonly errored: number;
     readonly skipped: number;
     readonly durationMs: number;
+    readonly steps?: readonly {
+      readonly jobId: string;
+      readonly step: string;
+      readonly title: string;
+    }[];
     readonly coverage: { readonly percent: number; readonly change: number | null } | null;
   } | null;
   readonly failed: readonly ApiTest[];
@@ -17,6 +22,8 @@ export interface ApiTests {
 }
 
 export interface ApiTest {
+  readonly job?: string | null;
+  readonly step?: string;
   readonly title: string;
   readonly state: "passed" | "failed" | "errored" | "skipped";
   readonly durationMs: number | null;

@@ -44,6 +44,9 @@ export interface ApiBuild extends ApiBuildSummary {
 
 export interface ApiJob {
   readonly id: string;
+  /** `el9.x86_64`, `api el9.x86_64`, `el9.x86_64 verify`. */
+  readonly name?: string | null;
+  readonly project?: string | null;
   readonly target: string | null;
   readonly state: State;
   readonly reason: string | null;

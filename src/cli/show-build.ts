@@ -2,12 +2,13 @@ import type { FailureCard } from "../shared/message-parts.ts";
 import { branchOf } from "../domain/push.ts";
 import { isFinal } from "../domain/states.ts";
 import type { State } from "../domain/states.ts";
-import type { ApiBuild, ApiBuildSummary, ApiJob, ApiPublish, ApiStep } from "./api-types.ts";
+import type { ApiBuild, ApiBuildSummary, ApiJob, ApiPublish } from "./api-types.ts";
 import type { Ink, Line, Piece } from "./print.ts";
 
 /** As wide as `skipped`; where nothing but `ok` is expected, narrower. */
 const WORD_COLUMNS = 8;
 const NAME_COLUMNS = 13;
+const NAME_COLUMNS_MAX = 33;
 const TIME_COLUMNS = 7;
 const EXCERPT_LINES_MAX = 20;
 
@@ -46,6 +47,7 @@ export function headerLine(build: ApiBuildSummary): Line {
 export function resultLine(
   line: Pick<Result, "state" | "name" | "durationMs" | "note">,
   wordColumns = WORD_COLUMNS,
+  nameColumns = NAME_COLUMNS,
 ): Line {
   const { word, ink } = LOOK[line.state];
   const time = line.durationMs === null ? "" : formatMs(line.durationMs);
@@ -54,10 +56,16 @@ export function resultLine(
     { ink, text: word.padEnd(wordColumns - 1) },
     " ",
     // One that is longer still ends before the time begins.
-    `${line.name.padEnd(NAME_COLUMNS - 1)} `,
+    `${line.name.padEnd(nameColumns - 1)} `,
     time.padEnd(TIME_COLUMNS),
     line.note ?? "",
   ];
+}
+
+/** As wide as the longest name with the space behind it, within reason. */
+export function nameColumnsOf(results: readonly Pick<Result, "name">[]): number {
+  const longest = Math.max(0, ...results.map(({ name }) => name.length));
+  return Math.min(NAME_COLUMNS_MAX, Math.max(NAME_COLUMNS, longest + 1));
 }
 
 /** A step, or the publish, as one line shows it. */
@@ -74,24 +82,49 @@ export interface Result {
 
 /** All steps of a build's jobs and its publish, in the order in which they happen. */
 export function resultsOf(build: ApiBuild): readonly Result[] {
-  const several = build.jobs.length > 1;
   const steps = build.jobs.flatMap((job) =>
-    job.steps.map((step): Result => {
-      const { state, durationMs, startedAt } = step;
-      const key = `${job.id} ${job.attempt} ${step.name}`;
-      const name = several && job.target !== null ? `${step.name} (${job.target})` : step.name;
-      const note = noteOf(step, job, build);
-      // What a package step made is known once the job has sent it.
-      const isComplete = step.kind !== "package" || note !== null || isFinal(job.state);
-      return { key, state, name, durationMs, startedAt, note, isComplete };
-    }),
+    job.state === "skipped" ? [skippedJob(job)] : stepResults(job, build),
   );
   return build.publish === null ? steps : [...steps, publishResult(build.publish)];
 }
 
-function noteOf(step: ApiStep, job: ApiJob, build: ApiBuild): string | null {
-  if (step.note !== null || step.kind !== "package") return step.note;
-  const names = build.artifacts
+/** No test and no package of it ran: one line says why. */
+function skippedJob({ id, name, project, target, reason, steps }: ApiJob): Result {
+  return {
+    key: `${id} skipped`,
+    state: "skipped",
+    // A project that was left out has nothing planned; of others one job of several may be skipped.
+    name: (steps.length === 0 && project ? project : name) ?? target ?? "job",
+    durationMs: null,
+    startedAt: null,
+    note: reason,
+    isComplete: true,
+  };
+}
+
+function stepResults(job: ApiJob, build: ApiBuild): readonly Result[] {
+  const jobName = build.jobs.length > 1 ? (job.name ?? job.target) : null;
+  const lastPackage = job.steps.findLast(({ kind }) => kind === "package");
+  return job.steps.map((step): Result => {
+    const { state, durationMs, startedAt } = step;
+    const key = `${job.id} ${job.attempt} ${step.name}`;
+    const name = jobName === null ? step.name : `${step.name} (${jobName})`;
+    const made = step === lastPackage && state === "passed" ? packagesOf(job, build) : null;
+    // What the package steps made is known once the job has sent it.
+    const isComplete = step !== lastPackage || made !== null || isFinal(job.state);
+    return { key, state, name, durationMs, startedAt, note: step.note ?? made, isComplete };
+  });
+}
+
+/** Names of what a job made, for its last package step. */
+function packagesOf(job: ApiJob, { jobs, artifacts }: ApiBuild): string | null {
+  const rivals = jobs.filter(
+    ({ target, state, steps }) =>
+      target === job.target && state !== "skipped" && steps.some(({ kind }) => kind === "package"),
+  );
+  // Artifacts tell no job: of several with one target, only the last can speak for all.
+  if (rivals.at(-1) !== job) return null;
+  const names = artifacts
     .filter(({ target }) => target === job.target)
     .map(({ fileName }) => fileName.replace(/\.rpm$/, ""));
   return names.filter((name) => !/\.src$|-debug(info|source)-/.test(name)).join(", ") || null;

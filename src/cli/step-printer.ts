@@ -1,7 +1,7 @@
 import { isFinal } from "../domain/states.ts";
 import type { ApiBuild } from "./api-types.ts";
 import type { Line, Printer } from "./print.ts";
-import { formatMs, resultLine, resultsOf } from "./show-build.ts";
+import { formatMs, nameColumnsOf, resultLine, resultsOf } from "./show-build.ts";
 
 const STILL_RUNNING_MS = 30_000;
 const TICK_MS = 1_000;
@@ -29,6 +29,7 @@ export function stepPrinter(options: {
   const said = new Set<string>();
   let pending: readonly Pending[] = [];
   let saidAt = now();
+  let nameColumns = nameColumnsOf([]);
 
   const sayOnce = (key: string, line: Line): void => {
     if (said.has(key)) return;
@@ -41,7 +42,9 @@ export function stepPrinter(options: {
       durationMs: now() - startedAt,
     }));
     if (printer.hasBlock) {
-      printer.block(lines.map((line) => resultLine({ ...line, note: null }, wordColumns)));
+      printer.block(
+        lines.map((line) => resultLine({ ...line, note: null }, wordColumns, nameColumns)),
+      );
     } else if (lines.length > 0 && now() - saidAt >= STILL_RUNNING_MS) {
       saidAt = now();
       for (const { state, name, durationMs } of lines) {
@@ -54,9 +57,11 @@ export function stepPrinter(options: {
   return {
     show: (build) => {
       for (const { key, line } of lostAttempts(build)) sayOnce(key, line);
-      for (const result of resultsOf(build)) {
+      const results = resultsOf(build);
+      nameColumns = nameColumnsOf(results);
+      for (const result of results) {
         if (isFinal(result.state) && result.isComplete) {
-          sayOnce(result.key, resultLine(result, wordColumns));
+          sayOnce(result.key, resultLine(result, wordColumns, nameColumns));
         }
       }
       pending = pendingOf(build, now());

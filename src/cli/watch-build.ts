@@ -52,7 +52,9 @@ function showEnd(printer: Printer, build: ApiBuild): void {
   }
   const { totalMs } = build.timings;
   const time = totalMs === null ? "" : ` in ${formatMs(totalMs)}`;
-  const why = build.reason === null ? "" : ` (${build.reason})`;
+  // The card has said it already.
+  const isSaid = build.reason === null || build.failure !== null;
+  const why = isSaid ? "" : ` (${build.reason})`;
   printer.answer();
   printer.answer(`${build.state}${time}${why}   ${build.url}`);
   if (build.state === "failed") {

@@ -28,7 +28,7 @@ export interface FailureCard {
   readonly evidence: "fault" | "report" | "log" | "last-lines";
   /** Number of the first build of this branch that failed so; null: not known, or this one. */
   readonly newSince?: number | null | undefined;
-  /** Other failures of the same step, at most 20. */
+  /** Other steps that failed, and other failures of the same step; at most 20. */
   readonly also?: OtherFailure[] | null | undefined;
   /** Several mistakes of one file, as text like a compiler's. */
   readonly problems: string | null;
@@ -45,8 +45,10 @@ export interface CardFault {
 }
 
 export interface CardFacts {
-  /** As people know it: `unit`. */
+  /** Its id: `unit-22`. */
   readonly step: string | null;
+  /** As people read it, where it is another than the id: `unit (node 22)`. */
+  readonly stepTitle?: string | undefined;
   readonly fault: CardFault;
   /** End of the step's log, secrets masked already. */
   readonly log?: LogTail | undefined;
@@ -70,6 +72,16 @@ const LOG_SHOWS: ReadonlySet<FaultCode> = new Set<FaultCode>(["VERIFY_FAILED", "
  * says, its last lines.
  */
 export function failureCard(facts: CardFacts): FailureCard {
+  return cardOf({ ...facts, fault: inWords(facts) });
+}
+
+/** A fault that begins with the step's id begins with its title instead. */
+function inWords({ step, stepTitle, fault }: CardFacts): CardFault {
+  if (!step || stepTitle === undefined || !fault.message.startsWith(`${step} `)) return fault;
+  return { ...fault, message: stepTitle + fault.message.slice(step.length) };
+}
+
+function cardOf(facts: CardFacts): FailureCard {
   const { fault, log } = facts;
   const isInLog = LOG_KNOWS.has(fault.code);
   if (!isInLog && !LOG_SHOWS.has(fault.code)) return faultCard(facts, undefined);
@@ -78,10 +90,13 @@ export function failureCard(facts: CardFacts): FailureCard {
   return reportCard(facts, found) ?? logCard(facts, found);
 }
 
+/** The packages' trial says before each part of it what comes. */
+const TRIAL = { linesMax: 12, isStart: (line: string) => /^tatara: (?!error: )/.test(line) };
+
 /** A fault that says all itself. The log shows how it came to it: words we are sure of, or its end. */
 function faultCard({ step, fault, log }: CardFacts, found: FoundFailure | undefined): FailureCard {
   const told = found?.kind === "log" && found.confidence === "high" ? found : undefined;
-  const shown = told ?? (log && endOfLog(log));
+  const shown = told ?? (log && endOfLog(log, fault.code === "VERIFY_FAILED" ? TRIAL : undefined));
   const hint = fault.code === "IMAGE_BUILD_FAILED" ? told?.hint : (fault.hint ?? told?.hint);
   return assemble({
     step,
@@ -98,7 +113,7 @@ function faultCard({ step, fault, log }: CardFacts, found: FoundFailure | undefi
 
 /** A report knows names, messages and often places. Where it lacks a place, the log may have it. */
 function reportCard(
-  { step, fault, log, tree, tests }: CardFacts,
+  { step, stepTitle, fault, log, tree, tests }: CardFacts,
   found: FoundFailure | undefined,
 ): FailureCard | undefined {
   const failed = tests && failureFromTests(tests, log);
@@ -112,7 +127,7 @@ function reportCard(
   return assemble({
     step,
     fault,
-    title: cardTitle(step, failed.title),
+    title: cardTitle(stepTitle ?? step, failed.title),
     excerpt: failed.excerpt || (told?.excerpt ?? ""),
     ...place,
     logLine: failed.logLine ?? told?.logLine ?? null,
@@ -127,17 +142,28 @@ function isAbout(title: string, { title: other, excerpt }: Extract<FoundFailure,
   return excerpt.includes(name) || (other?.includes(name) ?? false);
 }
 
-function logCard({ step, fault }: CardFacts, found: FoundFailure | undefined): FailureCard {
+function logCard(
+  { step, stepTitle, fault }: CardFacts,
+  found: FoundFailure | undefined,
+): FailureCard {
+  const name = stepTitle ?? step;
   const { exitCode } = fault;
   const isPlainExit = fault.code === "STEP_FAILED" && typeof exitCode === "number";
-  const ending = isPlainExit ? cardTitle(step, `exited ${exitCode}`, " ") : fault.message;
+  const ending = isPlainExit ? cardTitle(name, `exited ${exitCode}`, " ") : fault.message;
   const facts = { step, fault, excerpt: found?.excerpt ?? "", logLine: found?.logLine ?? null };
   if (found === undefined || found.kind === "last-lines") {
     return assemble({ ...facts, title: ending, confidence: "low", evidence: "last-lines" });
   }
-  const title = found.title === null ? ending : cardTitle(step, found.title);
+  const title = found.title === null ? ending : cardTitle(name, found.title);
   const { file, line, confidence, hint, also } = found;
   return assemble({ ...facts, title, file, line, confidence, hint, also, evidence: "log" });
+}
+
+/** The card, with those of other steps that failed as well, which come before what else failed in its own. */
+export function withOtherSteps(card: FailureCard, others: readonly FailureCard[]): FailureCard {
+  if (others.length === 0) return card;
+  const steps = others.map(({ title }) => ({ title, logLine: null }));
+  return { ...card, also: [...steps, ...(card.also ?? [])].slice(0, ALSO_MAX) };
 }
 
 /** The card of a refused pipeline file; `report` is all problems as text. */

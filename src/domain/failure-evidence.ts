@@ -70,9 +70,16 @@ export function findFailure(
 }
 
 /** The end of a log as it is, for a fault that needs no other evidence. */
-export function endOfLog(log: LogTail): FoundFailure {
+export function endOfLog(log: LogTail, part: LogPart = {}): FoundFailure {
   const { lines, firstLineNumber } = linesOf(log);
-  return lastLines(lines, firstLineNumber);
+  return lastLines(lines, firstLineNumber, part);
+}
+
+/** Which lines of a log's end are worth showing. */
+export interface LogPart {
+  readonly linesMax?: number;
+  /** Nothing before the last such line is shown. */
+  readonly isStart?: (line: string) => boolean;
 }
 
 function evidenceIn(log: LogTail, tree: Pick<CommitTree, "has" | "files"> | undefined): Evidence {
@@ -161,8 +168,13 @@ function guessed(
   return { kind: "log", title, file, line, confidence, excerpt, logLine, hint: null, also: [] };
 }
 
-function lastLines(lines: readonly string[], firstLineNumber: number): FoundFailure {
+function lastLines(
+  lines: readonly string[],
+  firstLineNumber: number,
+  { linesMax = EXCERPT_LINES_MAX, isStart = () => false }: LogPart = {},
+): FoundFailure {
   const last = lines.findLastIndex((line) => line.trim() !== "");
-  const excerpt = joinLines(lines.slice(Math.max(0, last + 1 - EXCERPT_LINES_MAX), last + 1));
+  const from = Math.max(0, last + 1 - linesMax, lines.findLastIndex(isStart));
+  const excerpt = joinLines(lines.slice(from, last + 1));
   return { kind: "last-lines", excerpt, logLine: last === -1 ? null : firstLineNumber + last };
 }

@@ -80,7 +80,7 @@ function oneLine(text: string): string {
 
 /** Frames of runners and libraries: nobody looks for the mistake there. */
 const FOREIGN_FRAME =
-  /^\s*(?:at|❯) .*(?:node_modules\/|node:internal|node:async_hooks|<anonymous>\)?$|java\.base\/|org\.junit\.|junit\.framework\.)/;
+  /^\s*(?:at|❯) .*(?:node_modules\/|node:internal|node:async_hooks|<anonymous>\)?$|java\.base\/|org\.junit\.|junit\.framework\.)|^\s*\S.{0,200} \(node:(?:internal|async_hooks)[^)]{0,200}\)$|^\s*async Promise\.all \(index \d+\)$/;
 
 function excerptOf({ message, details }: ReportedTest): string {
   const isRepeated = details.trimStart().startsWith(message.split("\n", 1)[0] ?? "");

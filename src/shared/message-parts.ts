@@ -91,7 +91,7 @@ export const failureCard = z.object({
   evidence: z.enum(["fault", "report", "log", "last-lines"]),
   /** Number of the first build of this branch that failed so; null: not known, or this one. */
   newSince: z.number().int().nullish(),
-  /** Other failures of the same step, at most 20. */
+  /** Other steps that failed, and other failures of the same step; at most 20. */
   also: z
     .array(
       z.object({

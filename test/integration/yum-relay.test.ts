@@ -82,6 +82,28 @@ test("a token of the caller is not passed on", async () => {
 
 test("an answer that breaks off is not taken for a whole one", async () => {
   await expect(fetch(`${relay.url}/yum/broken.rpm`).then((got) => got.text())).rejects.toThrow();
+  expect(relay.wasCutOff()).toBe(true);
+});
+
+test("whoever asks while the server restarts gets its answer once it is back", async () => {
+  const down = await aFreePort();
+  await using waiting = await openYumRelay("127.0.0.1", `http://127.0.0.1:${down}`);
+  const answer = fetch(`${waiting.url}/yum/dev/x.rpm`);
+  const back = createServer((_request, response) => response.end("here again"));
+  await new Promise<void>((resolve) => setTimeout(resolve, 100));
+  await new Promise<void>((resolve) => back.listen(down, "127.0.0.1", resolve));
+
+  expect(await (await answer).text()).toBe("here again");
+  expect(waiting.wasCutOff()).toBe(false);
+  back.closeAllConnections();
+  await new Promise((resolve) => back.close(resolve));
+});
+
+test("a server that stays away is not the fault of whoever asked", async () => {
+  const port = await aFreePort();
+  await using cut = await openYumRelay("127.0.0.1", `http://127.0.0.1:${port}`, { waitMs: 50 });
+  expect((await fetch(`${cut.url}/yum/dev/x.rpm`)).status).toBe(502);
+  expect(cut.wasCutOff()).toBe(true);
 });
 
 test("an address that is not this machine's is refused at once", async () => {
@@ -95,6 +117,15 @@ test("only addresses of yum files are changed", () => {
     "gpgkey=http://10.0.0.1:1/yum/keys/tatara.asc\nurl=https://example.com/yummy/\n",
   );
 });
+
+/** Nobody listens there. */
+async function aFreePort(): Promise<number> {
+  const once = createServer();
+  await new Promise<void>((resolve) => once.listen(0, "127.0.0.1", resolve));
+  const { port } = once.address() as AddressInfo;
+  await new Promise((resolve) => once.close(resolve));
+  return port;
+}
 
 async function statusOf(method: string, path: string): Promise<number> {
   const { hostname, port } = new URL(relay.url);

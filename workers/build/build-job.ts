@@ -61,9 +61,13 @@ export async function runBuildJob(
   await runGraph(nodes, { atOnce: TESTS_AT_ONCE_MAX, onError: (err) => job.stop.abort(err) });
   job.signal.throwIfAborted();
 
-  const order = spec.steps.map(({ name }) => failed.get(name));
-  const first = order.find((step) => step !== undefined && !step.isAllowed);
-  if (first) return endFailed(job.steps.card(first, commit));
+  const [first, ...others] = spec.steps
+    .flatMap(({ name }) => failed.get(name) ?? [])
+    .filter(({ isAllowed }) => !isAllowed);
+  if (first) {
+    const facts = { tree: commit, planned: spec.steps };
+    return endFailed(job.steps.card([first, ...others], facts));
+  }
   const packages = [...built.values()].flat().map(({ fileName, sha256, sizeBytes, target }) => {
     return { fileName, sha256, sizeBytes, target };
   });

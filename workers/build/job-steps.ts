@@ -1,8 +1,8 @@
-import { failureCard } from "../../src/domain/failure-card.ts";
+import { failureCard, withOtherSteps } from "../../src/domain/failure-card.ts";
 import type { FailureCard } from "../../src/domain/failure-card.ts";
 import { UserFault } from "../../src/domain/faults.ts";
 import type { CommitTree } from "../../src/domain/pipeline.ts";
-import type { StepFailure } from "../../src/domain/step.ts";
+import type { PlannedStep, StepFailure } from "../../src/domain/step.ts";
 import type { StepDetails, TestResult } from "../../src/shared/build-messages.ts";
 import type { JobRecord } from "./job-record.ts";
 import type { Lease } from "./lease.ts";
@@ -59,7 +59,15 @@ export interface JobSteps {
   told(): Promise<void>;
   /** It never ran, and why. */
   skip(name: string, reason: string): void;
-  card(failed: FailedStep, tree: Pick<CommitTree, "has" | "files"> | undefined): FailureCard;
+  /** Of the first of those that failed; it names the others. */
+  card(
+    failed: readonly [FailedStep, ...FailedStep[]],
+    facts: {
+      readonly tree?: Pick<CommitTree, "has" | "files"> | undefined;
+      /** The job's, for the titles. */
+      readonly planned: readonly PlannedStep[];
+    },
+  ): FailureCard;
   /** Name of the step that an error came out of. */
   broken(): string | null;
 }
@@ -72,6 +80,8 @@ export interface StepOptions {
 }
 
 const WARNINGS_MAX = 50;
+/** As many as a card can name. */
+const OTHERS_MAX = 20;
 
 export function jobSteps({
   record,
@@ -142,8 +152,14 @@ export function jobSteps({
       const never = { startedAt: null, endedAt: now(), failure: null, details: null };
       record.step(name, { state: "skipped", ...never, note });
     },
-    card: ({ step, failure, tests }, tree) =>
-      failureCard({ step, fault: failure, log: record.log(step).tail(), tree, tests }),
+    card: ([first, ...others], { tree, planned }) => {
+      const cardOf = ({ step, failure, tests }: FailedStep) => {
+        const stepTitle = planned.find(({ name }) => name === step)?.title;
+        const log = record.log(step).tail();
+        return failureCard({ step, stepTitle, fault: failure, log, tree, tests });
+      };
+      return withOtherSteps(cardOf(first), others.slice(0, OTHERS_MAX).map(cardOf));
+    },
     broken: () => broken,
   };
 }

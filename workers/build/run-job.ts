@@ -48,7 +48,7 @@ async function runSteps(job: Job): Promise<Ending> {
   if (job.grant.job?.kind === "verify") return await runVerifyJob(job, job.grant.job, networks);
   openEarly(job, networks);
   const checkout = await runCheckout(job);
-  if (checkout.state === "failed") return endFailed(job.steps.card(checkout, undefined));
+  if (checkout.state === "failed") return endFailed(job.steps.card([checkout], { planned: [] }));
   const { commit } = checkout;
 
   const spec = job.grant.job ?? (await planned(job, checkout));

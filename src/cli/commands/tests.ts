@@ -53,14 +53,14 @@ function show({ printer }: CommandContext, found: ApiTests, isFiltered: boolean)
     return;
   }
   if (isFiltered) {
-    for (const test of found.tests) printer.answer(...testLine(test, found.number));
+    for (const test of found.tests) printer.answer(...testLine(test, found));
     if (found.hasMore) printer.progress(`more at ${url}`);
     return;
   }
   for (const test of found.flaky)
-    printer.answer("  ", { ink: "yellow", text: "flaky   " }, test.title);
+    printer.answer("  ", { ink: "yellow", text: "flaky   " }, nameOf(test, found));
   for (const test of found.failed.slice(0, FAILED_MAX)) {
-    printer.answer(...testLine(test, found.number));
+    printer.answer(...testLine(test, found));
     for (const line of excerptOf(test)) printer.answer("  | ", line);
   }
   const left = found.failed.length - FAILED_MAX;
@@ -69,16 +69,28 @@ function show({ printer }: CommandContext, found: ApiTests, isFiltered: boolean)
 }
 
 /** `  failed  greets an empty name   1.2s  new  test/greet.test.ts:41` */
-function testLine(test: ApiTest, number: number): Line {
-  const { state, title, durationMs, failingSince, file, line } = test;
+function testLine(test: ApiTest, found: ApiTests): Line {
+  const { state, durationMs, failingSince, file, line } = test;
   const isBad = state === "failed" || state === "errored";
   const place = file === null || !isBad ? "" : line === null ? file : `${file}:${line}`;
   const since =
-    failingSince === null ? "" : failingSince === number ? "new" : `since #${failingSince}`;
+    failingSince === null ? "" : failingSince === found.number ? "new" : `since #${failingSince}`;
   const ink = isBad ? "red" : state === "passed" ? "green" : "dim";
   const facts = [durationMs === null ? "" : formatMs(durationMs), since, place];
   const rest = facts.filter((fact) => fact !== "").join("  ");
-  return ["  ", { ink, text: (state === "passed" ? "ok" : state).padEnd(8) }, title, `  ${rest}`];
+  return [
+    "  ",
+    { ink, text: (state === "passed" ? "ok" : state).padEnd(8) },
+    nameOf(test, found),
+    `  ${rest}`,
+  ];
+}
+
+/** Of several steps the same test may be in each: `unit (node 22) > greets an empty name`. */
+function nameOf({ job, step, title }: ApiTest, { summary }: Pick<ApiTests, "summary">): string {
+  const steps = summary?.steps ?? [];
+  const own = steps.find((one) => one.jobId === job && one.step === step)?.title ?? step;
+  return steps.length < 2 || own === undefined ? title : `${own} > ${title}`;
 }
 
 function excerptOf({ message, details }: ApiTest): readonly string[] {

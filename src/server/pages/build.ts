@@ -1,3 +1,4 @@
+import { isBuildChannel } from "../../domain/channel.ts";
 import { shortRef } from "../../domain/push.ts";
 import { isFinal } from "../../domain/states.ts";
 import type { RowsAnswer } from "../log-lines.ts";
@@ -267,7 +268,7 @@ function publishedTable(packages: readonly PackageView[]): Html {
                 <span class="faint block">${said(one.summary)}</span>
               </td>
               <td>
-                ${[...new Set(one.listings.map(({ channel }) => channel))].map((name) => html`<a href="${channelPath(name)}">${said(name)}</a> `)}
+                ${channelsOf(one).map((name) => html`<a href="${channelPath(name)}">${said(name)}</a> `)}
               </td>
               <td class="right num">${bytes(one.sizeBytes)}</td>
               <td class="wide-only">
@@ -280,6 +281,13 @@ function publishedTable(packages: readonly PackageView[]): Html {
       </tbody>
     </table>
   </section>`;
+}
+
+/** Where people get it from. The build's own channel was for its verification: only if alone. */
+function channelsOf({ listings }: PackageView): readonly string[] {
+  const all = [...new Set(listings.map(({ channel }) => channel))];
+  const lasting = all.filter((name) => !isBuildChannel(name));
+  return lasting.length > 0 ? lasting : all;
 }
 
 function artifactsTable(build: BuildView): Html {

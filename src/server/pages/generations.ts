@@ -98,7 +98,7 @@ function packagesLine(mark: string, word: string, nevras: readonly string[]): Ht
     ><span class="unseen">${word}: </span>`;
   if (nevras.length <= NAMED_MAX) return html`<p class="diff">${sign} ${nevras.map(link)}</p>`;
   return html`<details class="diff">
-    <summary>${sign} ${nevras.length} packages</summary>
+    <summary>${sign} ${plural(nevras.length, "package")}</summary>
     ${nevras.map((nevra) => html`<span class="block">${link(nevra)}</span>`)}
   </details>`;
 }

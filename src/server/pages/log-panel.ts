@@ -5,6 +5,7 @@ import type { BuildView } from "../views.ts";
 import { bytes, elapsed, plural } from "./format.ts";
 import { Html, html, said } from "./html.ts";
 import { stateWord } from "./icons.ts";
+import { labelOf } from "./steps.ts";
 import { stepPath, type ChosenStep } from "./step-path.ts";
 
 export interface LogPanel extends ChosenStep {
@@ -31,6 +32,7 @@ export function logPanel({ build, job, step, tail, now }: LogPanel): Html {
     data-line="${isBlamed ? (build.failure?.logLine ?? "") : ""}"
   >
     <div class="log-head">
+      ${build.jobs.length > 1 ? html`<span class="target">${said(labelOf(job))}</span>` : null}
       <h2><a href="${stepPath(build, job, step)}">${said(step.title)}</a></h2>
       ${stateWord(step.state)}
       ${elapsed(step.startedAt, isFinal(step.state) ? (step.endedAt ?? step.startedAt) : null, now)}

@@ -7,6 +7,7 @@ import { stateIcon, stateWord } from "./icons.ts";
 import { logPanel } from "./log-panel.ts";
 import type { Page, PageContext } from "./page.ts";
 import { buildPath, repoTrail, subjectOf } from "./parts.ts";
+import { labelOf } from "./steps.ts";
 import { stepPath, type ChosenStep } from "./step-path.ts";
 
 export interface LogData {
@@ -46,7 +47,7 @@ function stepTabs(build: BuildView, chosen: ChosenStep): Html {
     ${build.jobs.map(
       (job) =>
         html`<ul>
-          ${build.jobs.length > 1 ? html`<li class="faint">${job.target ?? ""}</li>` : null}
+          ${build.jobs.length > 1 ? html`<li class="faint">${said(labelOf(job))}</li>` : null}
           ${job.steps.map((step) => {
             const isChosen = job.id === chosen.job.id && step.name === chosen.step.name;
             const isBad = step.state === "failed" || step.state === "errored";

@@ -1,13 +1,14 @@
 import { CHANNELS } from "../../domain/channel.ts";
 import { shortRef } from "../../domain/push.ts";
 import type { PackageDetails } from "../changes/package-details.ts";
-import type { BuildSummary, PackageView } from "../views.ts";
+import type { BuildView, PackageView } from "../views.ts";
 import { builtBy } from "./channel-packages.ts";
 import { bytes, exact, timeAgo } from "./format.ts";
 import { html, said, type Html } from "./html.ts";
 import { curlLine, keyLine } from "./install.ts";
 import { packageActs } from "./package-acts.ts";
 import { detailFolds } from "./package-details.ts";
+import { verifiedFact, type VerifiedBy } from "./package-verified.ts";
 import { versionsSection } from "./package-versions.ts";
 import type { Page, PageContext } from "./page.ts";
 import {
@@ -33,7 +34,7 @@ export interface PackageData {
   /** Which page of its files. */
   readonly filesFrom: number;
   /** What made it; undefined when it was imported. */
-  readonly build: Pick<BuildSummary, "repo" | "number" | "sha" | "ref" | "message"> | undefined;
+  readonly build: (VerifiedBy & Pick<BuildView, "sha" | "ref" | "message">) | undefined;
   readonly keyFingerprint: string | undefined;
 }
 
@@ -102,6 +103,7 @@ function provenance({ chosen, build }: PackageData): Html {
     <span>from ${said(shortRef(build.ref))} ${shaChip(build.sha)}</span>
     <span>${subjectOf(build.message)}</span>
     <span><a href="${path}/package">log</a></span>
+    ${verifiedFact(build, chosen)}
     <span>owner <a href="${repoPath(chosen.repo)}">${said(chosen.repo)}</a></span>
   </p>`;
 }

@@ -5,9 +5,8 @@ import { duration } from "../assets/times.ts";
 import { html, said, type Html } from "./html.ts";
 import { stateWord } from "./icons.ts";
 import { channelPath, generationPath } from "./parts.ts";
-import { stepDetails } from "./step-details.ts";
+import { stepNotes } from "./step-details.ts";
 import { stepPath, type ChosenStep } from "./step-path.ts";
-import { testBadge } from "./test-badge.ts";
 
 /** The time that all bars share, so that their order can be seen. */
 interface Span {
@@ -56,7 +55,8 @@ function leftOut(jobs: readonly JobView[]): Html {
   </ul>`;
 }
 
-function labelOf({ name, target }: JobView): string {
+/** What a job is called wherever it stands beside others: projects and verify jobs share targets. */
+export function labelOf({ name, target }: Pick<JobView, "name" | "target">): string {
   return name === "" ? (target ?? "not planned yet") : name;
 }
 
@@ -66,11 +66,13 @@ function jobTable(
   show: { span: Span; now: number; showsTarget: boolean; chosen: ChosenStep | undefined },
 ): Html {
   const target = labelOf(job);
+  // Without steps the reason stands where they would.
+  const saysReason = job.reason !== null && job.steps.length > 0;
   const caption = show.showsTarget
     ? html`<caption>
         <span class="target">${said(target)}</span>
         ${stateWord(job.state)} ${attemptOf(job)}
-        ${job.reason === null ? null : html`<span class="faint">${said(job.reason)}</span>`}
+        ${saysReason ? html`<span class="faint">${said(job.reason ?? "")}</span>` : null}
       </caption>`
     : html`<caption class="unseen">
         Steps of ${said(target)}
@@ -134,7 +136,7 @@ function stepRow(
     chosen !== undefined && chosen.job.id === job.id && chosen.step.name === step.name;
   const hasLog = step.startedAt !== null;
   const isBad = step.state === "failed" || step.state === "errored";
-  const note = step.failure?.message ?? step.note;
+  const notes = stepNotes(build, job, step);
   return html`<tr
     id="s-${job.id}-${step.name}"
     data-row
@@ -146,10 +148,7 @@ function stepRow(
     </th>
     <td>${stateWord(step.state)}</td>
     <td class="took">${elapsed(step.startedAt, endOf(step), now)}</td>
-    <td class="bar-cell">
-      ${bar(step.startedAt, endOf(step), span, step.state)}${note === null ? null : html`<span class="note">${said(note)}</span>`}
-      ${stepDetails(build, job, step)} ${testBadge(build, { jobId: job.id, step: step.name })}
-    </td>
+    <td class="bar-cell">${bar(step.startedAt, endOf(step), span, step.state)}${notes}</td>
   </tr>`;
 }
 

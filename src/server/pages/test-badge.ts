@@ -1,10 +1,10 @@
 import type { BuildView } from "../views.ts";
 import type { TestsSummary } from "../test-views.ts";
-import { count } from "./format.ts";
+import { count, plural } from "./format.ts";
 import { html, type Html } from "./html.ts";
 import { buildPath } from "./parts.ts";
 
-/** `2 failed of 124` behind a step, a link to the tests; nothing where it had none. */
+/** `2 of 124 failed` behind a step, a link to the tests; nothing where it had none. */
 export function testBadge(
   build: Pick<BuildView, "repo" | "number"> & { readonly tests: TestsSummary | null },
   { jobId, step }: { readonly jobId: string; readonly step: string },
@@ -14,8 +14,7 @@ export function testBadge(
   const failed = found.failed + found.errored;
   const total = failed + found.passed + found.skipped;
   if (total === 0) return html``;
-  const text =
-    failed === 0 ? `${count(total)} tests` : `${count(failed)} of ${count(total)} failed`;
+  const text = failed === 0 ? plural(total, "test") : `${count(failed)} of ${count(total)} failed`;
   return html`<a
     class="tests-badge${failed === 0 ? "" : " s-failed"}"
     href="${buildPath(build)}/tests"

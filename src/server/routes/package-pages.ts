@@ -38,14 +38,7 @@ function loadPackage({ read, packageDetails, keyFingerprint }: RouteDeps): Load 
       chosen.buildId === null ? undefined : read.buildById(chosen.buildId),
       keyFingerprint(),
     ]);
-    const made = build && {
-      repo: build.repo,
-      number: build.number,
-      sha: build.sha,
-      ref: build.ref,
-      message: build.message,
-    };
-    const data = { versions, chosen, details, filesFrom, build: made, keyFingerprint: key };
+    const data = { versions, chosen, details, filesFrom, build, keyFingerprint: key };
     return pageOf(data, (context) => packagePage(data, context));
   };
 }

@@ -7,7 +7,9 @@ import { nameOf } from "./pushes.ts";
 import type { Violation } from "./violation.ts";
 
 const keptList = z.object({
-  files: z.array(z.object({ path: z.string(), step: z.string(), sha256: z.string(), url: z.url() })),
+  files: z.array(
+    z.object({ path: z.string(), step: z.string(), sha256: z.string(), url: z.url() }),
+  ),
 });
 
 /** What a passed build's steps keep can be downloaded, each file once, with the bytes it had. */

@@ -1,5 +1,11 @@
 import { expect, test } from "vitest";
-import { failureLines, formatMs, resultsOf } from "../../../src/cli/show-build.ts";
+import {
+  failureLines,
+  formatMs,
+  nameColumnsOf,
+  resultLine,
+  resultsOf,
+} from "../../../src/cli/show-build.ts";
 import type { ApiBuild } from "../../../src/cli/api-types.ts";
 import type { Line } from "../../../src/cli/print.ts";
 import type { FailureCard } from "../../../src/shared/message-parts.ts";
@@ -60,6 +66,48 @@ test("a package step waits for the names of what it made", () => {
 
   expect(running?.isComplete).toBe(false);
   expect(sent).toMatchObject({ isComplete: true, note: "a-1-1.x86_64" });
+});
+
+test("of several jobs each step names its own, and only the last package step of a target what was made", () => {
+  const one = aBuild({ jobState: "passed", fileNames: ["a-1-1.x86_64.rpm"] });
+  const [job] = one.jobs;
+  if (job === undefined) throw new Error("The build has no job.");
+  const names = ["api debian12.x86_64", "web debian12.x86_64"];
+  const jobs = names.map((name, at) => ({ ...job, id: `j-${at}`, name }));
+
+  const steps = resultsOf({ ...one, jobs, publish: null });
+
+  expect(steps.map(({ name, note }) => [name, note])).toEqual([
+    ["package (api debian12.x86_64)", null],
+    ["package (web debian12.x86_64)", "a-1-1.x86_64"],
+  ]);
+  expect(resultsOf(one)[0]).toMatchObject({ name: "package", note: "a-1-1.x86_64" });
+});
+
+test("a project that was left out is one line that says why", () => {
+  const one = aBuild({ jobState: "passed", fileNames: [] });
+  const left = {
+    id: "j-2",
+    name: "common debian12.x86_64",
+    project: "common",
+    target: "debian12.x86_64",
+    state: "skipped",
+    reason: "no file of it changed",
+    attempt: 0,
+    steps: [],
+  } as const;
+
+  const lines = resultsOf({ ...one, jobs: [...one.jobs, left], publish: null }).slice(1);
+
+  expect(lines.map((line) => textOf(resultLine(line)))).toEqual([
+    "  skipped common              no file of it changed",
+  ]);
+});
+
+test("names are as wide as the longest of them, up to 32", () => {
+  expect([5, 20, 32, 60].map((length) => nameColumnsOf([{ name: "x".repeat(length) }]))).toEqual([
+    13, 21, 33, 33,
+  ]);
 });
 
 test("the publish is the last line", () => {

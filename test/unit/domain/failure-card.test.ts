@@ -4,6 +4,7 @@ import {
   failureCard,
   firstSentence,
   pipelineFileCard,
+  withOtherSteps,
 } from "../../../src/domain/failure-card.ts";
 import type { CardFault, FailureCard } from "../../../src/domain/failure-card.ts";
 import type { StepFailure } from "../../../src/domain/step.ts";
@@ -16,6 +17,36 @@ test("the card is what the protocol carries", () => {
   expectTypeOf<FailureCard>().toExtend<FailureCardMessage>();
   expectTypeOf<FailureCardMessage>().toExtend<FailureCard>();
   expectTypeOf<StepFailure>().toExtend<CardFault>();
+});
+
+test("a step of a matrix is called by its title, and found by its id", () => {
+  const facts = { step: "unit-22", stepTitle: "unit (node 22)" };
+  const message = "unit-22 took longer than 5 minutes";
+  const late = failureCard({ ...facts, fault: { code: "STEP_TIMEOUT", message } });
+  const log = { text: "not ok 1 - greets\n", firstLineNumber: 1 };
+  const red = failureCard({ ...facts, fault: EXITED, log, tree: TREE });
+
+  expect(late).toMatchObject({
+    step: "unit-22",
+    title: "unit (node 22) took longer than 5 minutes",
+  });
+  expect(red).toMatchObject({ step: "unit-22", title: "unit (node 22) > greets" });
+});
+
+test("other steps that failed are named before what else failed in the first", () => {
+  const cards = ["unit (node 20)", "unit (node 22)"].map((stepTitle) => {
+    const log = { text: "not ok 1 - greets\n", firstLineNumber: 1 };
+    return failureCard({ step: "unit", stepTitle, fault: EXITED, log, tree: TREE });
+  });
+  const [first, other] = cards;
+  if (first === undefined || other === undefined) throw new Error("There are two cards.");
+  const also = Array.from({ length: 20 }, (_, at) => ({ title: `test ${at}`, logLine: at }));
+
+  const card = withOtherSteps({ ...first, also }, [other]);
+
+  expect(card.title).toBe("unit (node 20) > greets");
+  expect(card.also).toHaveLength(20);
+  expect(card.also?.[0]).toEqual({ title: "unit (node 22) > greets", logLine: null });
 });
 
 describe("evidence", () => {

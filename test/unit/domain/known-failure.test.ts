@@ -73,6 +73,17 @@ test("packages that cannot be verified show why dnf refused them", () => {
   expect(card.hint).toContain("repositories");
 });
 
+test("packages whose command failed show that part of the trial, not what dnf installed", () => {
+  const noise = Array.from({ length: 30 }, (_, at) => `  Installing : dep-${at}\n`).join("");
+  const tried = "tatara: app --version\nno such option\ntatara: error: `app --version` exited 2\n";
+  const fault = { code: "VERIFY_FAILED", message: "el9: app does not do it" } as const;
+  const cardOfLog = (text: string) =>
+    failureCard({ step: "verify", fault, log: { text, firstLineNumber: 1 }, tree: TREE });
+
+  expect(cardOfLog(`tatara: install app\n${noise}\n${tried}`).excerpt).toBe(tried.trim());
+  expect(cardOfLog(`tatara: install app\n${noise}`).excerpt.split("\n")).toHaveLength(12);
+});
+
 describe("the last group of commands", () => {
   test.each([
     ["as set -x prints it", "+ ls data\none\n+ cmp -s a b\n", "unit > failed at: cmp -s a b"],

@@ -3,8 +3,9 @@ import { fieldsOf, readChange } from "../../../src/server/pages/change-form.ts";
 import { changeResultPage } from "../../../src/server/pages/change-result.ts";
 import { changeSheet } from "../../../src/server/pages/change-sheet.ts";
 import { packagePage, type PackageData } from "../../../src/server/pages/package.ts";
+import type { JobView } from "../../../src/server/views.ts";
 import type { ChangeRequest } from "../../../src/shared/channel-changes.ts";
-import { aGeneration, aPackage } from "../../support/memory-read-store.ts";
+import { aBuild, aGeneration, aJob, aPackage, aStep } from "../../support/memory-read-store.ts";
 import { aContext, draw, NOW } from "../../support/page-context.ts";
 import { aPlan, aResult, someDetails } from "../../support/sample-changes.ts";
 
@@ -24,6 +25,36 @@ function drawn(some: Partial<PackageData> = {}, context = aContext()): string {
 }
 
 describe("a package's page", () => {
+  test("says in which clean systems it was installed before it was published, or that it was not", () => {
+    const target = "el9.x86_64";
+    const step = aStep({ name: "verify", kind: "verify", state: "passed", startedAt: NOW });
+    const made = { jobId: "job-1", fileName: inDev.fileName, sizeBytes: 1, sha256: "a", target };
+    const madeBy = (some: Partial<JobView>) =>
+      aBuild({
+        repo: "acme/hello",
+        number: 45,
+        createdAt: NOW,
+        jobs: [
+          aJob({ queuedAt: NOW, id: "job-v", kind: "verify", target, steps: [step], ...some }),
+        ],
+        artifacts: [made],
+      });
+
+    const verified = drawn({ build: madeBy({ state: "passed" }) });
+    const failed = drawn({ build: madeBy({ state: "failed" }) });
+    const elsewhere = drawn({ build: madeBy({ state: "passed", target: "el10.x86_64" }) });
+    const builtOnly = drawn({ build: madeBy({ state: "passed", kind: "build" }) });
+
+    expect(verified).toMatch(
+      /verified in clean <a href="\/repos\/acme\/hello\/45\/verify"><bdi>el9\.x86_64<\/bdi>/,
+    );
+    expect(verified).not.toContain("not verified");
+    for (const page of [failed, elsewhere, builtOnly]) {
+      expect(page).toContain("not verified");
+      expect(page).not.toContain("verified in clean");
+    }
+  });
+
   test("downloads from where it is listed furthest along, and installs from there", () => {
     const chosen = aPackage({
       publishedAt: NOW,

@@ -1,9 +1,12 @@
 import { expect, test } from "vitest";
 import { buildPage } from "../../../src/server/pages/build.ts";
 import { homePage } from "../../../src/server/pages/home.ts";
+import { logPage } from "../../../src/server/pages/log.ts";
 import type { BuildView } from "../../../src/server/views.ts";
+import { aBuild, aJob, aStep } from "../../support/memory-read-store.ts";
 import { aContext, draw, NOW } from "../../support/page-context.ts";
 import { sampleBuilds } from "../../support/sample-builds.ts";
+import { someStepDetails } from "../../support/sample-jobs.ts";
 
 function build(id: string): BuildView {
   const found = sampleBuilds(NOW).find((one) => one.id === id);
@@ -44,6 +47,81 @@ test("the failure stands before the steps, with its place, its log line and what
   expect(document).toContain("medium confidence");
   expect(document).toContain('failing since <a href="/repos/acme/hello/44">#44</a>');
   expect(document).toMatch(/Also: <a href="\/repos\/acme\/hello\/46\/unit#L240">.*blank name/);
+});
+
+test("a build's own channel is named only where nothing else lists the package", () => {
+  const passed = build("bld-passed");
+  const [first] = passed.packages;
+  if (first === undefined) throw new Error("The sample has no package.");
+  const own = { channel: "build-bld-passed", target: "debian12.x86_64" };
+  const withListings = (listings: typeof first.listings): string =>
+    buildHtml({ ...passed, publish: null, packages: [{ ...first, listings }] });
+
+  const published = withListings([own, ...first.listings]);
+  const staged = withListings([own]);
+
+  expect(published).not.toContain('href="/channels/build-bld-passed"');
+  expect(published).toContain('href="/channels/dev"');
+  expect(staged).toContain('href="/channels/build-bld-passed"');
+});
+
+test("a log names its job, and each tab group is one job, where there are several", () => {
+  const several = build("bld-several");
+  const job = several.jobs.find(({ kind }) => kind === "verify");
+  const step = job?.steps[0];
+  if (job === undefined || step === undefined) throw new Error("The sample has no verify job.");
+
+  const document = draw(
+    logPage({ build: several, chosen: { job, step }, logTail: undefined }, aContext()),
+    aContext(),
+  );
+
+  const tabs = document.slice(document.indexOf('<nav class="tabs"'), document.indexOf("<log-view"));
+  expect(tabs).toContain("<bdi>api el9.x86_64</bdi>");
+  expect(tabs).toContain("<bdi>api el9.x86_64 verify</bdi>");
+  expect(document.slice(document.indexOf("<log-view"))).toContain("api el9.x86_64 verify");
+});
+
+test("the reason of a job is said once, with steps or without", () => {
+  const reason = "waits for api";
+  const several = build("bld-several");
+  const [first] = several.jobs;
+  if (first === undefined) throw new Error("The sample has no job.");
+  const times = (steps: typeof first.steps): number => {
+    const jobs = [{ ...first, state: "queued" as const, reason, steps }, ...several.jobs.slice(1)];
+    return buildHtml({ ...several, jobs }).split(reason).length - 1;
+  };
+
+  expect([times([]), times(first.steps)]).toEqual([1, 1]);
+});
+
+test("what was reused and how a step ended is said once", () => {
+  const details = someStepDetails({
+    exitCode: 1,
+    reuse: [{ what: "layers 2 of 2", savedMs: 22_000 }],
+  });
+  const failure = { code: "STEP_FAILED", message: "make exited 1", hint: null };
+  const nowhere = { file: null, line: null, exitCode: 1 };
+  const step = { ...aStep({ name: "image" }), startedAt: NOW, endedAt: NOW, details };
+  const steps = [
+    { ...step, state: "passed" as const, note: "2 of 2 layers from cache" },
+    { ...step, name: "unit", state: "failed" as const, failure: { ...failure, ...nowhere } },
+    {
+      ...step,
+      name: "lint",
+      state: "passed" as const,
+      details: someStepDetails({ reuse: [{ what: "~/.npm from #12", savedMs: 7_000 }] }),
+    },
+  ];
+
+  const document = buildHtml(
+    aBuild({ createdAt: NOW, jobs: [aJob({ id: "job-1", queuedAt: NOW, steps })] }),
+  );
+
+  expect(document.split("2 of 2 layers from cache")).toHaveLength(2);
+  expect(document).not.toContain("exit status 1");
+  expect(document).toContain("~/.npm from #12, saved about 7.0s");
+  expect(document).toMatch(/Reused image layers and 1 cache, saved about 51s/);
 });
 
 test("our own faults are called ours", () => {

@@ -5,7 +5,7 @@ import { byLine } from "./lines.ts";
 import { fittingTest, GrowingText } from "./report-parser.ts";
 import type { ReportParser, ReportSink } from "./report-parser.ts";
 import type { SourceTree } from "./source-tree.ts";
-import { yamlDiagnostic } from "./tap-yaml.ts";
+import { readableDiagnostic, yamlDiagnostic } from "./tap-yaml.ts";
 
 /** A test whose line was read; what stands under it may still follow. */
 interface OpenTest {
@@ -285,6 +285,7 @@ function resultOf(test: OpenTest, tree: SourceTree): TestResult {
         : "failed";
   const yaml = yamlDiagnostic(test.yaml.toString());
   const details = stripAnsi(test.yaml.toString().trim() || test.notes.toString()).trimEnd();
+  const shown = test.hasYaml ? stripAnsi(readableDiagnostic(test.yaml.toString())) : details;
   const isFailed = state === "failed";
   const written = { file: yaml.file, line: yaml.line };
   const place = isFailed
@@ -305,7 +306,7 @@ function resultOf(test: OpenTest, tree: SourceTree): TestResult {
       : state === "skipped"
         ? (directive?.reason ?? "")
         : "",
-    details: isFailed ? details : "",
+    details: isFailed ? shown : "",
     ...place,
   });
 }

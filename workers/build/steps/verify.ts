@@ -1,5 +1,6 @@
 import { Readable } from "node:stream";
 import { pack } from "tar-stream";
+import { InfraFault } from "../../../src/domain/faults.ts";
 import type { PlannedVerify } from "../../../src/domain/job-spec.ts";
 import type { StepFailure } from "../../../src/domain/step.ts";
 import type { VerifyFacts } from "../../../src/shared/build-messages.ts";
@@ -8,6 +9,7 @@ import { containerFailure } from "../container-failure.ts";
 import type { Container, ContainerLimits, Engine, Image, NetworkHandle, Owner } from "../engine.ts";
 import { repoFiles } from "../verify/repo-files.ts";
 import type { RepoFiles } from "../verify/repo-files.ts";
+import type { YumRelay } from "../verify/yum-relay.ts";
 
 const HOME = "tatara";
 /** Exit codes of verify.sh: what the build's author hears. */
@@ -19,6 +21,16 @@ const ENDINGS: Readonly<Record<number, string>> = {
   74: "cannot be tried",
 };
 const REPOSITORY_UNREADABLE = 75;
+/** What to do first, by the same codes. */
+const DNF_SAYS = "What dnf says names the cause: correct what the package requires or holds.";
+const HINTS: Readonly<Record<number, string>> = {
+  70: DNF_SAYS,
+  71: DNF_SAYS,
+  72: "Correct the command under `verify`, or what the package installs.",
+  73: "What dnf says names the cause: look at the package's scripts for its removal.",
+  74: "The target's image needs dnf, microdnf or yum: it is named in TATARA_TARGETS.",
+};
+const ELSE = "The end of the step's log says more.";
 
 export interface VerifyWish {
   readonly rule: PlannedVerify;
@@ -32,8 +44,8 @@ export interface VerifyDeps {
   /** A host of the target. */
   readonly image: Image;
   readonly network: NetworkHandle;
-  /** Where the container finds the server's yum files, without a slash at the end. */
-  readonly yumUrl: string;
+  /** Where the container finds the server's yum files. */
+  readonly yum: Pick<YumRelay, "url" | "wasCutOff">;
   readonly yumSources: readonly YumSource[];
   readonly limits: ContainerLimits;
   /** Text of verify.sh. */
@@ -58,7 +70,7 @@ export async function verifyPackages(
   const { rule, facts, target } = wish;
   const repos = await repoFiles(
     {
-      url: deps.yumUrl,
+      url: deps.yum.url,
       target,
       channel: facts.channel,
       previous: rule.upgradeFrom === null ? facts.publishTo : [rule.upgradeFrom],
@@ -72,6 +84,10 @@ export async function verifyPackages(
   const limits = limitsOf(wish, deps);
   const failure = containerFailure(rule.step, await container.wait(signal), limits);
   await container.remove(signal);
+  if (failure && deps.yum.wasCutOff()) {
+    // Whatever it ended with: nobody shall be blamed for a server that was away.
+    throw new InfraFault("CANNOT_FETCH", `The server broke off while ${rule.step} ran.`);
+  }
   if (failure) return { state: "failed", failure: explain(failure, wish, deps.log.read()) };
   const upgraded =
     repos.previous.length === 0 ? "" : `, upgraded from ${repos.previous.join(", ")}`;
@@ -158,7 +174,7 @@ function explain(failure: StepFailure, wish: VerifyWish, log: string): StepFailu
   return {
     ...own,
     message: `${distribution}: ${what}${said === undefined ? "" : `: ${said}`}`,
-    hint: "Nothing was published: hosts keep what they have. `verify: false` leaves this out.",
+    hint: `${HINTS[exitCode ?? 0] ?? ELSE} Nothing was published: hosts keep what they have.`,
   };
 }
 

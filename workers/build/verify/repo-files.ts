@@ -1,5 +1,5 @@
 import type { YumSource } from "../../../src/shared/config.ts";
-import { UserFault } from "../../../src/domain/faults.ts";
+import { InfraFault, UserFault } from "../../../src/domain/faults.ts";
 
 const ANSWER_TIMEOUT_MS = 30_000;
 
@@ -56,13 +56,19 @@ async function repoFileOf(
 ): Promise<string | undefined> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_TIMEOUT_MS)]);
   const query = new URLSearchParams({ target }).toString();
-  const response = await fetch(`${url}/yum/${channel}.repo?${query}`, { signal: limit });
+  const address = `${url}/yum/${channel}.repo?${query}`;
+  const response = await fetch(address, { signal: limit }).catch((cause: unknown) => {
+    signal.throwIfAborted();
+    throw new InfraFault("CANNOT_FETCH", `The server does not answer for ${channel}.repo.`, {
+      cause,
+    });
+  });
   const text = await response.text();
   if (response.ok) return text;
   if (response.status === 404 || response.status === 300) return undefined;
-  throw new Error(
-    `The server answered ${response.status} for ${channel}.repo: ${text.slice(0, 200)}`,
-  );
+  const what = `The server answered ${response.status} for ${channel}.repo: ${text.slice(0, 200)}`;
+  if (response.status >= 500) throw new InfraFault("CANNOT_FETCH", what);
+  throw new Error(what);
 }
 
 function sourceFile({ name, url }: YumSource): string {

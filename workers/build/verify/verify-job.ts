@@ -9,6 +9,7 @@ import { begin, ownerOf } from "../job.ts";
 import type { Job } from "../job.ts";
 import { verifyPackages } from "../steps/verify.ts";
 import { openYumFiles } from "./yum-relay.ts";
+import type { YumRelay } from "./yum-relay.ts";
 
 /** Tries the build's signed packages in clean containers of the job's target, one step after the other. */
 export async function runVerifyJob(
@@ -27,12 +28,13 @@ export async function runVerifyJob(
   await using yum = await openYumFiles(network, deps.serverUrl);
   const failed: FailedStep[] = [];
   for (const rule of spec.verify) {
-    const outcome = await runVerify(job, { spec, rule, facts, image, network, yumUrl: yum.url });
+    const outcome = await runVerify(job, { spec, rule, facts, image, network, yum });
     if (outcome.state === "failed") failed.push(outcome);
   }
   signal.throwIfAborted();
-  const [first] = failed;
-  return first === undefined ? endPassed([]) : endFailed(job.steps.card(first, undefined));
+  const [first, ...others] = failed;
+  if (first === undefined) return endPassed([]);
+  return endFailed(job.steps.card([first, ...others], { planned: spec.steps }));
 }
 
 interface Trial {
@@ -41,10 +43,10 @@ interface Trial {
   readonly facts: VerifyFacts;
   readonly image: Image;
   readonly network: NetworkHandle;
-  readonly yumUrl: string;
+  readonly yum: YumRelay;
 }
 
-async function runVerify(job: Job, { spec, rule, facts, image, network, yumUrl }: Trial) {
+async function runVerify(job: Job, { spec, rule, facts, image, network, yum }: Trial) {
   const { deps, signal } = job;
   return await job.steps.run(rule.step, ({ say, write, tail }) =>
     verifyPackages(
@@ -54,7 +56,7 @@ async function runVerify(job: Job, { spec, rule, facts, image, network, yumUrl }
         owner: ownerOf(job, rule.step),
         image,
         network,
-        yumUrl,
+        yum,
         yumSources: deps.yumSources,
         limits: deps.limits,
         script: deps.verifyScript,

@@ -2,14 +2,22 @@ import { createServer, request as askHttp } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { request as askHttps } from "node:https";
 import type { AddressInfo } from "node:net";
+import { pipeline } from "node:stream/promises";
 import { text } from "node:stream/consumers";
+import { setTimeout as delay } from "node:timers/promises";
 
 /** The server's yum files, and nothing else of it, on an address that a container can reach. */
 export interface YumRelay extends AsyncDisposable {
   /** `http://172.18.0.1:41234`, without a slash at the end. */
   readonly url: string;
+  /** True once an answer of the server did not come, or broke off: what failed since may be our fault. */
+  wasCutOff(): boolean;
 }
 
+/** A restart of the server takes a second or two; `dnf` waits 30 s for a first byte. */
+const WAIT_FOR_SERVER_MS = 25_000;
+const RETRY_FIRST_MS = 50;
+const RETRY_MAX_MS = 500;
 const ANSWER_TIMEOUT_MS = 60_000;
 /** `.repo` files and mirrorlists are a few hundred bytes. */
 const TEXT_BYTES_MAX = 1024 * 1024;
@@ -19,9 +27,17 @@ const TEXT_BYTES_MAX = 1024 * 1024;
  * the loopback address, as it does by default, cannot be reached from a container otherwise. Throws
  * when the address is not this machine's (the engine is elsewhere).
  */
-export async function openYumRelay(host: string, serverUrl: string): Promise<YumRelay> {
+export async function openYumRelay(
+  host: string,
+  serverUrl: string,
+  { waitMs = WAIT_FOR_SERVER_MS } = {},
+): Promise<YumRelay> {
+  let wasCutOff = false;
+  const onCutOff = (): void => {
+    wasCutOff = true;
+  };
   const server = createServer((asked, answer) => {
-    relay(asked, answer, { serverUrl, relayUrl: urlOf(server) });
+    relay(asked, answer, { serverUrl, relayUrl: urlOf(server), waitMs, onCutOff });
   });
   server.requestTimeout = ANSWER_TIMEOUT_MS;
   await new Promise<void>((resolve, reject) => {
@@ -30,6 +46,7 @@ export async function openYumRelay(host: string, serverUrl: string): Promise<Yum
   });
   return {
     url: urlOf(server),
+    wasCutOff: () => wasCutOff,
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -45,6 +62,9 @@ function urlOf(server: Server): string {
 interface Ends {
   readonly serverUrl: string;
   readonly relayUrl: string;
+  /** How long a server that does not answer at all is asked again. */
+  readonly waitMs: number;
+  onCutOff(): void;
 }
 
 function relay(asked: IncomingMessage, answer: ServerResponse, ends: Ends): void {
@@ -53,20 +73,52 @@ function relay(asked: IncomingMessage, answer: ServerResponse, ends: Ends): void
     answer.writeHead(404).end();
     return;
   }
-  const to = new URL(ends.serverUrl + path);
-  const ask = to.protocol === "https:" ? askHttps : askHttp;
-  const headers = passedOn(asked);
-  const onward = ask(to, { method: asked.method, headers, timeout: ANSWER_TIMEOUT_MS });
-  onward.on("timeout", () => onward.destroy(new Error("The server does not answer.")));
-  onward.on("error", () => {
+  const gone = new AbortController();
+  answer.on("close", () => gone.abort());
+  pass(asked, answer, { path, ends, signal: gone.signal }).catch(() => {
+    if (gone.signal.aborted) return;
+    ends.onCutOff();
     if (answer.headersSent) answer.destroy();
     else answer.writeHead(502).end();
   });
-  answer.on("close", () => onward.destroy());
-  onward.on("response", (got) => {
-    passBack(got, answer, { path, ends }).catch(() => answer.destroy());
+}
+
+interface Passing {
+  readonly path: string;
+  readonly ends: Ends;
+  /** Aborted once whoever asked is gone. */
+  readonly signal: AbortSignal;
+}
+
+/** A restart of the server must not end a build, so a server that is away is asked again. */
+async function pass(
+  asked: IncomingMessage,
+  answer: ServerResponse,
+  { path, ends, signal }: Passing,
+): Promise<void> {
+  const endAt = performance.now() + ends.waitMs;
+  for (let pauseMs = RETRY_FIRST_MS; ; pauseMs = Math.min(pauseMs * 2, RETRY_MAX_MS)) {
+    const got = await askServer(asked, new URL(ends.serverUrl + path), signal).catch(
+      (err: unknown) => {
+        if (signal.aborted || performance.now() > endAt) throw err;
+      },
+    );
+    if (got !== undefined) return await passBack(got, answer, { path, ends, signal });
+    await delay(pauseMs, undefined, { signal });
+  }
+}
+
+/** Rejects if no answer begins. */
+function askServer(asked: IncomingMessage, to: URL, signal: AbortSignal): Promise<IncomingMessage> {
+  const ask = to.protocol === "https:" ? askHttps : askHttp;
+  const headers = passedOn(asked);
+  return new Promise((resolve, reject) => {
+    const onward = ask(to, { method: asked.method, headers, timeout: ANSWER_TIMEOUT_MS, signal });
+    onward.on("timeout", () => onward.destroy(new Error("The server does not answer.")));
+    onward.on("error", reject);
+    onward.on("response", resolve);
+    onward.end();
   });
-  onward.end();
 }
 
 /**
@@ -91,23 +143,20 @@ function passedOn({ headers }: IncomingMessage): Record<string, string> {
 async function passBack(
   got: IncomingMessage,
   answer: ServerResponse,
-  { path, ends }: { readonly path: string; readonly ends: Ends },
+  { path, ends, signal }: Passing,
 ): Promise<void> {
   const { statusCode = 502, headers } = got;
+  got.once("error", () => {
+    // Not if it ended because nobody is there to hear it.
+    if (!signal.aborted) ends.onCutOff();
+  });
   if (!hasAddresses(path)) {
     answer.writeHead(statusCode, headers);
-    got.on("error", () => answer.destroy());
-    got.pipe(answer);
-    return;
+    return await pipeline(got, answer);
   }
-  try {
-    if (Number(headers["content-length"] ?? 0) > TEXT_BYTES_MAX) throw new Error("Too large.");
-    const body = withAddressesOf(ends.relayUrl, await text(got));
-    answer.writeHead(statusCode, { "content-type": "text/plain; charset=utf-8" }).end(body);
-  } catch {
-    // The server broke off: the client asks again.
-    answer.destroy();
-  }
+  if (Number(headers["content-length"] ?? 0) > TEXT_BYTES_MAX) throw new Error("Too large.");
+  const body = withAddressesOf(ends.relayUrl, await text(got));
+  answer.writeHead(statusCode, { "content-type": "text/plain; charset=utf-8" }).end(body);
 }
 
 function hasAddresses(path: string): boolean {
@@ -138,5 +187,5 @@ export async function openYumFiles(
 }
 
 function direct(url: string): YumRelay {
-  return { url, [Symbol.asyncDispose]: () => Promise.resolve() };
+  return { url, wasCutOff: () => false, [Symbol.asyncDispose]: () => Promise.resolve() };
 }

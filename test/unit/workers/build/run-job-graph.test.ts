@@ -151,6 +151,33 @@ test("a command's own word that it passed never makes a step pass that the engin
   expect(told.end).toMatchObject({ state: "failed", failure: { step: "unit" } });
 });
 
+test("the card of several failed steps is the first one's and names the others", async () => {
+  const engine = scriptedEngine({
+    "unit-20": { code: 3 },
+    "unit-22": { code: 3 },
+    lint: { code: 4 },
+  });
+  const tests = [
+    aTest({
+      name: "unit",
+      matrix: { variables: [{ name: "node", values: ["20", "22"] }], except: [] },
+    }),
+    aTest({ name: "lint", allowFailure: true }),
+  ];
+  const pipeline = aPipeline({ tests, packages: [] });
+  const { rig, grant } = await setUp(engine, COMMIT, granted(pipeline));
+
+  const told = await rig.run(grant);
+
+  expect(told.end).toMatchObject({
+    failure: {
+      step: "unit-20",
+      title: "unit (node 20) exited 3",
+      also: [{ title: "unit (node 22) exited 3", logLine: null }],
+    },
+  });
+});
+
 test("a step that the plan leaves out is told with its reason", async () => {
   const engine = scriptedEngine();
   const only = {

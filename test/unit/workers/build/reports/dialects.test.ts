@@ -22,6 +22,19 @@ test.each(NAMES)("%s is read as its tool meant it, in whatever pieces it comes",
   }
 });
 
+test("what failed in TAP is told without the keys that say nothing of it", () => {
+  const bytes = readFileSync(new URL("node.tap", FOLDER));
+
+  const { details = "" } = readReport(bytes).tests.find(({ state }) => state === "failed") ?? {};
+
+  expect(details.split("\n").slice(0, 3)).toEqual([
+    "'Hello, ' == 'Hello, stranger'",
+    "expected: 'Hello, stranger'",
+    "actual: 'Hello, '",
+  ]);
+  expect(details).not.toMatch(/duration_ms|failureType|location|error:/);
+});
+
 test("every sample says what wrote it", () => {
   const readme = readFileSync(new URL("README.md", FOLDER), "utf8");
 
