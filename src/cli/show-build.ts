@@ -103,7 +103,9 @@ function skippedJob({ id, name, project, target, reason, steps }: ApiJob): Resul
 }
 
 function stepResults(job: ApiJob, build: ApiBuild): readonly Result[] {
-  const jobName = build.jobs.length > 1 ? (job.name ?? job.target) : null;
+  // A job that verifies is told from the one whose packages it installs by its step.
+  const names = new Set(build.jobs.map(nameOfJob));
+  const jobName = names.size > 1 ? nameOfJob(job) : null;
   const lastPackage = job.steps.findLast(({ kind }) => kind === "package");
   return job.steps.map((step): Result => {
     const { state, durationMs, startedAt } = step;
@@ -114,6 +116,10 @@ function stepResults(job: ApiJob, build: ApiBuild): readonly Result[] {
     const isComplete = step !== lastPackage || made !== null || isFinal(job.state);
     return { key, state, name, durationMs, startedAt, note: step.note ?? made, isComplete };
   });
+}
+
+function nameOfJob({ name, target }: ApiJob): string | null {
+  return (name ?? target)?.replace(/ verify$/, "") ?? null;
 }
 
 /** Names of what a job made, for its last package step. */
