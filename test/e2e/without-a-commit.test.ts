@@ -148,7 +148,7 @@ test("a replay fails in the same test, in the very image, from a clone and witho
   const outside = await commandLine(tatara, elsewhere.dir)(["replay", "acme/tiny/1", "fine"]);
 
   expect(inClone.code).toBe(1);
-  expect(inClone.stdout).toContain("unit-here exited 9");
+  expect(inClone.stdout).toContain("unit (place here) exited 9");
   expect(inClone.stdout).toContain("only there");
   expect(inClone.stdout).not.toMatch(/fine|place there|not the build's own/);
   expect(inClone.stdout).toMatch(/ok +image .*sha256:/);
