@@ -104,7 +104,12 @@ test("what was reused and how a step ended is said once", () => {
   const nowhere = { file: null, line: null, exitCode: 1 };
   const step = { ...aStep({ name: "image" }), startedAt: NOW, endedAt: NOW, details };
   const steps = [
-    { ...step, state: "passed" as const, note: "2 of 2 layers from cache" },
+    {
+      ...step,
+      state: "passed" as const,
+      note: "2 of 2 layers from cache",
+      details: { ...details, exitCode: 0 },
+    },
     { ...step, name: "unit", state: "failed" as const, failure: { ...failure, ...nowhere } },
     {
       ...step,
