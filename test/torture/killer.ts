@@ -11,7 +11,19 @@ const BIRTH_EVERY_MS = 10;
 /** Kills a random process at random moments, `count` times. Whoever is dead already is waited for. */
 export async function killAtRandom(
   tatara: Tatara,
-  { random, count, tell }: { random: Random; count: number; tell: (line: string) => void },
+  {
+    random,
+    count,
+    tell,
+    dealt,
+    victims = VICTIMS,
+  }: {
+    readonly random: Random;
+    readonly count: number;
+    readonly tell: (line: string) => void;
+    readonly dealt: () => void;
+    readonly victims?: readonly [ProcessName, ...ProcessName[]];
+  },
 ): Promise<void> {
   for (let done = 1; done <= count; done += 1) {
     // Now and then two die together.
@@ -19,11 +31,12 @@ export async function killAtRandom(
     const pauseMs = random.integer(PAUSE_MS.min, PAUSE_MS.max);
     if (!isTwin) await delay(pauseMs);
     const moment = isTwin ? "any" : await drawnMoment(tatara.dataDir, random);
-    const victim = random.pick(VICTIMS);
+    const victim = random.pick(victims);
     // Now and then it dies in the middle of its own start.
     const ageMs = random.chance(0.2) ? random.integer(0, 400) : 0;
     if (await bornAnew(tatara, victim)) await delay(ageMs);
     tatara.kill(victim);
+    dealt();
     tell(`kill ${done}/${count}: ${victim} (${isTwin ? "with it" : moment})`);
   }
 }

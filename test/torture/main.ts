@@ -1,17 +1,13 @@
 import { parseArgs } from "node:util";
-import { runClientsSuite } from "./clients/clients-suite.ts";
 import type { Figure, Violation } from "./invariants/violation.ts";
-import { runKillSuite } from "./kill-suite.ts";
 import type { Suite } from "./suite.ts";
-import { runKillSweep } from "./yum/kill-sweep.ts";
-import { runRaceSuite } from "./yum/race-suite.ts";
 
 /** `npm run torture -- --suite kill --count 100 --seed 7`: hurts a whole Tatara, then counts. */
-const SUITES: Readonly<Record<string, Suite>> = {
-  kill: runKillSuite,
-  "publish-race": runRaceSuite,
-  "publisher-kill": runKillSweep,
-  clients: runClientsSuite,
+const SUITES: Readonly<Record<string, () => Promise<Suite>>> = {
+  kill: async () => (await import("./kill-suite.ts")).runKillSuite,
+  "publish-race": async () => (await import("./yum/race-suite.ts")).runRaceSuite,
+  "publisher-kill": async () => (await import("./yum/kill-sweep.ts")).runKillSweep,
+  clients: async () => (await import("./clients/clients-suite.ts")).runClientsSuite,
 };
 const FIGURES = [
   "lost",
@@ -31,10 +27,10 @@ const { values } = parseArgs({
   },
 });
 const { suite: name, keep } = values;
-const suite = SUITES[name];
+const load = SUITES[name];
 const count = Number(values.count);
 const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
-if (suite === undefined || !Number.isSafeInteger(count) || !Number.isSafeInteger(seed)) {
+if (load === undefined || !Number.isSafeInteger(count) || !Number.isSafeInteger(seed)) {
   const known = Object.keys(SUITES).join(", ");
   say(`Usage: npm run torture -- --suite <${known}> --count <n> --seed <n> [--keep]`);
   process.exit(2);
@@ -43,15 +39,18 @@ if (suite === undefined || !Number.isSafeInteger(count) || !Number.isSafeInteger
 const replay = `npm run torture -- --suite ${name} --count ${count} --seed ${seed}`;
 const startedAt = performance.now();
 say(replay);
-const { accepted, violations } = await suite({ seed, count, keep, tell }).catch((err: unknown) => {
-  say(`again: ${replay}`);
-  throw err;
-});
+const suite = await load();
+const { accepted, kills, violations } = await suite({ seed, count, keep, tell }).catch(
+  (err: unknown) => {
+    say(`again: ${replay}`);
+    throw err;
+  },
+);
 for (const { figure, what } of violations) say(`${figure}: ${what}`);
 if (violations.length > 0) say(`again: ${replay}`);
 const seconds = Math.round((performance.now() - startedAt) / 1_000);
 // The last line is for programs; what stands above it is for people.
-const line = { suite: name, seed, count, accepted, ...countByFigure(violations), seconds };
+const line = { suite: name, seed, count, kills, accepted, ...countByFigure(violations), seconds };
 process.stdout.write(`${JSON.stringify(line)}\n`);
 process.exit(violations.length === 0 ? 0 : 1);
 

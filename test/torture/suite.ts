@@ -12,6 +12,8 @@ export interface SuiteOptions {
 export interface Outcome {
   /** What was promised: answers of 2xx, and pushes that git took. */
   readonly accepted: number;
+  /** Faults that were dealt: kills, cuts, pauses. */
+  readonly kills?: number;
   readonly violations: readonly Violation[];
 }
 
