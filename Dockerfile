@@ -1,6 +1,6 @@
 # Tatara's own image. One image, and each process is a different command of it:
 #   node src/cli/main.ts up            all of them, under the supervisor (default)
-#   node src/server/main.ts            and so on, one each
+#   node src/server/main.ts            and so on, one each: compose.yaml
 # BASE_IMAGE is any Debian; one without Node (tatara/base, where no registry answers) gets it from npm.
 ARG BASE_IMAGE=node:24-bookworm-slim
 
@@ -25,7 +25,8 @@ RUN apt-get update \
       ca-certificates git gnupg libstdc++6 redis-server rpm util-linux \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --user-group --uid 900 --home-dir /data --shell /usr/sbin/nologin tatara \
- && install -d -o tatara -g tatara -m 0750 /data \
+ && install -d -o tatara -g tatara -m 0750 /data /data/yum /run/redis /backup \
+ && install -d -o tatara -g tatara -m 0700 /data/keys \
  && ln -s /app/bin/tatara /usr/local/bin/tatara
 COPY --from=packages /opt/node /opt/node
 WORKDIR /app

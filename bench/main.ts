@@ -11,6 +11,7 @@ const SUITES: Readonly<
   steps: () => import("./steps.ts"),
   cache: () => import("./cache.ts"),
   card: () => import("./card.ts"),
+  queue: () => import("./queue.ts"),
   check: () => import("./check.ts"),
   "yum-serve": () => import("./yum-serve.ts"),
 };

@@ -16,6 +16,9 @@ import { promisify } from "node:util";
 const OPERATIONS = [
   ["/repos/{owner}/{repo}/statuses/{sha}", "post"],
   ["/repos/{owner}/{repo}/commits/{ref}/statuses", "get"],
+  ["/repos/{owner}/{repo}/hooks", "get"],
+  ["/repos/{owner}/{repo}/hooks/{hook_id}/deliveries", "get"],
+  ["/repos/{owner}/{repo}/hooks/{hook_id}/deliveries/{delivery_id}/attempts", "post"],
 ] as const;
 const DOCUMENT = "package/generated/api.github.com.json";
 const LICENCE = "package/LICENSE";
@@ -36,11 +39,11 @@ async function writeSchema(version: string): Promise<void> {
     const document = await fetchDocument(version, folder);
     await mkdir(OUTPUT_DIR, { recursive: true });
     const cut = JSON.stringify(cutOperations(document), null, 1);
-    await writeFile(join(OUTPUT_DIR, "openapi-statuses.json"), `${cut}\n`);
+    await writeFile(join(OUTPUT_DIR, "openapi.json"), `${cut}\n`);
     await copyFile(join(folder, LICENCE), join(OUTPUT_DIR, "LICENSE"));
     const found = JSON.stringify(objectAt(document, "info")["version"]).replaceAll('"', "");
     await writeFile(join(OUTPUT_DIR, "README.md"), readme(found));
-    process.stdout.write(`openapi-statuses.json written from @octokit/openapi ${found}\n`);
+    process.stdout.write(`openapi.json written from @octokit/openapi ${found}\n`);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -96,9 +99,9 @@ function objectAt(value: JsonObject, ...keys: readonly string[]): JsonObject {
 }
 
 function readme(version: string): string {
-  return `# GitHub's schema of commit statuses
+  return `# GitHub's schema of commit statuses and webhook deliveries
 
-\`openapi-statuses.json\` is cut from GitHub's published OpenAPI document by \`scripts/github-schema.ts\`;
+\`openapi.json\` is cut from GitHub's published OpenAPI document by \`scripts/github-schema.ts\`;
 do not edit it. The forge double checks every request against it.
 
 - Source: npm package \`@octokit/openapi\` ${version}, file \`generated/api.github.com.json\`, which is

@@ -20,8 +20,23 @@ export interface EngineApi {
   run(spec: ContainerSpec, onOutput: (bytes: Uint8Array) => void): Promise<number>;
   /** Names of containers, networks and volumes that carry this label. */
   labelled(label: string): Promise<readonly string[]>;
+  /** The same with their labels. */
+  labelledThings(label: string): Promise<readonly LabelledThing[]>;
+  /** How each image with this label was made: its history, as text. */
+  imageHistories(label: string): Promise<readonly ImageHistory[]>;
   /** Those that have ended; a killed command leaves one. */
   removeEnded(label: string): Promise<void>;
+}
+
+export interface LabelledThing {
+  readonly kind: "container" | "network" | "volume";
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface ImageHistory {
+  readonly image: string;
+  readonly text: string;
 }
 
 export interface EngineInfo {
@@ -72,6 +87,23 @@ export function engineApi(dockerHost: string, signal: AbortSignal): EngineApi {
       signal: AbortSignal.timeout(CALL_TIMEOUT_MS),
     });
 
+  const things = async (label: string): Promise<readonly LabelledThing[]> => {
+    const [containers, networks, volumes] = await Promise.all([
+      list("/containers/json", { label: [label] }),
+      list("/networks", { label: [label] }),
+      list("/volumes", { label: [label] }),
+    ]);
+    const thing = (kind: LabelledThing["kind"], name: unknown, { Labels }: Fields) => {
+      const labels = (Labels ?? {}) as Readonly<Record<string, string>>;
+      return { kind, name: String(name), labels };
+    };
+    return [
+      ...containers.map((one) => thing("container", one["Names"], one)),
+      ...networks.map((one) => thing("network", one["Name"], one)),
+      ...volumes.map((one) => thing("volume", one["Name"], one)),
+    ];
+  };
+
   return {
     version: async () => {
       const { Version, ApiVersion } = await json("GET", "/version");
@@ -108,17 +140,17 @@ export function engineApi(dockerHost: string, signal: AbortSignal): EngineApi {
         await remove(String(id));
       }
     },
-    labelled: async (label) => {
-      const [containers, networks, volumes] = await Promise.all([
-        list("/containers/json", { label: [label] }),
-        list("/networks", { label: [label] }),
-        list("/volumes", { label: [label] }),
-      ]);
-      return [
-        ...containers.map(({ Names }) => `container ${String(Names)}`),
-        ...networks.map(({ Name }) => `network ${String(Name)}`),
-        ...volumes.map(({ Name }) => `volume ${String(Name)}`),
-      ];
+    labelled: async (label) => (await things(label)).map(({ kind, name }) => `${kind} ${name}`),
+    labelledThings: things,
+    imageHistories: async (label) => {
+      const images = await list("/images/json", { label: [label] });
+      return await Promise.all(
+        images.map(async ({ Id }) => {
+          // One that is removed meanwhile has no history any more.
+          const history = await json("GET", `/images/${String(Id)}/history`).catch(() => ({}));
+          return { image: String(Id), text: JSON.stringify(history) };
+        }),
+      );
     },
     removeEnded: async (label) => {
       const wanted = { label: [label], status: ["exited", "dead"] };

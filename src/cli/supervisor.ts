@@ -33,6 +33,8 @@ export interface SupervisorOptions {
   readonly signal: AbortSignal;
 }
 
+export type StopKind = "goodbye" | "hand-back";
+
 /** A whole Tatara that runs. */
 export interface Supervisor extends AsyncDisposable {
   readonly url: string;
@@ -43,8 +45,11 @@ export interface Supervisor extends AsyncDisposable {
   pidOf(process: ProcessName): number | undefined;
   restartCount(process: ProcessName): number;
   kill(process: ProcessName, signal: NodeJS.Signals): void;
-  /** Ends workers, server and Redis, in this order. */
-  stop(): Promise<void>;
+  /**
+   * Ends workers, server and Redis, in this order. "goodbye": containers run on, and the next start
+   * carries on with their builds. "hand-back", which is the default, leaves nothing running.
+   */
+  stop(how?: StopKind): Promise<void>;
 }
 
 /**
@@ -65,7 +70,8 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
   };
   const redis = env["TATARA_REDIS_URL"] === undefined ? await prepareRedis(dataDir) : undefined;
   undo.defer(async () => redis?.dispose());
-  undo.defer(() => endInOrder(running));
+  let how: StopKind = "hand-back";
+  undo.defer(() => endInOrder(running, how));
   if (redis !== undefined) await startRedis(redis, env, start);
 
   const common = { TATARA_DATA_DIR: dataDir, TATARA_REDIS_URL: redis?.url };
@@ -76,7 +82,10 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
 
   const owned = undo.move();
   let stopped: Promise<void> | undefined;
-  const stop = () => (stopped ??= owned.disposeAsync());
+  const stop = (kind: StopKind = "hand-back") => {
+    how = kind;
+    return (stopped ??= owned.disposeAsync());
+  };
   return {
     url: server.url,
     dataDir,
@@ -87,7 +96,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Super
     restartCount: (name) => running.get(name)?.restartCount() ?? 0,
     kill: (name, signal) => running.get(name)?.kill(signal),
     stop,
-    [Symbol.asyncDispose]: stop,
+    [Symbol.asyncDispose]: () => stop(),
   };
 }
 
@@ -109,13 +118,10 @@ async function startRedis(
   let failedStarts = 0;
   const { firstReady } = start({
     name: "redis",
-    launch: () => redis.launch(environmentFor([], env, {})),
+    launch: () => redis.launch(environmentFor([], env, {}), failedStarts),
     readyIn: isRedisReady,
     onReady: () => (failedStarts = 0),
-    onEnd: ({ wasReady }) => {
-      failedStarts = wasReady ? 0 : failedStarts + 1;
-      if (failedStarts === 2) redis.setAside();
-    },
+    onEnd: ({ wasReady }) => (failedStarts = wasReady ? 0 : failedStarts + 1),
     timeoutMs: START_TIMEOUT_MS,
   });
   await firstReady;
@@ -165,16 +171,24 @@ async function startWorkers(
   await Promise.all(started);
 }
 
-/** The kernel ends the child when we die, even by kill -9; SIGTERM lets it hand its work back. */
+/** The kernel tells the child when we die, even by kill -9; what runs waits for the next start. */
 function launchOf(spec: ProcessSpec, env: Env, decided: Env): Launch {
   return {
     command: "setpriv",
     args: ["--pdeathsig", "TERM", process.execPath, spec.script],
-    env: environmentFor(spec.settings, env, decided),
+    env: { ...environmentFor(spec.settings, env, decided), ...compileCacheIn(decided) },
   };
 }
 
-async function endInOrder(running: ReadonlyMap<ProcessName, Supervised>): Promise<void> {
+/** Compiled once, a process is back a good deal sooner after its death. */
+function compileCacheIn({ TATARA_DATA_DIR: dataDir }: Env): Record<string, string> {
+  return dataDir === undefined ? {} : { NODE_COMPILE_CACHE: join(dataDir, "cache", "node") };
+}
+
+async function endInOrder(
+  running: ReadonlyMap<ProcessName, Supervised>,
+  how: StopKind,
+): Promise<void> {
   const startedAt = performance.now();
   const groups = {
     workers: ["build", "publish", "report"],
@@ -184,7 +198,8 @@ async function endInOrder(running: ReadonlyMap<ProcessName, Supervised>): Promis
   for (const group of ["workers", "server", "redis"] as const) {
     const leftMs = Math.max(0, startedAt + FORCE_AFTER_MS[group] - performance.now());
     const deadline = AbortSignal.timeout(Math.round(leftMs));
-    await Promise.all(groups[group].map(async (name) => running.get(name)?.stop(deadline)));
+    const signal = group === "workers" && how === "hand-back" ? "SIGINT" : "SIGTERM";
+    await Promise.all(groups[group].map(async (name) => running.get(name)?.stop(deadline, signal)));
   }
 }
 

@@ -8,6 +8,8 @@ export const ATTEMPTS_MAX = 3;
  * is done again more often, and only a publish that kills its worker each time ends.
  */
 export const PUBLISH_LOSSES_MAX = 10;
+/** The pauses between so many attempts are an hour together. */
+export const PUBLISH_DISK_FAULTS_MAX = 16;
 const PAUSES_MS = [30_000, 240_000] as const;
 
 /** Why an attempt ended without a result. */

@@ -9,6 +9,7 @@ import { ZodError } from "zod";
 import { identify, requireVisitor } from "./auth.ts";
 import { buildActions } from "./build-actions.ts";
 import { cloneOf } from "./credentials.ts";
+import type { MissedPushes } from "./forge-sweep-parts.ts";
 import { gitRemote } from "./git-remote.ts";
 import { addressOf, type Parts } from "./parts.ts";
 import { readPackageDetails } from "./changes/package-details.ts";
@@ -29,6 +30,7 @@ import { statusRoutes } from "./routes/status-routes.ts";
 import { testReportRoutes } from "./routes/test-report-routes.ts";
 import { triggerRoutes } from "./routes/trigger-routes.ts";
 import { webRoutes } from "./routes/web-routes.ts";
+import { workerRoutes } from "./routes/worker-routes.ts";
 import { onlyWorkers } from "./routes/worker-auth.ts";
 import { openServed } from "./store/served.ts";
 import { receiveGithub } from "./webhook/receive.ts";
@@ -36,7 +38,11 @@ import { yumRoutes } from "./yum/routes.ts";
 
 /** Every route of the HTTP process, in the order in which they are asked. */
 export function createApp(
-  parts: Parts & { readonly housekeeping: Housekeeping; readonly shells: Shells },
+  parts: Parts & {
+    readonly housekeeping: Housekeeping;
+    readonly shells: Shells;
+    readonly missedPushes: () => Promise<MissedPushes>;
+  },
 ): Express {
   const { config, logger, store } = parts;
   const readers = Router();
@@ -83,8 +89,10 @@ export function createApp(
   app.use(
     opsRoutes({
       ...parts,
+      workers: parts.drains.list,
       readers,
       dataDir: config.dataDir,
+      freeDiskMinMib: config.freeDiskMinMib,
       startedAt: parts.now(),
       githubWebhookOn: config.githubWebhookSecrets.length > 0,
     }),
@@ -93,6 +101,7 @@ export function createApp(
   app.use(channelRoutes({ ...parts, ...parts.auth }));
   app.use(triggerRoutes({ ...parts, ...parts.auth }));
   app.use(secretRoutes({ ...parts, ...parts.auth }));
+  app.use(workerRoutes({ ...parts, ...parts.auth }));
   app.use(replayRoutes({ ...parts.auth, store }));
   app.use(pipelineRoutes({ ...parts, ...parts.auth, ...names }));
   // Last of all: what nobody answers becomes a page that says so.
@@ -101,6 +110,7 @@ export function createApp(
       ...parts,
       ...parts.auth,
       act: buildActions(parts),
+      workers: parts.drains.list,
       artifacts: { open: (sha256) => parts.artifacts.find(sha256) },
       packageDetails: (file, page) => readPackageDetails(parts.layout, file, page),
       stopping: parts.stopping.signal,
@@ -108,12 +118,18 @@ export function createApp(
   );
   app.use((err: unknown, request: Request, response: Response, next: NextFunction) => {
     if (response.headersSent) return next(err);
-    const { status, message } = describe(err);
+    const isDisk = parts.disk.note(`the request ${request.method} ${request.path}`, err);
+    const { status, message } = isDisk ? DISK_REFUSED : describe(err);
     if (status >= 500) logger.error({ err, path: request.path }, "Request failed");
     response.status(status).json({ error: message });
   });
   return app;
 }
+
+const DISK_REFUSED = {
+  status: 503,
+  message: "The disk refused a write, so nothing was accepted; try again. /healthz says more.",
+} as const;
 
 function refuseWhenFull({ hasRoom }: Parts) {
   return async (_request: Request, response: Response, next: NextFunction): Promise<void> => {

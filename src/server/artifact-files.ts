@@ -64,18 +64,33 @@ export function openArtifactFiles(dir: string) {
         return "stored";
       }
       const path = pathOf(sha256);
-      await mkdir(dirname(path), { recursive: true });
+      const made = await mkdir(dirname(path), { recursive: true });
       const partPath = `${path}.${newId("part")}`;
       try {
         const verdict = await writeBody(partPath, sha256, body);
-        // The bytes are on disk before the name is.
-        if (verdict === "stored") await rename(partPath, path);
+        // The bytes are on disk before the name is, and the name before anybody is told.
+        if (verdict === "stored") {
+          await rename(partPath, path);
+          await syncFolder(dirname(path));
+          if (made !== undefined) await syncFolder(dir);
+        }
         return verdict;
       } finally {
-        await rm(partPath, { force: true });
+        // It may be the disk that refused; the sweep finds what is left.
+        await rm(partPath, { force: true }).catch(() => undefined);
       }
     },
   };
+}
+
+/** Brings a folder's names to the disk. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, "r");
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
 }
 
 async function writeBody(

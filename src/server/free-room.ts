@@ -1,27 +1,44 @@
 import { statfs } from "node:fs/promises";
 
-/** Below this nothing is accepted any more; intake would be the first to break a promise. */
-const FREE_BYTES_MIN = 1024 ** 3;
 /** A second of pushes is far less than the room that is kept free. */
 const FRESH_MS = 1_000;
+const MIB = 2 ** 20;
 
-/** Free bytes where the data is; undefined when the file system does not say. */
-export async function freeBytes(dataDir: string): Promise<number | undefined> {
+export interface Room {
+  /** Free bytes where the data is; undefined when the file system does not say. */
+  readonly freeBytes: number | undefined;
+  /** From 0 to 1, as `df` counts it. */
+  readonly usedShare: number | undefined;
+}
+
+/** How full the disk with the data is. */
+export async function lookAtRoom(dataDir: string): Promise<Room> {
   return await statfs(dataDir).then(
-    ({ bavail, bsize }) => bavail * bsize,
-    () => undefined,
+    ({ bavail, bfree, blocks, bsize }) => {
+      const used = blocks - bfree;
+      return { freeBytes: bavail * bsize, usedShare: used / Math.max(1, used + bavail) };
+    },
+    () => ({ freeBytes: undefined, usedShare: undefined }),
   );
 }
 
-/** Says whether there is room for more, looking at the disk at most once a second. */
-export function watchRoom(dataDir: string, now: () => number): () => Promise<boolean> {
+/**
+ * Says whether there is room for more, looking at the disk at most once a second. Below `minMib`
+ * nothing is accepted any more: intake would be the first to break a promise.
+ */
+export function watchRoom(
+  dataDir: string,
+  minMib: number,
+  now: () => number,
+): () => Promise<boolean> {
   let looked = { at: Number.NEGATIVE_INFINITY, room: Promise.resolve(true) };
   const look = async (): Promise<boolean> => {
-    const free = await freeBytes(dataDir);
-    return free === undefined || free >= FREE_BYTES_MIN;
+    const { freeBytes } = await lookAtRoom(dataDir);
+    return freeBytes === undefined || freeBytes >= minMib * MIB;
   };
   return () => {
-    if (now() - looked.at > FRESH_MS) looked = { at: now(), room: look() };
+    // A clock that was set back must not make the last look last.
+    if (Math.abs(now() - looked.at) > FRESH_MS) looked = { at: now(), room: look() };
     return looked.room;
   };
 }

@@ -53,7 +53,10 @@ export function openGitHeads(options: GitHeadsOptions): GitHeads {
 }
 
 /** The credential goes by the environment: arguments can be read by everybody on the machine. */
-function askEnv({ path, githubReadToken }: GitHeadsOptions, url: string): Record<string, string> {
+export function askEnv(
+  { path, githubReadToken }: Pick<GitHeadsOptions, "path" | "githubReadToken">,
+  url: string,
+): Record<string, string> {
   const env = gitEnv(path);
   const count = Number(env["GIT_CONFIG_COUNT"]);
   const settings: [string, string][] = [["http.followRedirects", "false"]];

@@ -15,12 +15,14 @@ import {
   type TryWish,
 } from "../domain/push.ts";
 import { repoMatcher } from "../domain/repo-patterns.ts";
+import { failpoint } from "../shared/failpoints.ts";
 import type { Logger } from "../shared/logger.ts";
 import type { Announcer } from "./announcer.ts";
 import { readCgiHead } from "./cgi.ts";
 import type { GitRepos } from "./git-repos.ts";
 import type { IntakeDoor, IntakeResult } from "./intake-types.ts";
 import { findBuild, makeReady, skipBuild, unreadyBuilds } from "./store/builds.ts";
+import { NEVER_MOVED } from "./store/own-moves.ts";
 import type { BuildRow } from "./store/schema.ts";
 import type { Store } from "./store/store.ts";
 import type { Superseder } from "./superseder.ts";
@@ -174,7 +176,9 @@ async function runBackend(deps: GitRemoteDeps, exchange: Exchange): Promise<void
     hook.destroy();
     await answered;
     if (code !== 0 && problem !== "") deps.logger.info({ repo, problem }, "git backend complained");
+    if (accepted.length > 0) await failpoint("push.after-move");
     await settleAccepted(deps, accepted);
+    if (accepted.length > 0) await failpoint("push.after-ready");
   }
 }
 
@@ -232,12 +236,15 @@ async function answerHook(
       if (updates.length > REFS_MAX) break;
     }
     if (updates.length === 0) return;
+    await failpoint("push.before-commit");
     const refusal = refuseUpdates(updates);
     const lines =
       refusal === undefined
         ? await recordAll(deps, exchange, { updates, options }, accepted)
         : [refusal];
+    await failpoint("push.after-commit");
     hook.end(`${refusal === undefined ? "ok" : "refused"}\n${lines.join("\n")}\n`);
+    await failpoint("push.after-verdict");
   } catch (err) {
     deps.logger.error({ err, repo: exchange.repo }, "Push could not be recorded");
     hook.end("refused\nTatara could not record this push, so nothing was accepted. Push again.\n");
@@ -313,7 +320,7 @@ async function recordAll(
   });
 }
 
-async function settleAccepted(
+export async function settleAccepted(
   deps: GitRemoteDeps,
   accepted: readonly IntakeResult[],
 ): Promise<void> {
@@ -333,9 +340,7 @@ async function settlePush(deps: GitRemoteDeps, build: BuildRow): Promise<void> {
   if (commit === undefined) {
     // The commit may never have come, and nobody knows what is in it: no status for it.
     const unseen = { ...build, sha: null };
-    announcer.announce(
-      await store.write((tx) => skipBuild(tx, unseen, "the ref was never updated")),
-    );
+    announcer.announce(await store.write((tx) => skipBuild(tx, unseen, NEVER_MOVED)));
     return;
   }
   const branch = branchOf(ref);

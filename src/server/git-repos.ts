@@ -23,6 +23,9 @@ const SETTINGS: Readonly<Record<string, string>> = {
   "uploadpack.allowReachableSHA1InWant": "true",
   "safe.directory": "*",
   "gc.auto": "0",
+  // A push that was taken survives a loss of power: its objects and then its refs are on the disk.
+  "core.fsync": "committed,loose-object,reference",
+  "core.fsyncMethod": "batch",
 };
 
 /** git's environment: ours alone, nothing of the machine's or the user's configuration. */
@@ -142,6 +145,28 @@ export function openGitRepos({ dir, path }: { readonly dir: string; readonly pat
     /** Harmless when there is no such ref. */
     deleteRef: async (repo: string, ref: string): Promise<void> => {
       await git(repo, ["update-ref", "-d", ref]);
+    },
+    /** Every repo that anything was ever pushed to. */
+    names: async (): Promise<readonly string[]> => {
+      const found: string[] = [];
+      for await (const path of glob("*/*.git", { cwd: dir }))
+        found.push(path.slice(0, -".git".length));
+      return found.filter(isRepoName).toSorted();
+    },
+    /** What its branches and tags name; nothing of a repo that git has not made yet. */
+    refs: async (
+      repo: string,
+    ): Promise<readonly { readonly ref: string; readonly sha: string }[]> => {
+      const format = "--format=%(objectname) %(refname)";
+      const args = ["for-each-ref", format, "refs/heads", "refs/tags"];
+      const text = (await git(repo, args).catch(unlessItSaidNo)) ?? "";
+      return text
+        .split("\n")
+        .filter((line) => line !== "")
+        .map((line) => ({
+          sha: line.slice(0, line.indexOf(" ")),
+          ref: line.slice(line.indexOf(" ") + 1),
+        }));
     },
     /** Every ref of every try that is still there, and when it was made. */
     tryRefs: () => listTryRefs(dir),

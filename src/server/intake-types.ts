@@ -1,5 +1,8 @@
 import type { ForgeName, PullRequest, Push } from "../domain/push.ts";
 
+/** Who saw that a forge's ref had moved, where no delivery told: see `forge-sweep.ts`. */
+export type FoundBy = "sweep" | "poll";
+
 /** A verified delivery that says a ref moved. */
 export interface Intake {
   readonly forge: ForgeName;
@@ -9,6 +12,8 @@ export interface Intake {
   readonly bodyDigest: string | null;
   readonly event: string;
   readonly push: Push;
+  /** Nobody delivered it: a look at the forge's refs found it. */
+  readonly foundBy?: FoundBy;
 }
 
 /** A verified delivery that says what became of a pull request. */

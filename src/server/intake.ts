@@ -1,8 +1,17 @@
+import { failpoint } from "../shared/failpoints.ts";
 import type { Announcer } from "./announcer.ts";
-import type { IgnoredDelivery, Intake, IntakeDoor, PullRequestIntake } from "./intake-types.ts";
-import { recordIgnored, recordPush, type Recorded } from "./store/deliveries.ts";
+import type { Push } from "../domain/push.ts";
+import type {
+  FoundBy,
+  IgnoredDelivery,
+  Intake,
+  IntakeDoor,
+  IntakeResult,
+  PullRequestIntake,
+} from "./intake-types.ts";
+import { noteFound, recordIgnored, recordPush, type Recorded } from "./store/deliveries.ts";
 import { recordClosed, recordPullRequest } from "./store/pull-requests.ts";
-import type { Store } from "./store/store.ts";
+import type { Store, Tx } from "./store/store.ts";
 import type { Superseder } from "./superseder.ts";
 
 export interface IntakeDeps {
@@ -14,11 +23,20 @@ export interface IntakeDeps {
   readonly waitingBuildsMax: number;
 }
 
+/** For pushes that nobody delivered. */
+export interface FoundDoor {
+  /** `isStillMissed` is asked in the transaction that records; undefined: it was delivered meanwhile. */
+  acceptFound(
+    found: Omit<Intake, "push"> & { readonly foundBy: FoundBy },
+    isStillMissed: (tx: Tx) => Promise<Push | undefined>,
+  ): Promise<IntakeResult | undefined>;
+}
+
 /**
  * The one way in for pushes of any forge: on disk first, then the answer, then the queue. Rejects
  * when the database cannot take it; the caller must not answer 2xx then.
  */
-export function openIntake(deps: IntakeDeps): IntakeDoor {
+export function openIntake(deps: IntakeDeps): IntakeDoor & FoundDoor {
   const { store, announcer, superseder, waitingBuildsMax } = deps;
 
   const tell = ({ result, made }: Recorded) => {
@@ -30,8 +48,14 @@ export function openIntake(deps: IntakeDeps): IntakeDoor {
     return result;
   };
   return {
-    accept: async (intake: Intake) =>
-      tell(await store.write((tx) => recordPush(tx, intake, { waitingBuildsMax }))),
+    accept: async (intake: Intake) => {
+      await failpoint("intake.before-commit");
+      const recorded = await store.write((tx) => recordPush(tx, intake, { waitingBuildsMax }));
+      await failpoint("intake.after-commit");
+      const result = tell(recorded);
+      await failpoint("intake.after-ticket");
+      return result;
+    },
     acceptPullRequest: async (intake: PullRequestIntake) => {
       if (intake.pullRequest.action !== "closed") {
         return tell(await store.write((tx) => recordPullRequest(tx, intake, { waitingBuildsMax })));
@@ -40,6 +64,16 @@ export function openIntake(deps: IntakeDeps): IntakeDoor {
       closed.changes.forEach(announcer.announce);
       deps.stopJobs(closed.running);
       return { kind: "ignored", reason: closed.reason, buildId: null };
+    },
+    acceptFound: async (found, isStillMissed) => {
+      const recorded = await store.write(async (tx) => {
+        const push = await isStillMissed(tx);
+        if (push === undefined) return undefined;
+        const made = await recordPush(tx, { ...found, push }, { waitingBuildsMax });
+        if (made.made !== undefined) await noteFound(tx, made.made.build.id, found.foundBy);
+        return made;
+      });
+      return recorded === undefined ? undefined : tell(recorded);
     },
     recordIgnored: (facts: IgnoredDelivery) => store.write((tx) => recordIgnored(tx, facts)),
   };

@@ -4,22 +4,26 @@ import type { Request } from "express";
 import { processEnv, type ServerConfig } from "../shared/config.ts";
 import type { Logger } from "../shared/logger.ts";
 import { openSchedulers, openTickets } from "../shared/queues.ts";
-import { TOPICS, openTopicWriter } from "../shared/topics.ts";
+import { openRedisWatch } from "../shared/redis-watch.ts";
+import { TOPICS, openTopicWriter, type TopicWriter } from "../shared/topics.ts";
 import { yumLayout } from "../yum/layout.ts";
 import { openBaseRepositories } from "../yum/base-repositories/base-repositories.ts";
 import { readKeyStatus } from "../yum/keys/key-status.ts";
 import { openResolver } from "../yum/resolve/resolver.ts";
 import { loadAdminToken } from "./admin-token.ts";
 import { createAnnouncer } from "./announcer.ts";
+import { openDrains } from "./drains.ts";
 import { openArtifactFiles } from "./artifact-files.ts";
 import { buildAssets } from "./assets.ts";
 import { channelActions } from "./changes/channel-actions.ts";
 import { openChanges } from "./changes/changes.ts";
 import type { AuthDeps } from "./auth.ts";
+import { openDiskAlarm } from "./disk-alarm.ts";
 import { watchRoom } from "./free-room.ts";
 import { gitCallers } from "./git-callers.ts";
 import type { GitRemoteDeps } from "./git-remote.ts";
 import { openGitHeads } from "./git-heads.ts";
+import { openForgeRefs } from "./forge-refs.ts";
 import { openGitRepos } from "./git-repos.ts";
 import { openIntake } from "./intake.ts";
 import { createLive } from "./live.ts";
@@ -58,38 +62,26 @@ export async function openParts(options: PartsOptions) {
   const { config, logger, now, newId, newToken } = options;
   const inData = (name: string): string => join(config.dataDir, name);
   const publicUrl = config.publicUrl ?? options.localUrl;
-  const buildUrl = (repo: string, number: number): string => `${publicUrl}/repos/${repo}/${number}`;
 
+  await refuseHalfRestored(config.dataDir);
   const admin = await loadAdminToken(config.dataDir, config.adminToken, newToken);
-  const store = await openStore(inData("tatara.db"), { now, newId, buildUrl }, options.onBroken);
-  await store.write(ensureChannels);
-  await store.write(restartLeaseClocks);
-  const { redisUrl } = config;
-  const tickets = openTickets({ redisUrl, logger, onConnect: options.onRedis });
+  const { store, disk } = await openRecords(options, publicUrl);
+  const { tickets, redisWatch, topics, schedulers } = openRedisParts(options);
   const live = createLive();
   const announcer = createAnnouncer({ tickets, live, logger });
   const { waitingBuildsMax } = config;
-  const topics = openTopicWriter(redisUrl, logger);
-  const stopJobs = (jobIds: readonly string[]): void => {
-    // A hint: the worker hears it at once, or else with its next heartbeat.
-    for (const id of jobIds) void topics.publish(TOPICS.cancel, id).catch(() => undefined);
-  };
+  const stopJobs = jobStopper(topics);
   const path = processEnv()["PATH"] ?? "";
   const repos = openGitRepos({ dir: inData("git"), path });
   const superseder = createSuperseder({ store, repos, announcer, topics, logger });
   const intake = openIntake({ store, announcer, superseder, stopJobs, waitingBuildsMax });
   const { githubUrl, githubReadToken } = config;
   const heads = openGitHeads({ repos, path, githubUrl, githubReadToken });
-  const schedulers = openSchedulers({ redisUrl, logger });
-  const schedules = createSchedules({
-    store,
-    heads,
-    announcer,
-    schedulers,
-    logger,
-    waitingBuildsMax,
-  });
+  const forgeRefs = openForgeRefs({ path, githubUrl, githubReadToken, dir: inData("looks") });
+  const told = { store, announcer, logger, waitingBuildsMax };
+  const schedules = createSchedules({ ...told, heads, schedulers });
   const roll = createWorkerRoll(now);
+  const { heardOf, troubleOf } = roll;
   /** As the asker spells it, unless a public address is set: behind a tunnel both may be right. */
   const publicUrlOf = (request: Request): string => config.publicUrl ?? addressOf(request);
   const layout = yumLayout(inData("yum"));
@@ -97,7 +89,7 @@ export async function openParts(options: PartsOptions) {
   const resolver = openResolver(layout);
   const baseRepositories = openBaseRepositories({ declared: config.baseRepositories, now });
   baseRepositories.prepare();
-  const hasRoom = watchRoom(config.dataDir, now);
+  const hasRoom = watchRoom(config.dataDir, config.freeDiskMinMib, now);
   const git: GitRemoteDeps = {
     hasRoom,
     repos,
@@ -117,10 +109,13 @@ export async function openParts(options: PartsOptions) {
     publicUrl,
     publicUrlOf,
     hasRoom,
+    disk,
     store,
     tickets,
+    redisWatch,
     topics,
     superseder,
+    forgeRefs,
     schedulers,
     schedules,
     triggers: openTriggers({ store, heads, repos, announcer, waitingBuildsMax }),
@@ -129,6 +124,7 @@ export async function openParts(options: PartsOptions) {
     announcer,
     intake,
     roll,
+    drains: openDrains({ store, announcer, stopJobs, heardOf, troubleOf, logger }),
     git,
     auth: authOf(store, admin.token, options, publicUrlOf),
     logs: openLogFiles(inData("logs")),
@@ -146,6 +142,48 @@ export async function openParts(options: PartsOptions) {
     /** Aborted when the server stops: open streams end. */
     stopping: new AbortController(),
   };
+}
+
+/** Half of a backup would look like all of it, and what is missing like what never was. */
+async function refuseHalfRestored(dataDir: string): Promise<void> {
+  const from = await readFile(join(dataDir, "restore-unfinished"), "utf8").catch(() => undefined);
+  if (from === undefined) return;
+  const again = `tatara restore ${from.trim()}`;
+  throw new Error(`${dataDir} is half restored. Do it again first: ${again}`);
+}
+
+/** All lines to Redis but that of the schedules' consumer; none of them is waited for. */
+function openRedisParts({ config, logger, now, newToken, onRedis }: PartsOptions) {
+  const { redisUrl } = config;
+  const watched = { redisUrl, logger, now, newEpoch: newToken, onForgotten: onRedis };
+  return {
+    tickets: openTickets({ redisUrl, logger, onConnect: onRedis }),
+    redisWatch: openRedisWatch(watched),
+    topics: openTopicWriter(redisUrl, logger),
+    schedulers: openSchedulers({ redisUrl, logger }),
+  };
+}
+
+/** A hint: the worker hears it at once, or else with its next heartbeat. */
+function jobStopper(topics: TopicWriter): (jobIds: readonly string[]) => void {
+  return (jobIds) => {
+    for (const id of jobIds) void topics.publish(TOPICS.cancel, id).catch(() => undefined);
+  };
+}
+
+/** The database, made ready for this life, and the memory of what the disk refused it. */
+async function openRecords(options: PartsOptions, publicUrl: string) {
+  const { now, newId, onBroken } = options;
+  const { dataDir } = options.config;
+  const buildUrl = (repo: string, number: number): string => `${publicUrl}/repos/${repo}/${number}`;
+  const disk = openDiskAlarm({ dataDir, now });
+  const store = await openStore(join(dataDir, "tatara.db"), { now, newId, buildUrl }, (err) => {
+    disk.note("the database", err);
+    onBroken(err);
+  });
+  await store.write(ensureChannels);
+  await store.write(restartLeaseClocks);
+  return { store, disk };
 }
 
 /** The address that a request was sent to. */

@@ -1,4 +1,5 @@
 import { EXPIRY_CHECK_MS } from "../domain/attempt.ts";
+import { failpoint } from "../shared/failpoints.ts";
 import type { Logger } from "../shared/logger.ts";
 import type { Tickets } from "../shared/queues.ts";
 import type { Announcer } from "./announcer.ts";
@@ -79,9 +80,11 @@ export function startReconciler({
     tell(await store.write(expireApprovals));
     const named = (rows: readonly { readonly id: string; readonly attempt: number }[]) =>
       rows.map(({ id, attempt }) => `${id}-${attempt}`);
+    await failpoint("reconcile.before-tickets");
     await tickets.addAll("build", named(await claimableJobs(store, TICKETS_PER_ROUND)));
     await tickets.addAll("publish", named(await claimablePublishes(store, TICKETS_PER_ROUND)));
     await tickets.addAll("report", await waitingStatusIds(store, TICKETS_PER_ROUND));
+    await failpoint("reconcile.after-tickets");
     await schedules?.sync();
   };
 

@@ -1,10 +1,14 @@
 import type { RequestListener, Server } from "node:http";
+import { ConfigError } from "../shared/config.ts";
 import { consumeTickets, SCHEDULE_QUEUE } from "../shared/queues.ts";
+import { keepsTickets } from "../shared/redis-watch.ts";
 import { createApp } from "./app.ts";
 import { startHousekeeping } from "./changes/housekeeping.ts";
 import { settleUnreadyBuilds } from "./git-remote.ts";
+import { openForgeSweep } from "./forge-sweep-parts.ts";
 import { startKeptSweep } from "./kept-sweep.ts";
-import { openParts, type PartsOptions } from "./parts.ts";
+import { openParts, type Parts, type PartsOptions } from "./parts.ts";
+import { startOwnRefSweep } from "./own-refs.ts";
 import { startReconciler, type Reconciler } from "./reconciler.ts";
 import { openShells } from "./shells.ts";
 import { endLostShells } from "./store/shells.ts";
@@ -43,6 +47,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const parts = await openParts({ ...options, onRedis: reconcile });
   const { store, http } = { ...parts, http: options.http };
 
+  await refuseForgetfulRedis(parts);
   await settleUnreadyBuilds(parts.git, { isStarting: true });
   const settlePushes = () => settleUnreadyBuilds(parts.git, { isStarting: false });
   reconciler = startReconciler({ ...parts, settlePushes });
@@ -63,7 +68,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     buildToken: options.config.buildToken,
   });
   http.on("upgrade", shells.upgrade);
-  options.release(createApp({ ...parts, housekeeping, shells }));
+  const sweep = openForgeSweep(parts);
+  options.release(createApp({ ...parts, housekeeping, shells, missedPushes: sweep.report }));
+  // Only now: what is delivered again must find the door open.
+  sweep.start();
+  const ownRefSweep = startOwnRefSweep(parts.git);
 
   const link = parts.newToken();
   await store.write((tx) => addSignInLink(tx, link));
@@ -75,12 +84,16 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       housekeeping.close();
       keptSweep.close();
       tryRefSweep.close();
+      ownRefSweep.close();
+      sweep.close();
       shells.close();
+      parts.drains.close();
       parts.stopping.abort();
       http.close();
       http.closeAllConnections();
       await parts.baseRepositories.close();
       parts.topics.close();
+      parts.redisWatch.close();
       await ticks.close();
       await parts.schedulers.close();
       await parts.tickets.close();
@@ -88,4 +101,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       await store.close();
     },
   };
+}
+
+/** Tickets that vanish cost time only; but a start that says nothing would cost it for ever. */
+async function refuseForgetfulRedis({ config, redisWatch }: Parts): Promise<void> {
+  const policy = config.mayRedisEvict ? undefined : await redisWatch.policyAtStart();
+  if (policy === undefined || keepsTickets(policy)) return;
+  throw new ConfigError([
+    `TATARA_REDIS_URL: this Redis may throw tickets away, since its maxmemory-policy is ${policy}. ` +
+      "Change it with redis-cli CONFIG SET maxmemory-policy noeviction and in its configuration file; " +
+      "or start as it is with TATARA_REDIS_MAY_EVICT=true",
+  ]);
 }

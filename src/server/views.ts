@@ -312,7 +312,11 @@ export interface ReadStore {
     readonly statusesWaiting: number;
     readonly oldestQueuedAt: number | null;
     readonly parkedForges: readonly { readonly forge: ForgeName; readonly reason: string }[];
+    /** Deliveries of the last 30 days that did not come by themselves, and how many are here by now. */
+    readonly missed?: { readonly missed: number; readonly recovered: number };
     readonly liveWorkers: number;
+    /** Workers that say why they take no jobs. */
+    readonly troubles: readonly { readonly worker: string; readonly trouble: string }[];
   }>;
 }
 

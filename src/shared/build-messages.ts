@@ -62,6 +62,18 @@ export const buildGrant = z.object({
 
 export type BuildGrant = z.infer<typeof buildGrant>;
 
+/** An attempt that goes on where an earlier life of its worker was. */
+export const resumedGrant = z.object({
+  grant: buildGrant,
+  /** What the server has of each log that the worker named, in bytes. */
+  logs: z.record(z.string(), z.number().int().nonnegative()),
+});
+
+export type ResumedGrant = z.infer<typeof resumedGrant>;
+
+/** A server of an earlier version resumes nothing, and says nothing. */
+export const startedAnswer = z.object({ resumed: z.array(resumedGrant).default([]) });
+
 /** Of a file that was refused people see what is around its mistakes, which is never that long. */
 export const FILE_SHOWN_MAX = 256_000;
 export const PROBLEMS_SHOWN_MAX = 100;

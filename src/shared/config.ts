@@ -50,12 +50,20 @@ export function readServerConfig(env: Env) {
     githubWebhookSecrets: read.list("TATARA_GITHUB_WEBHOOK_SECRET", []),
     githubUrl: read.url("TATARA_GITHUB_URL", "https://github.com"),
     githubReadToken: read.optionalSecret("TATARA_GITHUB_READ_TOKEN"),
+    githubApiUrl: read.url("TATARA_GITHUB_API_URL", "https://api.github.com"),
+    githubHookToken: read.optionalSecret("TATARA_GITHUB_HOOK_TOKEN"),
+    sweepMs: read.integer("TATARA_SWEEP_SECONDS", 600, { min: 0, max: 86_400 }) * 1_000,
+    pollMs: read.integer("TATARA_POLL_SECONDS", 0, { min: 0, max: 86_400 }) * 1_000,
     repos: read.listOf("TATARA_REPOS", ["*"], isRepoPattern, "a pattern such as * or acme/*"),
     defaultTarget: read.text("TATARA_DEFAULT_TARGET", DEFAULT_TARGET),
     baseRepositories: read.baseRepositories("TATARA_BASE_REPOSITORIES"),
     targets: read.targets("TATARA_TARGETS"),
     yumSources: read.yumSources("TATARA_YUM_SOURCES"),
+    /** Below this nothing is accepted and no job begins. */
+    freeDiskMinMib: read.integer("TATARA_FREE_DISK_MIN_MIB", 1_024, { min: 0, max: 1 << 24 }),
     waitingBuildsMax: read.integer("TATARA_WAITING_BUILDS_MAX", 1_000, { min: 1, max: 100_000 }),
+    failpoints: read.text("TATARA_FAILPOINTS", ""),
+    mayRedisEvict: read.flag("TATARA_REDIS_MAY_EVICT", false),
   };
   return read.finish(config);
 }
@@ -67,6 +75,15 @@ export function readBuildWorkerConfig(env: Env) {
     ...worker(read),
     ...engine(read),
     slots: read.integer("TATARA_BUILD_SLOTS", 2, { min: 1, max: 64 }),
+    /** Images, dependency caches and mirrors together, for later builds. */
+    storedBytesMax:
+      read.integer("TATARA_STORED_MIB", 51_200, { min: 64, max: 1 << 24 }) * 2 ** 20,
+    /** With less than this free nothing is claimed; with less than a third, jobs are stopped. */
+    diskFloorBytes:
+      read.integer("TATARA_DISK_FLOOR_MIB", 3_072, { min: 0, max: 1 << 24 }) * 2 ** 20,
+    /** What BuildKit may keep on an engine that is Tatara's alone; 0: it is left as it is. */
+    buildKitCacheBytes:
+      read.integer("TATARA_BUILDKIT_CACHE_MIB", 0, { min: 0, max: 1 << 24 }) * 2 ** 20,
     /** Forges over plain http (tests, an internal forge); the own remote is always allowed. */
     httpForges: read.list("TATARA_HTTP_FORGES", []),
   };

@@ -1,3 +1,5 @@
+import { writeSync } from "node:fs";
+
 export type LogFields = Readonly<Record<string, unknown>>;
 
 /** The operator's log: JSON lines on stderr. Messages are constant sentences, variables are fields. */
@@ -18,7 +20,7 @@ export function createLogger(options: {
   readonly now: () => number;
   readonly write?: (line: string) => void;
 }): Logger {
-  const write = options.write ?? ((line: string) => void process.stderr.write(line));
+  const write = options.write ?? writeToStderr;
   const least = LEVELS.indexOf(options.level);
 
   const at = (bound: LogFields): Logger => {
@@ -36,6 +38,19 @@ export function createLogger(options: {
     };
   };
   return at({});
+}
+
+/**
+ * Straight to the descriptor: a stream that failed once is closed for good, and its error would end
+ * the process. The disk with the operator's log may be full; work goes on without the line.
+ */
+function writeToStderr(line: string): void {
+  try {
+    writeSync(2, line);
+  } catch (err) {
+    // A pipe whose reader is slow: the stream waits for it.
+    if ((err as NodeJS.ErrnoException).code === "EAGAIN") process.stderr.write(line);
+  }
 }
 
 /** Errors have no enumerable fields, so JSON would show them as `{}`. */

@@ -14,7 +14,10 @@ export const LEASE_HEADER = "x-tatara-lease";
 /** Paths, so that both sides spell them once. Ids are URL-safe by construction. */
 export const PATHS = {
   buildStarted: () => "/worker/v1/build/started",
+  buildGoodbye: () => "/worker/v1/build/goodbye",
   buildClaim: () => "/worker/v1/build/claim",
+  /** Why a worker takes no jobs. */
+  buildTrouble: () => "/worker/v1/build/trouble",
   heartbeat: (jobId: string) => `/worker/v1/build/jobs/${jobId}/heartbeat`,
   plan: (jobId: string) => `/worker/v1/build/jobs/${jobId}/plan`,
   step: (jobId: string, step: string) => `/worker/v1/build/jobs/${jobId}/steps/${step}`,

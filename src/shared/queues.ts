@@ -9,6 +9,16 @@ export type QueueName = (typeof QUEUE_NAMES)[number];
 /** Wakes one server at the instants that schedules name. */
 export const SCHEDULE_QUEUE = "schedule";
 
+/**
+ * Tickets in all queues together. Beyond that a build waits in the database alone, until the reconciler
+ * finds it due and there is room: a backlog of any size costs Redis no more memory than this.
+ */
+export const TICKETS_MAX = 20_000;
+const COUNT_AGAIN_MS = 1_000;
+/** Work that the unprompted question found, so often in a row without a ticket: the consumer is deaf. */
+const UNANNOUNCED_MAX = 2;
+/** A consumer asks Redis again after so long: what is silent for longer is dead, see `redis.ts`. */
+const WAIT_SECONDS = 3;
 const LOCK_MS = 30_000;
 const STALLED_CHECK_MS = 15_000;
 const PREFIX = "tatara";
@@ -30,8 +40,10 @@ export function openTickets(options: {
   readonly redisUrl: string;
   readonly logger: Logger;
   readonly onConnect: () => void;
+  /** Tests lower it. */
+  readonly ticketsMax?: number;
 }): Tickets {
-  const { logger } = options;
+  const { logger, ticketsMax = TICKETS_MAX } = options;
   const connection = producerConnection(options.redisUrl);
   // Each failed command is told to its caller; without a listener the connection's errors would end us.
   connection.on("error", (err) => logger.debug({ err }, "Redis connection error"));
@@ -58,13 +70,27 @@ export function openTickets(options: {
     opts: { jobId: id, removeOnComplete: true, removeOnFail: true },
   });
 
+  let counted = { tickets: Infinity, at: -Infinity };
+  /** Counts again only where the cap may have been reached. */
+  const roomFor = async (wanted: number): Promise<number> => {
+    const isOld = performance.now() - counted.at > COUNT_AGAIN_MS;
+    if (counted.tickets + wanted > ticketsMax && isOld) {
+      const depths = QUEUE_NAMES.map(async (name) => (await queueOf(name)).count());
+      const tickets = (await Promise.all(depths)).reduce((sum, depth) => sum + depth, 0);
+      counted = { tickets, at: performance.now() };
+    }
+    return Math.max(0, Math.min(wanted, ticketsMax - counted.tickets));
+  };
+  const addAll: Tickets["addAll"] = async (name, ids) => {
+    const taken = ids.length === 0 ? [] : ids.slice(0, await roomFor(ids.length));
+    if (taken.length === 0) return;
+    await (await queueOf(name)).addBulk(taken.map(ticket));
+    counted.tickets += taken.length;
+  };
+
   return {
-    add: async (name, id) => {
-      await (await queueOf(name)).addBulk([ticket(id)]);
-    },
-    addAll: async (name, ids) => {
-      if (ids.length > 0) await (await queueOf(name)).addBulk(ids.map(ticket));
-    },
+    add: (name, id) => addAll(name, [id]),
+    addAll,
     depth: async (name) => (await queueOf(name)).count(),
     close: async () => {
       const closing = [...queues.values()].map(async (queue) => (await queue).close());
@@ -131,6 +157,11 @@ export function openSchedulers(options: {
 }
 
 export interface Consumer {
+  /**
+   * Work was found that no ticket announced. Twice in a row means that tickets do not reach us although
+   * all connections look well, and the consumer is closed and opened anew.
+   */
+  foundUnannounced(): void;
   /** Takes no more tickets; resolves when the current `onTicket` has ended. */
   close(): Promise<void>;
 }
@@ -145,6 +176,32 @@ export function consumeTickets(options: {
   readonly logger: Logger;
   readonly onTicket: () => Promise<void>;
 }): Consumer {
+  const { logger, queue } = options;
+  let unannounced = 0;
+  const onTicket = async (): Promise<void> => {
+    unannounced = 0;
+    await options.onTicket();
+  };
+  let current = openConsumer({ ...options, onTicket });
+  let isClosed = false;
+  return {
+    foundUnannounced: () => {
+      unannounced += 1;
+      if (unannounced < UNANNOUNCED_MAX || isClosed) return;
+      unannounced = 0;
+      logger.warn({ queue }, "Tickets do not arrive: listening anew");
+      const deaf = current;
+      current = openConsumer({ ...options, onTicket });
+      void deaf.close(true);
+    },
+    close: async () => {
+      isClosed = true;
+      await current.close(false);
+    },
+  };
+}
+
+function openConsumer(options: Parameters<typeof consumeTickets>[0]) {
   const connection = consumerConnection(options.redisUrl);
   connection.on("error", (err) => options.logger.debug({ err }, "Redis connection error"));
   const consumer = new Worker(options.queue, () => options.onTicket(), {
@@ -153,16 +210,16 @@ export function consumeTickets(options: {
     concurrency: 1,
     lockDuration: LOCK_MS,
     stalledInterval: STALLED_CHECK_MS,
-    drainDelay: 5,
+    drainDelay: WAIT_SECONDS,
   });
   consumer.on("error", (err) => options.logger.debug({ err }, "Consumer error"));
   consumer.on("failed", (_ticket, err) => {
     options.logger.warn({ err, queue: options.queue }, "Ticket could not be taken");
   });
   return {
-    close: async () => {
+    close: async (isDeaf: boolean): Promise<void> => {
       // A Redis that is away is not waited for: no ticket is held that would have to go back to it.
-      const isAway = connection.status !== "ready";
+      const isAway = isDeaf || connection.status !== "ready";
       const closed = consumer.close(isAway).catch(() => undefined);
       if (!isAway) await closed;
       connection.disconnect();

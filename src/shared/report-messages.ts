@@ -17,6 +17,8 @@ export const reportGrant = z.object({
       /** Version of the row; an answer for an older version does not end the newer wish. */
       version: z.number().int(),
       tries: z.number().int(),
+      /** It was sent: look whether the forge still shows it, and say it again only if not. */
+      isCheck: z.boolean().optional(),
     }),
   ),
 });
@@ -35,6 +37,8 @@ export const reportAnswer = z.object({
       kind: z.literal("later"),
       afterMs: z.number().int(),
       wholeCredential: z.boolean(),
+      /** The forge did not answer, or that it is broken: what was posted may still arrive there. */
+      isOutage: z.boolean().optional(),
       reason: z.string().max(1_000),
     }),
     /** The credential is refused: all rows of the forge park until it is replaced. */

@@ -4,6 +4,7 @@ import { Stopped } from "../domain/stop.ts";
 import { UserFault } from "../domain/faults.ts";
 import { LEASE_HEADER } from "./protocol.ts";
 import { refusal } from "./message-parts.ts";
+import { onOwnConnection } from "./own-connection.ts";
 
 const CALL_TIMEOUT_MS = 30_000;
 const RETRY_FIRST_MS = 50;
@@ -34,6 +35,8 @@ export interface Call<T> {
   /** Shape of the answer; without it the answer's body is not read. */
   readonly answer?: z.ZodType<T>;
   readonly timeoutMs?: number;
+  /** A connection for this call alone: one that others hold up, or that died unheard, is not used. */
+  readonly ownConnection?: boolean;
 }
 
 /** The server did not answer, or answered that it cannot now. Whoever asked may ask again. */
@@ -49,13 +52,14 @@ export function serverClient({ url, token }: { url: string; token: string }): Se
       address.searchParams.set(name, String(value));
     }
     const limit = AbortSignal.timeout(call.timeoutMs ?? CALL_TIMEOUT_MS);
+    const init = {
+      method: call.method ?? "POST",
+      headers: headersOf(call, token),
+      signal: AbortSignal.any([signal, limit]),
+    };
     try {
-      return await fetch(address, {
-        method: call.method ?? "POST",
-        headers: headersOf(call, token),
-        signal: AbortSignal.any([signal, limit]),
-        ...bodyOf(call),
-      });
+      if (call.ownConnection === true) return await onOwnConnection(address, init);
+      return await fetch(address, { ...init, ...bodyOf(call) });
     } catch (cause) {
       signal.throwIfAborted();
       throw new ServerUnavailable(`The server does not answer at ${url}.`, { cause });

@@ -8,7 +8,14 @@ export interface Shutdown {
   onClose(name: string, close: () => Promise<void> | void): void;
   /** Stops as if a signal had come; resolves never, since the process ends. */
   stop(exitCode: number): void;
+  /**
+   * Ends the process without closing anything, since what it has open cannot be trusted. A moment is
+   * left for answers that say no.
+   */
+  abandon(): void;
 }
+
+const LAST_WORDS_MS = 200;
 
 /**
  * SIGTERM → one abort signal → close in reverse order → exit. A second signal, or a closer that
@@ -53,6 +60,7 @@ export function installShutdown({
     signal: controller.signal,
     onClose: (name, close) => void closers.push({ name, close }),
     stop,
+    abandon: () => void setTimeout(() => process.kill(process.pid, "SIGKILL"), LAST_WORDS_MS),
   };
 }
 

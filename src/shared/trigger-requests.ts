@@ -25,3 +25,11 @@ export const secretRequest = z.strictObject({
   branches: z.array(z.string().min(1).max(300)).min(1).max(100).optional(),
   pullRequests: z.boolean().optional(),
 });
+
+/** `POST /api/workers/<id>/drain` */
+export const drainRequest = z.strictObject({
+  /** Why, for those who wonder where it is. */
+  note: z.string().max(300).optional(),
+  /** What runs is handed back at once instead of waited for. */
+  now: z.boolean().optional(),
+});

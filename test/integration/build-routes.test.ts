@@ -39,6 +39,7 @@ async function aBuildServer() {
       logs: openLogFiles(join(dir, "logs")),
       artifacts: openArtifactFiles(dir),
       roll: createWorkerRoll(store.now),
+      disk: { noteWorker: () => undefined },
       logger: silentLogger,
       token: TOKEN,
       newToken: () => `lease-${(tokens += 1)}`.padEnd(40, "-"),

@@ -51,6 +51,7 @@ async function aPublishServer() {
     store: held.store,
     announcer,
     artifacts: openArtifactFiles(dir),
+    disk: { noteWorker: () => undefined },
     logger: silentLogger,
     token: TOKEN,
     newToken: () => `lease-${(tokens += 1)}`.padEnd(40, "-"),

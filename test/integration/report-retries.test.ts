@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { OTHER_SHA, startLine, wish } from "../support/report-line.ts";
+import { OTHER_SHA, SHA, startLine, wish } from "../support/report-line.ts";
 import { until } from "../support/until.ts";
 
 describe("a forge that cannot now", () => {
@@ -120,5 +120,32 @@ describe("a status that was overtaken", () => {
     await until(line.kinds, ["later", "sent"]);
 
     expect(line.states()).toEqual(["failure", "failure"]);
+  });
+
+  test("long after it was sent is found by a look, and only then said again", async () => {
+    await using line = await startLine();
+    line.server.want({ ...wish, state: "success" });
+    line.server.want({ ...wish, sha: OTHER_SHA, state: "failure" });
+    await line.reporter.claimAll();
+    await until(line.kinds, ["sent", "sent"]);
+    const { forge } = line;
+    const body = JSON.stringify({ state: "pending", context: "tatara" });
+    const headers = {
+      authorization: `Bearer ${forge.statusToken}`,
+      "content-type": "application/json",
+    };
+    await fetch(`${forge.apiUrl}/repos/acme/hello/statuses/${SHA}`, {
+      method: "POST",
+      headers,
+      body,
+    });
+
+    line.server.want({ ...wish, state: "success", isCheck: true });
+    line.server.want({ ...wish, sha: OTHER_SHA, state: "failure", isCheck: true });
+    await line.reporter.claimAll();
+    await until(line.kinds, ["sent", "sent", "sent", "sent"]);
+
+    expect(line.states()).toEqual(["success", "pending", "success"]);
+    expect(line.states(OTHER_SHA)).toEqual(["failure"]);
   });
 });

@@ -12,6 +12,9 @@ import { createGithubApi } from "./github-api.ts";
 import type { GithubApi } from "./github-api.ts";
 import { examplePayload, pushPayload, send, signedRequest } from "./github-deliveries.ts";
 import type { DeliveryAnswer, PushToTell, SignedRequest } from "./github-deliveries.ts";
+import { createGithubHooks } from "./github-hooks.ts";
+import type { GithubHooks } from "./github-hooks.ts";
+import { readGithubSchema } from "./github-schema.ts";
 
 /**
  * The only double above unit level, because GitHub cannot be run here. It checks every request to
@@ -25,6 +28,8 @@ export interface ForgeDouble extends AsyncDisposable {
   readonly apiUrl: string;
   /** `TATARA_GITHUB_STATUS_TOKEN`. */
   readonly statusToken: string;
+  /** `TATARA_GITHUB_HOOK_TOKEN`. */
+  readonly hookToken: string;
   /** Its dispose throws if a request broke GitHub's schema and nobody took the violation. */
   readonly api: Omit<GithubApi, "handle">;
   addRepo(
@@ -32,6 +37,10 @@ export interface ForgeDouble extends AsyncDisposable {
     options?: { readonly files?: Files; readonly defaultBranch?: string },
   ): Promise<ForgeRepo>;
   readonly hook: Webhook;
+  /** While set, git is answered so. */
+  breakGit(status: number | undefined): void;
+  /** How many requests git has sent. */
+  gitRequestCount(): number;
 }
 
 /** The forge's side of a webhook. */
@@ -39,6 +48,13 @@ export interface Webhook {
   /** Where deliveries go, and the secret that signs them. */
   set(to: { readonly url: string; readonly secret: string }): void;
   push(push: PushToTell): Promise<DeliveryAnswer>;
+  /**
+   * The push's delivery does not get through, and GitHub lists it as failed; or it is lost inside
+   * GitHub, and nobody ever hears of it. Returns its id.
+   */
+  miss(push: PushToTell, how: "listed" | "lost"): string;
+  /** What the hook has tried, and was asked to try again. */
+  readonly tries: Pick<GithubHooks, "deliveries" | "redeliveriesAsked">;
   /** `ping`, or any other event, from its example payload. */
   event(name: string): Promise<DeliveryAnswer>;
   /** The same delivery again: same id, same bytes; or the same bytes under a new id. */
@@ -47,6 +63,7 @@ export interface Webhook {
 
 export interface ForgeDoubleOptions {
   readonly statusToken?: string;
+  readonly hookToken?: string;
   /** Without it, repos are public; with it, git asks for it by HTTP Basic or as bearer. */
   readonly readToken?: string;
   /** Takes statuses for repos and commits that it does not have. */
@@ -57,9 +74,12 @@ const API = "/api/v3";
 
 export async function startForgeDouble(options: ForgeDoubleOptions = {}): Promise<ForgeDouble> {
   const { statusToken = "ghp_status0000000000000000000000000000", anyRepo = false } = options;
+  const { hookToken = "ghp_hook000000000000000000000000000000" } = options;
   const root = await mkdtemp(join(tmpdir(), "tatara-forge-"));
   const repos = new Map<string, ForgeRepo>();
   const faultsOfOurs: unknown[] = [];
+  let gitStatus: number | undefined;
+  let gitRequests = 0;
   const server = createServer((request, response) => {
     handle(request, response).catch((err: unknown) => {
       // A client that hung up is no fault of ours.
@@ -70,8 +90,12 @@ export async function startForgeDouble(options: ForgeDoubleOptions = {}): Promis
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const schema = readGithubSchema();
+  const hook = createWebhook({ schema, hookToken, apiUrl: `${url}${API}` });
   const api = createGithubApi({
     apiUrl: `${url}${API}`,
+    schema,
+    hooks: hook.hooks,
     statusToken,
     hasCommit: async (repo, sha) =>
       (await repos.get(repo.toLowerCase())?.has(sha)) ?? (anyRepo || undefined),
@@ -84,6 +108,8 @@ export async function startForgeDouble(options: ForgeDoubleOptions = {}): Promis
       response.writeHead(401, { "www-authenticate": 'Basic realm="GitHub"' }).end();
       return;
     }
+    gitRequests += 1;
+    if (gitStatus !== undefined) return void response.writeHead(gitStatus).end();
     await serveGit(root, request, response);
   };
 
@@ -91,8 +117,13 @@ export async function startForgeDouble(options: ForgeDoubleOptions = {}): Promis
     url,
     apiUrl: `${url}${API}`,
     statusToken,
+    hookToken,
     api,
-    hook: createWebhook(),
+    hook,
+    breakGit: (status) => {
+      gitStatus = status;
+    },
+    gitRequestCount: () => gitRequests,
     addRepo: async (name, repoOptions = {}) => {
       const repo = await createRepo(root, name, repoOptions);
       repos.set(name.toLowerCase(), repo);
@@ -108,7 +139,11 @@ export async function startForgeDouble(options: ForgeDoubleOptions = {}): Promis
   };
 }
 
-function createWebhook(): Webhook {
+function createWebhook(options: {
+  readonly schema: ReturnType<typeof readGithubSchema>;
+  readonly hookToken: string;
+  readonly apiUrl: string;
+}): Webhook & { readonly hooks: GithubHooks } {
   const sent = new Map<string, SignedRequest>();
   let target: { readonly url: string; readonly secret: string } | undefined;
 
@@ -116,15 +151,39 @@ function createWebhook(): Webhook {
     if (target === undefined) throw new Error("hook.set comes first.");
     return target;
   };
-  const deliver = async (request: SignedRequest): Promise<DeliveryAnswer> => {
+  const hooks = createGithubHooks({
+    ...options,
+    target: () => target?.url,
+    redeliver: ({ request }) => void deliver(request, true).catch(() => undefined),
+  });
+  /** Listed as GitHub does: a server that cannot be reached is a 502 of its own. */
+  const deliver = async (request: SignedRequest, isRedelivery = false): Promise<DeliveryAnswer> => {
     sent.set(request.deliveryId, request);
-    return await send(known().url, request);
+    const repo = repoOf(request);
+    try {
+      const answer = await send(known().url, request);
+      hooks.add({ repo, request, isRedelivery, statusCode: answer.status });
+      return answer;
+    } catch (err) {
+      hooks.add({ repo, request, isRedelivery, statusCode: 502 });
+      throw err;
+    }
   };
+  const signed = (push: PushToTell) => signedRequest("push", pushPayload(push), known().secret);
   return {
+    hooks,
+    tries: hooks,
     set: (to) => {
       target = to;
     },
-    push: (push) => deliver(signedRequest("push", pushPayload(push), known().secret)),
+    push: (push) => deliver(signed(push)),
+    miss: (push, how) => {
+      const request = signed(push);
+      sent.set(request.deliveryId, request);
+      const repo = repoOf(request);
+      if (how === "listed") hooks.add({ repo, request, isRedelivery: false, statusCode: 502 });
+      return request.deliveryId;
+    },
     event: (name) =>
       deliver(
         signedRequest(
@@ -138,9 +197,14 @@ function createWebhook(): Webhook {
       if (old === undefined) throw new Error(`${deliveryId} was never delivered.`);
       const newId = asNew ? randomUUID() : deliveryId;
       const headers = { ...old.headers, "x-github-delivery": newId };
-      return await deliver({ ...old, deliveryId: newId, headers });
+      return await deliver({ ...old, deliveryId: newId, headers }, true);
     },
   };
+}
+
+function repoOf({ body }: SignedRequest): string {
+  const payload = JSON.parse(body) as { repository?: { full_name?: string } };
+  return payload.repository?.full_name ?? "";
 }
 
 function carries({ headers }: IncomingMessage, token: string): boolean {

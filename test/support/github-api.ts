@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
-import { readGithubSchema } from "./github-schema.ts";
-import type { CheckedRequest, Operation } from "./github-schema.ts";
+import type { GithubHooks } from "./github-hooks.ts";
+import type { CheckedRequest, GithubSchema, Operation } from "./github-schema.ts";
 
 /** A commit status as the forge took it, in the order it took them. */
 export interface KeptStatus {
@@ -13,6 +13,8 @@ export interface KeptStatus {
   readonly description: string | null;
   readonly targetUrl: string | null;
   readonly at: number;
+  /** Counts requests as they arrived; one that was held up is kept after a later one. */
+  readonly arrival: number;
 }
 
 /** What goes wrong with a request to the API. */
@@ -38,7 +40,15 @@ export interface FaultPlan {
   readonly path?: string;
 }
 
-/** GitHub's API of commit statuses, as far as Tatara speaks to it. */
+/** Draws what goes wrong with a request. */
+export type Weather = (request: {
+  readonly method: string;
+  readonly path: string;
+  /** Of a status that is posted. */
+  readonly state: unknown;
+}) => Fault | undefined;
+
+/** GitHub's API of commit statuses and hooks, as far as Tatara speaks to it. */
 export interface GithubApi {
   readonly statuses: readonly KeptStatus[];
   /** Of one commit and context, oldest first. */
@@ -50,8 +60,12 @@ export interface GithubApi {
   /** Only this credential posts from now on. */
   setStatusToken(token: string): void;
   inject(plan: FaultPlan): void;
-  /** Faults that no request has met yet no longer happen. */
+  /** Asked for each request that no planned fault hits; undefined brings fair weather. */
+  setWeather(weather: Weather | undefined): void;
+  /** Faults that no request has met yet no longer happen, and the weather is fair. */
   heal(): void;
+  /** How many requests were answered that nothing has changed. */
+  notModifiedCount(): number;
   /** What requests broke of GitHub's schema since this was last asked. */
   takeViolations(): readonly string[];
   handle(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void>;
@@ -63,9 +77,12 @@ export interface GithubApiOptions {
   readonly statusToken: string;
   /** Does this repo have the commit? Undefined: there is no such repo. */
   readonly hasCommit: (repo: string, sha: string) => Promise<boolean | undefined>;
+  readonly schema: GithubSchema;
+  readonly hooks: GithubHooks;
 }
 
 interface ApiCall {
+  readonly arrival: number;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly path: string;
@@ -78,26 +95,45 @@ const DESCRIPTION_MAX = 140;
 const NOT_FOUND = { message: "Not Found", documentation_url: "https://docs.github.com/rest" };
 
 export function createGithubApi(options: GithubApiOptions): GithubApi {
-  const schema = readGithubSchema();
+  const { schema, hooks } = options;
   const statuses: KeptStatus[] = [];
   const violations: string[] = [];
   const faults = faultQueue();
   const traffic = trafficMeter();
   let { statusToken } = options;
+  let weather: Weather | undefined;
+  let notModified = 0;
+  let arrivals = 0;
 
   const handle = async (request: IncomingMessage, response: ServerResponse, url: URL) => {
     const path = url.pathname.slice(new URL(options.apiUrl).pathname.length);
     const query = Object.fromEntries(url.searchParams);
-    const call = { request, response, path, query, body: await readBody(request) };
+    arrivals += 1;
+    const arrival = arrivals;
+    const call = { request, response, path, query, arrival, body: await readBody(request) };
     const key = `${path} ${JSON.stringify(call.body["context"])}`;
     await traffic.measure(request.method === "POST" ? key : undefined, () => handleCall(call));
   };
 
   const handleCall = async (call: ApiCall): Promise<void> => {
     const { method = "", headers } = call.request;
-    const fault = faults.next(method, call.path);
+    const fault =
+      faults.next(method, call.path) ??
+      weather?.({ method, path: call.path, state: call.body["state"] });
     if (fault !== undefined && (await spoils(fault, call))) return;
-    if (!isBearerOf(headers.authorization, statusToken)) {
+    const hookAnswer = hooks.answer({
+      method,
+      path: call.path,
+      token: bearerOf(headers.authorization),
+      checked: (path) => checked(call, path),
+    });
+    if (hookAnswer !== undefined) {
+      const { status, body, problems, headers: more } = hookAnswer;
+      violations.push(...problems.map((problem) => `${method} ${call.path}: ${problem}`));
+      if (status === 304) notModified += 1;
+      return answer(call, status, body, more);
+    }
+    if (bearerOf(headers.authorization) !== statusToken) {
       return answer(call, 401, { message: "Bad credentials" });
     }
     const created = schema.createStatus.match(method, call.path);
@@ -119,7 +155,8 @@ export function createGithubApi(options: GithubApiOptions): GithubApi {
     const body = call.body as Readonly<Record<"state", string>> & Readonly<Record<string, string>>;
     const { state, context = "default" } = body;
     const { description = null, target_url: targetUrl = null } = body;
-    const kept = { repo: `${owner}/${name}`, sha, context, state, description, targetUrl };
+    const { arrival } = call;
+    const kept = { repo: `${owner}/${name}`, sha, context, state, description, targetUrl, arrival };
 
     const hasCommit = await options.hasCommit(kept.repo, sha);
     if (hasCommit === undefined) return answer(call, 404, NOT_FOUND);
@@ -174,7 +211,14 @@ export function createGithubApi(options: GithubApiOptions): GithubApi {
       statusToken = token;
     },
     inject: faults.add,
-    heal: faults.clear,
+    setWeather: (drawn) => {
+      weather = drawn;
+    },
+    heal: () => {
+      faults.clear();
+      weather = undefined;
+    },
+    notModifiedCount: () => notModified,
     takeViolations: () => violations.splice(0),
     handle,
   };
@@ -280,7 +324,7 @@ function answer(
     "x-ratelimit-reset": String(Math.ceil(Date.now() / 1_000) + 3_600),
     ...headers,
   });
-  response.end(JSON.stringify(body));
+  response.end(status === 304 ? undefined : JSON.stringify(body));
 }
 
 function statusBody(kept: KeptStatus, id: number, apiUrl: string): unknown {
@@ -300,6 +344,6 @@ function statusBody(kept: KeptStatus, id: number, apiUrl: string): unknown {
   };
 }
 
-function isBearerOf(authorization = "", token: string): boolean {
-  return /^(?:token|bearer) (.*)$/i.exec(authorization)?.[1] === token;
+function bearerOf(authorization = ""): string | undefined {
+  return /^(?:token|bearer) (.*)$/i.exec(authorization)?.[1];
 }

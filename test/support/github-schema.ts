@@ -4,8 +4,10 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import type { ValidateFunction } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 
-/** GitHub's published operations on commit statuses; see test/fixtures/github/README.md. */
-const DOCUMENT = join(import.meta.dirname, "../fixtures/github/openapi-statuses.json");
+/** GitHub's published operations on commit statuses and webhook deliveries; see test/fixtures/github/README.md. */
+const DOCUMENT = join(import.meta.dirname, "../fixtures/github/openapi.json");
+
+const DELIVERIES = "/repos/{owner}/{repo}/hooks/{hook_id}/deliveries";
 
 interface Parameter {
   readonly name: string;
@@ -35,6 +37,9 @@ export interface CheckedRequest {
 export interface GithubSchema {
   readonly createStatus: Operation;
   readonly listStatuses: Operation;
+  readonly listHooks: Operation;
+  readonly listHookDeliveries: Operation;
+  readonly redeliver: Operation;
 }
 
 export function readGithubSchema(): GithubSchema {
@@ -47,6 +52,9 @@ export function readGithubSchema(): GithubSchema {
   return {
     createStatus: operation(ajv, document, "post", "/repos/{owner}/{repo}/statuses/{sha}"),
     listStatuses: operation(ajv, document, "get", "/repos/{owner}/{repo}/commits/{ref}/statuses"),
+    listHooks: operation(ajv, document, "get", "/repos/{owner}/{repo}/hooks"),
+    listHookDeliveries: operation(ajv, document, "get", DELIVERIES),
+    redeliver: operation(ajv, document, "post", `${DELIVERIES}/{delivery_id}/attempts`),
   };
 }
 
@@ -69,6 +77,7 @@ function operation(ajv: Ajv2020, document: OpenApi, method: string, path: string
   const compile = (...more: readonly string[]): ValidateFunction =>
     ajv.compile({ $ref: pointer([...base, ...more, "content", "application/json", "schema"]) });
   const checkBody = found.requestBody === undefined ? undefined : compile("requestBody");
+  // Answers that all operations share stand elsewhere, and say nothing that could be checked here.
   const answered = Object.entries(found.responses).filter(([, { content }]) => content);
   const checkAnswer = new Map(
     answered.map(([status]) => [Number(status), compile("responses", status)]),

@@ -47,6 +47,7 @@ export function memoryRecords(): MemoryRecords {
       oldestQueuedAt: null,
       parkedForges: [],
       liveWorkers: 1,
+      troubles: [],
     },
   };
 }

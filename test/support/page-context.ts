@@ -23,6 +23,7 @@ export function aContext(some: Partial<PageContext> = {}): PageContext {
       oldestQueuedAt: null,
       parkedForges: [],
       liveWorkers: 1,
+      troubles: [],
     },
     ...some,
   };

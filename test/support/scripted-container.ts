@@ -4,11 +4,17 @@ import { Readable } from "node:stream";
 import { pack } from "tar-stream";
 import { InfraFault } from "../../src/domain/faults.ts";
 import type { ContainerEnd } from "../../src/domain/step.ts";
-import type { Container, ContainerSpec } from "../../workers/build/engine.ts";
+import type {
+  AdoptedContainer,
+  Container,
+  ContainerSpec,
+  OnOutput,
+  OutputStart,
+} from "../../workers/build/engine.ts";
 import { readTar } from "./scripted-world.ts";
 import type { Files, StepScript, World } from "./scripted-world.ts";
 
-export class ScriptedContainer implements Container {
+export class ScriptedContainer implements Container, AdoptedContainer {
   readonly id: string;
   readonly #world: World;
   readonly #spec: ContainerSpec;
@@ -16,6 +22,11 @@ export class ScriptedContainer implements Container {
   readonly #opened = Promise.withResolvers<void>();
   readonly #commandExit = Promise.withResolvers<number | null>();
   #ended: Promise<ContainerEnd> | undefined;
+  /** What it has printed, for whoever finds it again. */
+  #printed = Buffer.alloc(0);
+  #onOutput: OnOutput = () => undefined;
+  /** Whoever listened is gone: what is printed is kept, as an engine does. */
+  #takenBytes = 0;
 
   constructor(world: World, spec: ContainerSpec, id: string) {
     this.#world = world;
@@ -27,14 +38,28 @@ export class ScriptedContainer implements Container {
     for (const [name, content] of await readTar(tar)) this.#write(posix.join(path, name), content);
   }
 
-  async start(
-    onOutput: (chunk: Buffer) => void | Promise<void>,
-    signal: AbortSignal,
-  ): Promise<void> {
+  get uses(): readonly string[] {
+    const { volumes, network } = this.#spec;
+    return [...Object.keys(volumes), ...(network === "none" ? [] : [network.id])];
+  }
+
+  get isStarted(): boolean {
+    return this.#ended !== undefined;
+  }
+
+  async follow(onOutput: OnOutput, from: OutputStart | undefined): Promise<void> {
+    this.#note("follow");
+    this.#onOutput = onOutput;
+    this.#takenBytes = from?.stdout ?? 0;
+    await this.#hand();
+  }
+
+  async start(onOutput: OnOutput, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     this.#note("start");
     if (!this.#spec.gate) this.#opened.resolve();
-    this.#ended = this.#run(onOutput);
+    this.#onOutput = onOutput;
+    this.#ended = this.#run();
     this.#ended.catch(() => undefined);
   }
 
@@ -92,13 +117,23 @@ export class ScriptedContainer implements Container {
     this.#world.held.delete(this.id);
   }
 
-  async #run(onOutput: (chunk: Buffer) => void | Promise<void>): Promise<ContainerEnd> {
+  async #hand(): Promise<void> {
+    const fresh = this.#printed.subarray(this.#takenBytes);
+    if (fresh.length === 0) return;
+    const stdout = (this.#takenBytes += fresh.length);
+    await this.#onOutput(fresh, { container: this.id, stream: "stdout", stdout, stderr: 0 });
+  }
+
+  async #run(): Promise<ContainerEnd> {
     await this.#opened.promise;
     for (const { name, value } of this.#spec.secrets ?? []) {
       this.#write(`/run/secrets/${name}`, Buffer.from(value));
     }
     const { output = [], lastsMs = 0, how, code, files = {}, said, lingers } = this.#script();
-    for (const text of output) await onOutput(Buffer.from(text));
+    for (const text of output) {
+      this.#printed = Buffer.concat([this.#printed, Buffer.from(text)]);
+      await this.#hand();
+    }
     await sleep(lastsMs);
     for (const [path, text] of Object.entries(files)) this.#write(path, Buffer.from(text));
     if (how === "lost") throw new InfraFault("ENGINE_FAILED", "The engine forgot a container.");

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { PassThrough } from "node:stream";
 import { InfraFault } from "../../src/domain/faults.ts";
 import type {
+  AdoptedService,
   BuildImageOptions,
   Container,
   ContainerSpec,
@@ -58,9 +59,15 @@ export function scriptedEngine(
     volumes: new Map(),
     history: [],
     kept: new Map(),
+    containers: new Map(),
     now,
   };
   const calls: Engine = {
+    answers: async () => undefined,
+    listStored: async () => [],
+    freeBytes: async () => undefined,
+    writtenBytes: async () => new Map(),
+    pruneBuildCache: async () => undefined,
     ping: async () => ({
       version: "scripted",
       cgroupVersion: "2",
@@ -76,6 +83,11 @@ export function scriptedEngine(
     createWorkspace: (options) => createWorkspace(world, options),
     createContainer: async (spec) => createContainer(world, spec),
     startService: (spec) => startService(world, spec),
+    adoptContainer: async ({ containerId }) => {
+      const found = world.containers.get(containerId);
+      return found?.isStarted && world.held.has(containerId) ? found : undefined;
+    },
+    adoptService: async (owner, { name }) => adoptService(world, owner, name),
     findKept: async (step) => findKept(world, step),
     removeAllOf: async (owner) => removeAllOf(world, owner),
     listLeftovers: async () => [...world.held.values()].filter(({ id }) => !isKept(world, id)),
@@ -142,13 +154,27 @@ async function startService(world: World, spec: ServiceSpec): Promise<ServiceSta
   world.history.push(`service ${owner.step}`);
   const { notReady: why, output = [] } = world.scripts[owner.step] ?? {};
   const { id } = hold(world, "container", owner);
-  for (const text of output) await onOutput(Buffer.from(text));
+  let stdout = 0;
+  for (const text of output) {
+    const bytes = Buffer.from(text);
+    stdout += bytes.length;
+    await onOutput(bytes, { container: id, stream: "stdout", stdout, stderr: 0 });
+  }
   const stop = async () => {
     if (world.held.delete(id)) world.history.push(`remove ${owner.step}`);
   };
   if (why === undefined) return { kind: "ready", service: { name, stop } };
   await stop();
   return { kind: "not-ready", why, lastLines: output.join("").trimEnd() };
+}
+
+function adoptService(world: World, owner: Owner, name: string): AdoptedService | undefined {
+  const id = idOf("container", owner);
+  if (!world.held.has(id)) return undefined;
+  const stop = async () => {
+    if (world.held.delete(id)) world.history.push(`remove ${owner.step}`);
+  };
+  return { id, name, stop, follow: async () => undefined };
 }
 
 function findKept(
@@ -210,7 +236,10 @@ async function createWorkspace(
 
 function createContainer(world: World, spec: ContainerSpec): Container {
   world.history.push(`create ${spec.owner.step}`);
-  return new ScriptedContainer(world, spec, hold(world, "container", spec.owner).id);
+  const { id } = hold(world, "container", spec.owner);
+  const container = new ScriptedContainer(world, spec, id);
+  world.containers.set(id, container);
+  return container;
 }
 
 function removeAllOf(world: World, { jobId, attempt }: Pick<Owner, "jobId" | "attempt">): void {

@@ -10,7 +10,7 @@ import { engineApi } from "../../src/cli/engine-api.ts";
 import { parseBuildName } from "../../src/cli/find-build.ts";
 import { initGitRepo } from "../../src/cli/git-repo.ts";
 import type { GitRepo } from "../../src/cli/git-repo.ts";
-import type { ProcessName } from "../../src/cli/processes/process-table.ts";
+import type { ProcessName, ProcessTable } from "../../src/cli/processes/process-table.ts";
 import { startSupervisor } from "../../src/cli/supervisor.ts";
 import type { Supervisor } from "../../src/cli/supervisor.ts";
 import { processEnv } from "../../src/shared/config.ts";
@@ -25,6 +25,8 @@ const WORKER_NAME = "test";
 export interface StartTataraOptions {
   /** Settings beside the defaults. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Other programs than the usual. */
+  readonly processes?: ProcessTable;
   /** Keeps the folder and prints where it is: for looking at a failure. */
   readonly keep?: boolean;
 }
@@ -74,6 +76,7 @@ export async function startTatara(options: StartTataraOptions = {}): Promise<Tat
     options.env?.["DOCKER_HOST"] ?? given["DOCKER_HOST"] ?? "unix:///var/run/docker.sock";
   const supervisor = await startSupervisor({
     dataDir,
+    ...(options.processes === undefined ? {} : { processes: options.processes }),
     env: {
       ...given,
       TATARA_PORT: "0",
@@ -227,10 +230,15 @@ async function leftOnEngine(place: Place): Promise<readonly string[]> {
   return withoutKept(await labelledOnEngine(place));
 }
 
+/** Of every worker that ever worked in the folder: a test may have started some of its own. */
 async function labelledOnEngine({ dataDir, dockerHost }: Place): Promise<readonly string[]> {
-  const path = join(dataDir, "worker", WORKER_NAME, "id");
-  const workerId = (await readFile(path, "utf8").catch(() => "")).trim();
-  if (workerId === "") return [];
-  const engine = engineApi(dockerHost, AbortSignal.timeout(30_000));
-  return await engine.labelled(`dev.tatara.worker=${workerId}`);
+  const folder = join(dataDir, "worker");
+  const found: string[] = [];
+  for (const name of await readdir(folder).catch(() => [])) {
+    const workerId = (await readFile(join(folder, name, "id"), "utf8").catch(() => "")).trim();
+    if (workerId === "") continue;
+    const engine = engineApi(dockerHost, AbortSignal.timeout(30_000));
+    found.push(...(await engine.labelled(`dev.tatara.worker=${workerId}`)));
+  }
+  return found;
 }

@@ -38,6 +38,8 @@ export interface YumOptions {
   /** A key made earlier, since making one takes seconds. */
   readonly keysDir?: string;
   readonly keep?: boolean;
+  /** Fills the data folder before anything starts. */
+  readonly prepare?: (dataDir: string) => Promise<void>;
 }
 
 const TOKENS = {
@@ -54,6 +56,7 @@ export async function startYum(options: YumOptions = {}): Promise<Yum> {
   const dir = await mkdtemp(join(tmpdir(), "tatara-yum-"));
   const dataDir = join(dir, "data");
   if (options.keysDir) await cp(options.keysDir, join(dataDir, "keys"), { recursive: true });
+  await options.prepare?.(dataDir);
   const redis = await startRedis();
   const base = {
     PATH: process.env["PATH"] ?? "",
@@ -73,7 +76,12 @@ export async function startYum(options: YumOptions = {}): Promise<Yum> {
     TATARA_GITHUB_WEBHOOK_SECRET: TOKENS.webhook,
     TATARA_DEFAULT_TARGET: "debian12.x86_64",
   });
-  const { url } = (await server.ready) as { url: string };
+  const ready = await server.ready.catch(async (err: unknown) => {
+    await redis[Symbol.asyncDispose]();
+    await rm(dir, { recursive: true, force: true, maxRetries: 3 });
+    throw err;
+  });
+  const { url } = ready as { url: string };
   let publisher: Started | undefined;
 
   const yum: Yum = {

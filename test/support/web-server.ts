@@ -74,6 +74,7 @@ export async function startWebServer(some: Partial<WebDeps> = {}): Promise<WebSe
           return Promise.resolve({ id: "bld-passed", number: 45 });
         },
       },
+      workers: () => Promise.resolve([]),
       artifacts: { open: () => Promise.resolve(undefined) },
       changes: sampleChanges(sample.records),
       channelActions: {

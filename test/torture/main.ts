@@ -5,9 +5,19 @@ import type { Suite } from "./suite.ts";
 /** `npm run torture -- --suite kill --count 100 --seed 7`: hurts a whole Tatara, then counts. */
 const SUITES: Readonly<Record<string, () => Promise<Suite>>> = {
   kill: async () => (await import("./kill-suite.ts")).runKillSuite,
+  "worker-kill": async () => (await import("./worker-kill-suite.ts")).runWorkerKillSuite,
+  "server-kill": async () => (await import("./server-kill-suite.ts")).runServerKillSuite,
+  "redis-kill": async () => (await import("./redis-kill-suite.ts")).runRedisKillSuite,
+  simulation: async () => (await import("./simulation-suite.ts")).runSimulationSuite,
   "publish-race": async () => (await import("./yum/race-suite.ts")).runRaceSuite,
   "publisher-kill": async () => (await import("./yum/kill-sweep.ts")).runKillSweep,
+  "forge-faults": async () => (await import("./forge-faults-suite.ts")).runForgeFaultsSuite,
   clients: async () => (await import("./clients/clients-suite.ts")).runClientsSuite,
+  "disk-faults": async () => (await import("./disk-faults-suite.ts")).runDiskFaultsSuite,
+  network: async () => (await import("./network-suite.ts")).runNetworkSuite,
+  pause: async () => (await import("./pause-suite.ts")).runPauseSuite,
+  "docker-kill": async () => (await import("./docker-kill-suite.ts")).runDockerKillSuite,
+  upgrade: async () => (await import("./upgrade-suite.ts")).runUpgradeSuite,
 };
 const FIGURES = [
   "lost",

@@ -75,7 +75,8 @@ function renamed(request: SignedRequest): SignedRequest {
   return { ...request, deliveryId, headers };
 }
 
-async function persistently(work: () => Promise<unknown>): Promise<void> {
+/** As a person does who sees an error: again, until it works. */
+export async function persistently(work: () => Promise<unknown>): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     try {
       await work();

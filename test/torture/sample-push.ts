@@ -22,6 +22,8 @@ interface Shape {
   readonly pipeline: (run: string) => string;
   /** How many test steps a build of it has. */
   readonly tests: number;
+  /** The `RUN` line of its Dockerfile, before what is its own. */
+  readonly run?: string;
   /** How many files a passed build keeps, each with the push's number in it. */
   readonly kept: number;
 }
@@ -50,11 +52,32 @@ const WITH_SERVICE: Shape = {
   kept: 2,
 };
 
+/** Only BuildKit can build it. */
+const BUILDKIT: Shape = { ...PLAIN, run: "RUN --mount=type=cache,target=/var/cache/own" };
+
+export const CANARY_NAME = "TORTURE_CANARY";
+
+/** Prints its secret as it is and in spellings that the masker knows, then does the usual. */
+const WITH_SECRET: Shape = {
+  ...PLAIN,
+  pipeline: (run) => {
+    const said = `echo "it is $${CANARY_NAME}"; printf %s "$${CANARY_NAME}" | base64 -w0; echo; `;
+    const text = JSON.stringify(said + (JSON.parse(run) as string));
+    const unit = `    run: ${text}\n    secrets: { ${CANARY_NAME}: env }`;
+    return file(`test:\n  unit:\n${unit}`, "verify: false");
+  },
+};
+
 const SHAPES: Readonly<Record<string, Shape>> = {
   "own/one": PLAIN,
   "own/two": VERIFIED,
+  "own/verified": VERIFIED,
+  "own/verified-too": VERIFIED,
   "hub/one": TWO_TARGETS,
   "hub/two": WITH_SERVICE,
+  "own/canary": WITH_SECRET,
+  "own/kit": BUILDKIT,
+  "own/kit-too": BUILDKIT,
 };
 
 export function shapeOf(repo: string): Shape {
@@ -68,7 +91,7 @@ export function samplePush(repo: string, serial: number, kind: PushKind) {
   const run = `${count}; echo ${serial} > out.txt${kind === "failing" ? "; exit 3" : ""}`;
   const files = tinyRepo({
     // Layers of its own: an image from the cache would leave no time to be killed in.
-    dockerfile: `FROM tatara/base\nRUN echo ${name} ${serial} && sleep 0.3\n`,
+    dockerfile: `FROM tatara/base\n${shapeOf(repo).run ?? "RUN"} echo ${name} ${serial} && sleep 0.3\n`,
     build: `echo ${serial}; sleep 0.3`,
   });
   const spec = (files["tiny.spec"] ?? "")

@@ -1,7 +1,9 @@
+import type { ProcessTable } from "../../src/cli/processes/process-table.ts";
 import { startForgeDouble } from "../support/forge-double.ts";
 import type { ForgeDouble } from "../support/forge-double.ts";
 import { startTatara } from "../support/start-tatara.ts";
 import type { Tatara } from "../support/start-tatara.ts";
+import { CANARY_REPO, plantCanary } from "./canary.ts";
 import type { Violation } from "./invariants/violation.ts";
 import { acceptedCount, emptyLedger } from "./ledger.ts";
 import type { Ledger } from "./ledger.ts";
@@ -16,7 +18,8 @@ import { verifyInvariants } from "./verify-invariants.ts";
 import { keepMeddling, keepPushing, noteFinals, watchBuilds } from "./workload.ts";
 import type { Watch } from "./workload.ts";
 
-const SECRET = "the-webhook-secret-of-the-torture";
+/** Signs the deliveries of GitHub. */
+export const WEBHOOK_SECRET = "the-webhook-secret-of-the-torture";
 const OWN_REPOS = ["own/one", "own/two"];
 const GITHUB_REPOS = ["hub/one", "hub/two"];
 
@@ -36,6 +39,8 @@ export interface Scene {
 export interface LoadPlan {
   /** Settings beside the usual ones; a suite may put its own proxies between the parts. */
   readonly env?: (forge: ForgeDouble) => Readonly<Record<string, string>>;
+  /** Other programs than the usual: a suite may start them behind something of its own. */
+  readonly processes?: ProcessTable;
   /** Hurts, while pushes, cancels and reruns go on; they stop when it returns. */
   readonly attack: (scene: Scene) => Promise<void>;
   /** Looks at what only this suite can see, after all is quiet. */
@@ -49,7 +54,8 @@ export async function underLoad(options: SuiteOptions, plan: LoadPlan): Promise<
   const { tell, seed, keep } = options;
   const env = { ...environmentFor(forge), ...plan.env?.(forge) };
   // Disposed by hand: what it leaves behind is a finding, not the end of the run.
-  const tatara = await startTatara({ env, keep });
+  const processes = plan.processes === undefined ? {} : { processes: plan.processes };
+  const tatara = await startTatara({ env, keep, ...processes });
   const violations: Violation[] = [];
   const ledger = emptyLedger();
   let kills = 0;
@@ -57,13 +63,16 @@ export async function underLoad(options: SuiteOptions, plan: LoadPlan): Promise<
   const dealt = () => void (kills += 1);
   const scene: Scene = { tatara, forge, ledger, random, tell, dealt, violations };
   try {
+    // Before anybody hurts: what runs it again would miss the secret.
+    const pusher = { tatara, ledger, random: random("canary"), repo: CANARY_REPO };
+    const canaries = [await plantCanary(tatara, await ownPusher(pusher))];
     await attackUnderLoad(scene, plan);
     tell(`waits for quiet; ${acceptedCount(ledger)} accepted`);
     if (!(await untilQuiet(tatara.dataDir))) tell("it did not become quiet");
     using records = openRecords(tatara.dataDir);
     noteFinals(ledger, records.all("builds"));
     tell(`checks ${describe(ledger.finals)}`);
-    violations.push(...(await verifyInvariants(tatara, { ledger, forge })));
+    violations.push(...(await verifyInvariants(tatara, { ledger, forge, canaries })));
     violations.push(...((await plan.check?.(scene)) ?? []));
   } finally {
     await Promise.resolve(tatara[Symbol.asyncDispose]()).catch((err: unknown) => {
@@ -79,7 +88,7 @@ function environmentFor(forge: ForgeDouble): Record<string, string> {
     TATARA_GITHUB_URL: forge.url,
     TATARA_GITHUB_API_URL: forge.apiUrl,
     TATARA_GITHUB_STATUS_TOKEN: forge.statusToken,
-    TATARA_GITHUB_WEBHOOK_SECRET: SECRET,
+    TATARA_GITHUB_WEBHOOK_SECRET: WEBHOOK_SECRET,
     TATARA_HTTP_FORGES: forge.url,
     TATARA_BUILD_SLOTS: "3",
     TATARA_TARGETS,
@@ -110,7 +119,7 @@ function load(scene: Scene, plan: LoadPlan, watch: Watch, stop: AbortSignal): Pr
     }),
     ...github.map(async (repo) => {
       const actor = actorOf(repo);
-      const push = await githubPusher({ ...actor, repo, forge, secret: SECRET });
+      const push = await githubPusher({ ...actor, repo, forge, secret: WEBHOOK_SECRET });
       await keepPushing({ ...actor, push }, stop);
     }),
   ];

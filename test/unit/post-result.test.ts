@@ -64,6 +64,7 @@ test("a secondary limit without a time is a minute", () => {
 test("no answer at all is tried again", () => {
   expect(toPostResult(new Error("connect ECONNREFUSED"), NOW)).toEqual({
     kind: "unavailable",
+    isOutage: true,
     reason: "connect ECONNREFUSED",
   });
 });

@@ -37,7 +37,12 @@ export function aheadPackaging(build: BuildJob): Ahead {
   const builder = spec.images.find(({ key }) => key === planned?.image);
   const isMade = builder === undefined || builder === own || builder.step === null;
   const isAhead =
-    planned !== undefined && planned.run === null && !keepsFiles && own !== undefined && isMade;
+    planned !== undefined &&
+    !job.memory.ended.has(planned.step) &&
+    planned.run === null &&
+    !keepsFiles &&
+    own !== undefined &&
+    isMade;
   if (!isAhead) return { start: () => undefined, of: () => undefined };
 
   const expected = images.expected(own.key);

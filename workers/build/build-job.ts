@@ -17,7 +17,7 @@ import type { Job } from "./job.ts";
 import { jobKept } from "./keep/job-kept.ts";
 import type { PackageOutcome } from "./package/package-types.ts";
 import { readPackageVersion } from "./package/version.ts";
-import { runPackaging } from "./packaging.ts";
+import { packagedBefore, runPackaging } from "./packaging.ts";
 import { TESTS_AT_ONCE_MAX } from "./prepare.ts";
 import { openReportBudget } from "./reports/report-budget.ts";
 import { readErrata } from "./source/read-errata.ts";
@@ -193,7 +193,9 @@ function packageNode(
     run: async () => {
       // What went wrong ahead is told by the step itself.
       const early = await ahead.of(planned)?.catch(() => undefined);
-      const outcome = await runPackaging(job, planned, early ?? (await startNow(build, planned)));
+      const outcome =
+        (await packagedBefore(job, planned)) ??
+        (await runPackaging(job, planned, early ?? (await startNow(build, planned))));
       if (outcome.state === "passed") built.set(step, outcome.files);
       else failed.set(step, outcome);
       return outcome.state === "passed";

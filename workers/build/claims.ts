@@ -4,6 +4,7 @@ import { PATHS, PROTOCOL } from "../../src/shared/protocol.ts";
 import { buildGrant } from "../../src/shared/build-messages.ts";
 import type { BuildGrant } from "../../src/shared/build-messages.ts";
 import type { ServerClient } from "../../src/shared/server-client.ts";
+import { VERSION } from "../../src/shared/version.ts";
 import type { EngineWatch } from "./engine-watch.ts";
 
 const IDLE_ASK_MS = 30_000;
@@ -14,6 +15,8 @@ export interface Claims {
    * busy, so that a ticket is only taken by a worker that can serve it.
    */
   claimOne(): Promise<"claimed" | "nothing">;
+  /** Goes on with jobs that an earlier life had begun; a careful worker with one after the other, and claims nothing meanwhile. */
+  resume(jobs: readonly (() => Promise<void>)[], isCareful: boolean): void;
   /** Asks now and then without being told, so that builds go on without any tickets at all. */
   askWhileIdle(): Promise<void>;
   /** Resolves when no job runs any more. */
@@ -22,13 +25,15 @@ export interface Claims {
 
 export interface ClaimsDeps {
   readonly client: ServerClient;
-  readonly engine: EngineWatch;
+  readonly engine: Pick<EngineWatch, "ready">;
   readonly workerId: string;
   readonly slots: number;
   readonly run: (grant: BuildGrant) => Promise<void>;
   readonly shutdown: AbortSignal;
   readonly logger: Logger;
   readonly random: () => number;
+  /** The unprompted question found work that nothing had announced. */
+  readonly onUnannounced?: () => void;
 }
 
 export function openClaims(deps: ClaimsDeps): Claims {
@@ -38,23 +43,34 @@ export function openClaims(deps: ClaimsDeps): Claims {
 
   const claim = async (): Promise<BuildGrant | undefined> => {
     await deps.engine.ready(shutdown);
-    const json = { worker: workerId, protocol: PROTOCOL };
+    const json = { worker: workerId, protocol: PROTOCOL, version: VERSION, slots: deps.slots };
     // `send` waits for the server; its type does not say that there may be nothing (204).
     const call = { path: PATHS.buildClaim(), json, answer: buildGrant };
     const grant: BuildGrant | undefined = await client.send(call, shutdown);
     return grant;
   };
-  const run = async (grant: BuildGrant): Promise<void> => {
+  const run = async (job: () => Promise<void>): Promise<void> => {
     try {
-      await deps.run(grant);
+      await job();
     } catch (err) {
-      logger.error({ err, jobId: grant.jobId }, "Job ended by a bug of the worker");
+      logger.error({ err }, "Job ended by a bug of the worker");
     } finally {
       slots.give();
     }
   };
+  const track = (work: Promise<void>): void => {
+    running.add(work);
+    // One ticket may stand for many jobs, so whoever becomes free asks for the next.
+    void work.finally(() => {
+      running.delete(work);
+      if (!shutdown.aborted) claimOne().catch(() => undefined);
+    });
+  };
+  /** While a careful worker resumes, it claims nothing. */
+  let mayClaim: Promise<unknown> = Promise.resolve();
 
   const claimOne = async (): Promise<"claimed" | "nothing"> => {
+    await mayClaim;
     await slots.take(shutdown);
     const grant = await claim().catch((err: unknown) => {
       slots.give();
@@ -66,25 +82,32 @@ export function openClaims(deps: ClaimsDeps): Claims {
     }
     const { jobId, lease, build } = grant;
     logger.info({ jobId, attempt: lease.attempt, buildId: build.id }, "Job claimed");
-    const work = run(grant);
-    running.add(work);
-    // One ticket may stand for many jobs, so whoever becomes free asks for the next.
-    void work.finally(() => {
-      running.delete(work);
-      if (!shutdown.aborted) claimOne().catch(() => undefined);
-    });
+    track(run(() => deps.run(grant)));
     return "claimed";
   };
 
   return {
     claimOne,
+    resume: (jobs, isCareful) => {
+      let last: Promise<unknown> = Promise.resolve();
+      for (const job of jobs) {
+        const before = isCareful ? last : Promise.resolve();
+        const work = before.then(() => slots.take(shutdown)).then(() => run(job));
+        last = work.catch(() => undefined);
+        track(work.catch(() => undefined));
+      }
+      if (isCareful) mayClaim = last;
+    },
     askWhileIdle: async () => {
-      while (!shutdown.aborted) {
+      for (let isFirst = true; !shutdown.aborted;) {
         const claimed = await claimOne().catch((err: unknown) => {
           if (!shutdown.aborted) logger.warn({ err }, "No job claimed");
           return "nothing";
         });
+        // What waited at our start was announced before we listened.
+        if (claimed === "claimed" && !isFirst) deps.onUnannounced?.();
         if (claimed === "claimed") continue;
+        isFirst = false;
         // Jitter, so that many workers do not ask at the same moment.
         const pauseMs = IDLE_ASK_MS * (0.5 + deps.random());
         await delay(pauseMs, undefined, { signal: shutdown }).catch(() => undefined);

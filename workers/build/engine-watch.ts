@@ -5,44 +5,70 @@ import type { Engine } from "./engine.ts";
 
 const PAUSE_FIRST_MS = 500;
 const PAUSE_MAX_MS = 15_000;
+/** So long its last answer counts for claims: many come together. */
+const FRESH_MS = 250;
+/** An idle worker looks too, so that people hear of it before a push does. */
+const LOOK_EVERY_MS = 5_000;
 
-/** Knows whether the engine may be away. Asking it costs too much to do so before each claim. */
+/** Knows whether the engine is there. */
 export interface EngineWatch {
-  /** Returns at once while nothing speaks against the engine, else when it has answered again. */
+  /** Returns once the engine has answered just now; waits while it is away. */
   ready(signal: AbortSignal): Promise<void>;
   /** A job found that it does not answer. */
   suspect(): void;
+  /** Looks at it now and then until `signal` ends it. */
+  lookForever(signal: AbortSignal): Promise<void>;
 }
 
-export function watchEngine(engine: Pick<Engine, "ping">, logger: Logger): EngineWatch {
-  let isSuspect = true;
-  return {
-    ready: async (signal) => {
-      if (!isSuspect) return;
-      await waitForEngine(engine, logger, signal);
-      isSuspect = false;
-    },
-    suspect: () => void (isSuspect = true),
-  };
+export interface EngineWatchDeps {
+  readonly engine: Pick<Engine, "answers">;
+  readonly logger: Logger;
+  /** Why nothing is claimed, a sentence; null: it answers again. */
+  readonly onChange?: (trouble: string | null) => void;
 }
 
-/** While the engine is away no job is claimed, so jobs stay queued. */
-async function waitForEngine(
-  engine: Pick<Engine, "ping">,
-  logger: Logger,
-  signal: AbortSignal,
-): Promise<void> {
-  for (let pauseMs = PAUSE_FIRST_MS; ; pauseMs = Math.min(pauseMs * 2, PAUSE_MAX_MS)) {
+export function watchEngine({ engine, logger, onChange }: EngineWatchDeps): EngineWatch {
+  let answeredAt = -Infinity;
+  let isAway = false;
+  let waiting: Promise<void> | undefined;
+
+  const ask = async (signal: AbortSignal): Promise<boolean> => {
     try {
-      await engine.ping(signal);
-      if (pauseMs > PAUSE_FIRST_MS) logger.info({}, "Docker answers again");
-      return;
+      await engine.answers(signal);
+      answeredAt = performance.now();
+      if (isAway) logger.info({}, "Docker answers again");
+      if (isAway) onChange?.(null);
+      isAway = false;
+      return true;
     } catch (err) {
       signal.throwIfAborted();
       if (!(err instanceof InfraFault)) throw err;
-      if (pauseMs === PAUSE_FIRST_MS)
-        logger.warn({ err }, "Docker unavailable: no jobs are claimed");
-      await delay(pauseMs, undefined, { signal });
+      if (!isAway) logger.warn({ err }, "Docker unavailable: no jobs are claimed");
+      if (!isAway) onChange?.(`Docker is unavailable: ${err.message}`);
+      isAway = true;
+      return false;
     }
-  }
+  };
+  const untilItAnswers = async (signal: AbortSignal): Promise<void> => {
+    for (let pauseMs = PAUSE_FIRST_MS; !(await ask(signal)); pauseMs *= 2) {
+      await delay(Math.min(pauseMs, PAUSE_MAX_MS), undefined, { signal });
+    }
+  };
+
+  const ready = async (signal: AbortSignal): Promise<void> => {
+    if (!isAway && performance.now() - answeredAt < FRESH_MS) return;
+    // However many slots wait for it, it is asked once.
+    waiting ??= untilItAnswers(signal).finally(() => (waiting = undefined));
+    await waiting;
+  };
+  return {
+    ready,
+    suspect: () => void (answeredAt = -Infinity),
+    lookForever: async (signal) => {
+      while (!signal.aborted) {
+        await ready(signal).catch(() => undefined);
+        await delay(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
+      }
+    },
+  };
 }

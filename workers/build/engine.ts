@@ -1,4 +1,5 @@
 import type { ContainerEnd } from "../../src/domain/step.ts";
+import type { Stored } from "./stored.ts";
 
 /**
  * All that a job needs from whatever runs containers. The life of a step:
@@ -12,6 +13,8 @@ import type { ContainerEnd } from "../../src/domain/step.ts";
 export interface Engine {
   /** Throws `InfraFault` "ENGINE_UNAVAILABLE" when the engine does not answer in time. */
   ping(signal: AbortSignal): Promise<EngineFacts>;
+  /** Throws like `ping`, and costs a millisecond: it is asked before each claim. */
+  answers(signal: AbortSignal): Promise<void>;
   /** A `RUN` line that fails is returned; a Dockerfile that cannot be read is a `UserFault`. */
   buildImage(options: BuildImageOptions, signal: AbortSignal): Promise<ImageBuild>;
   /** Finds a named image, pulling it when it is missing. */
@@ -37,6 +40,13 @@ export interface Engine {
   createContainer(spec: ContainerSpec, signal: AbortSignal): Promise<Container>;
   /** Starts a service and waits until it is ready; not ready is returned, not thrown. */
   startService(spec: ServiceSpec, signal: AbortSignal): Promise<ServiceStart>;
+  /** Undefined: it is gone, or was never started. */
+  adoptContainer(spec: AdoptSpec, signal: AbortSignal): Promise<AdoptedContainer | undefined>;
+  adoptService(
+    owner: Owner,
+    service: { readonly name: string },
+    signal: AbortSignal,
+  ): Promise<AdoptedService | undefined>;
   /** Finds the container that was kept for a shell, if it still exists. */
   findKept(step: Omit<Owner, "workerId">, signal: AbortSignal): Promise<KeptContainer | undefined>;
   /** Removes containers, networks and volumes of one attempt. Safe twice, and for one that never started anything. */
@@ -44,6 +54,14 @@ export interface Engine {
   /** Everything on the engine that carries our labels or our cgroup parent, whoever left it. */
   listLeftovers(signal: AbortSignal): Promise<readonly Leftover[]>;
   removeLeftover(leftover: Leftover, signal: AbortSignal): Promise<void>;
+  /** Images that builds left as caches, but for those that a container has. */
+  listStored(signal: AbortSignal): Promise<readonly Stored[]>;
+  /** Free bytes where the engine keeps its data; undefined: this worker cannot see that disk. */
+  freeBytes(signal: AbortSignal): Promise<number | undefined>;
+  /** What each running attempt of a worker has written so far, by `<job>-<attempt>`. */
+  writtenBytes(workerId: string, signal: AbortSignal): Promise<ReadonlyMap<string, number>>;
+  /** Shrinks the image builder's own cache, whoever filled it. */
+  pruneBuildCache(keepBytes: number, signal: AbortSignal): Promise<void>;
 }
 
 export interface EngineFacts {
@@ -206,7 +224,7 @@ export interface Container {
   readonly id: string;
   putArchive(tar: NodeJS.ReadableStream, path: string, signal: AbortSignal): Promise<void>;
   /** Attaches, then starts. Output arrives in order; a slow `onOutput` promise holds it back. */
-  start(onOutput: (chunk: Buffer) => void | Promise<void>, signal: AbortSignal): Promise<void>;
+  start(onOutput: OnOutput, signal: AbortSignal): Promise<void>;
   /** Lets a gated container run its command. */
   openGate(signal: AbortSignal): Promise<void>;
   /**
@@ -229,6 +247,48 @@ export interface Container {
   remove(signal: AbortSignal): Promise<void>;
 }
 
+/** Takes output as it comes; while its promise is pending, nothing more does. */
+export type OnOutput = (chunk: Buffer, place: OutputPlace) => void | Promise<void>;
+
+/** Where a chunk stands in what a container has printed. */
+export interface OutputPlace {
+  readonly container: string;
+  readonly stream: "stdout" | "stderr";
+  /** Bytes of each stream that were taken by now, this chunk included. */
+  readonly stdout: number;
+  readonly stderr: number;
+}
+
+/** What was taken of a container's output before this worker was restarted. */
+export interface OutputStart {
+  readonly stdout: number;
+  readonly stderr: number;
+  /** The first bytes of stdout, by which one knows whether the engine still has them. */
+  readonly head: { readonly bytes: number; readonly sha256: string };
+}
+
+export interface AdoptSpec {
+  readonly owner: Owner;
+  readonly containerId: string;
+  readonly limits: ContainerLimits;
+  /** When its gate was opened: its limits count from there. */
+  readonly openedAt: number;
+}
+
+/** A container whose gate an earlier life of this worker opened. It may have ended meanwhile. */
+export interface AdoptedContainer extends Omit<Container, "start" | "openGate" | "putArchive"> {
+  /** Ids of what it stands on: its volumes, those below them, its networks. */
+  readonly uses: readonly string[];
+  /** Hands over what it has printed from there on, and everything that follows. */
+  follow(onOutput: OnOutput, from: OutputStart | undefined, signal: AbortSignal): Promise<void>;
+}
+
+/** A service that an earlier life of this worker started. */
+export interface AdoptedService extends RunningService {
+  readonly id: string;
+  follow(onOutput: OnOutput, from: OutputStart | undefined, signal: AbortSignal): Promise<void>;
+}
+
 /** A container beside a step, with an image's own command, reached by its name. */
 export interface ServiceSpec {
   readonly owner: Owner;
@@ -244,7 +304,7 @@ export interface ServiceSpec {
   readonly network: NetworkHandle;
   readonly cpus: number;
   readonly memoryBytes: number;
-  readonly onOutput: (chunk: Buffer) => void | Promise<void>;
+  readonly onOutput: OnOutput;
 }
 
 export type ServiceStart =

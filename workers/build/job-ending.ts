@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { failureCard } from "../../src/domain/failure-card.ts";
 import { InfraFault, UserFault } from "../../src/domain/faults.ts";
 import { Stopped, stopReason } from "../../src/domain/stop.ts";
+import { diskRefusal } from "../../src/shared/disk-errors.ts";
 import type { Logger } from "../../src/shared/logger.ts";
 import type { EndMessage } from "../../src/shared/build-messages.ts";
 import type { FaultMessage } from "../../src/shared/worker-messages.ts";
@@ -61,8 +62,10 @@ function faultOf({ steps, deps, grant }: Job, err: unknown): FaultMessage {
     return { code: err.code, message: err.message.slice(0, 4_000), step };
   }
   const message = err instanceof Error ? err.message : String(err);
-  if (err instanceof Error && "code" in err && err.code === "ENOSPC") {
-    return { code: "DISK_FULL", message: `The worker's disk is full: ${message}`, step };
+  const refusal = diskRefusal(err);
+  if (refusal !== undefined) {
+    const told = `The worker's disk refused, for ${refusal.why}: ${message}`;
+    return { code: "DISK_FULL", message: told.slice(0, 4_000), step };
   }
   deps.logger.error({ err, jobId: grant.jobId, step }, "A bug ended an attempt");
   return { code: "INTERNAL", message: message.slice(0, 4_000), step };

@@ -1,11 +1,13 @@
 import type { JobSpec, PlannedImage } from "../../src/domain/job-spec.ts";
-import { UserFault } from "../../src/domain/faults.ts";
+import { InfraFault, UserFault } from "../../src/domain/faults.ts";
 import type { PipelineImage } from "../../src/domain/pipeline.ts";
-import type { Image, SecretFile } from "./engine.ts";
+import type { Engine, Image, SecretFile } from "./engine.ts";
 import { begin, ownerOf } from "./job.ts";
 import type { Job } from "./job.ts";
 import type { JobNetworks } from "./job-networks.ts";
 import type { FailedStep, StepNotes } from "./job-steps.ts";
+import type { StepLog } from "./log/step-log.ts";
+import type { StepMemo } from "./resume/journal.ts";
 import type { Commit } from "./source/commit.ts";
 import { makeImage } from "./steps/image.ts";
 import type { ImageDeps, ImageOutcome } from "./steps/image.ts";
@@ -62,12 +64,16 @@ export function jobImages(job: Job, { spec, commit, networks }: JobImagesParts):
     expected: (key) => memory.expected(memoryName(job, imageOf(key))),
     make: async ({ step, key, image }) => {
       const names = { owner: step, cache: key };
-      const made = await steps.run(step, async (log, notes) => {
+      const body = async (log: StepLog, notes: StepNotes) => {
         const startedAt = performance.now();
         const outcome = await build(image, names, log);
-        if (outcome.state === "passed")
-          noteReuse(job, outcome, performance.now() - startedAt, notes);
-        return outcome;
+        if (outcome.state === "failed") return outcome;
+        noteReuse(job, outcome, performance.now() - startedAt, notes);
+        return { ...outcome, memo: { image: { ...outcome.image, env: [...outcome.image.env] } } };
+      };
+      const again = (memo: StepMemo) => remade(job, memo, () => build(image, names, SILENT));
+      const made = await steps.run<ImageOutcome & { readonly memo?: StepMemo }>(step, body, {
+        again,
       });
       if (made.state === "failed") return made;
       memory.remember(memoryName(job, image), made.image);
@@ -76,9 +82,8 @@ export function jobImages(job: Job, { spec, commit, networks }: JobImagesParts):
     },
     find: (key) => {
       const image = imageOf(key);
-      const silent = { say: () => undefined, write: () => undefined };
       const names = { owner: `IMAGE.${key}`, cache: key };
-      const found = making.get(key) ?? begin(job, outside(image, names, silent));
+      const found = making.get(key) ?? begin(job, outside(image, names, SILENT));
       making.set(key, found);
       return found;
     },
@@ -91,6 +96,38 @@ export function jobImages(job: Job, { spec, commit, networks }: JobImagesParts):
       return await found;
     },
   };
+}
+
+const SILENT = { say: () => undefined, write: () => undefined };
+
+type MadeImage = Extract<ImageOutcome, { state: "passed" }>;
+
+/** An image that was made before this worker was restarted; gone, it is made again without a word. */
+async function remade(
+  { deps, signal }: Job,
+  { image }: StepMemo,
+  build: () => Promise<ImageOutcome>,
+): Promise<MadeImage> {
+  if (image !== undefined && (await isThere(deps.engine, image.id, signal))) {
+    return { state: "passed", image, note: null, layers: null };
+  }
+  const outcome = await build();
+  if (outcome.state === "passed") return outcome;
+  throw new InfraFault(
+    "ENGINE_FAILED",
+    `An image could not be made again: ${outcome.failure.message}`,
+  );
+}
+
+async function isThere(engine: Engine, id: string, signal: AbortSignal): Promise<boolean> {
+  return await engine.findImage(id, signal, { pull: "never" }).then(
+    () => true,
+    (err: unknown) => {
+      signal.throwIfAborted();
+      if (err instanceof InfraFault || err instanceof UserFault) return false;
+      throw err;
+    },
+  );
 }
 
 function isSame(one: PipelineImage, other: PipelineImage): boolean {

@@ -1,6 +1,6 @@
 import type { NetworkClass } from "../../src/domain/pipeline.ts";
 import type { Egress, NetworkHandle } from "./engine.ts";
-import { begin, ownerOf } from "./job.ts";
+import { begin, inLife, ownerOf } from "./job.ts";
 import type { Job } from "./job.ts";
 
 /** The networks of one attempt: one per egress class for all steps, and one per step with services. */
@@ -15,7 +15,10 @@ export function jobNetworks(job: Job): JobNetworks {
   const open = (name: string, egress: Egress): Promise<NetworkHandle> => {
     const opening =
       known.get(name) ??
-      begin(job, job.deps.engine.createNetwork(ownerOf(job, name), { egress }, job.signal));
+      begin(
+        job,
+        job.deps.engine.createNetwork(ownerOf(job, inLife(job, name)), { egress }, job.signal),
+      );
     known.set(name, opening);
     return opening;
   };

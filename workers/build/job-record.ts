@@ -21,6 +21,8 @@ import type { Lease } from "./lease.ts";
 import { maskedMessages } from "./log/masked-messages.ts";
 import { openSpool } from "./log/spool.ts";
 import type { SpoolBudget } from "./log/spool.ts";
+import type { JobMemory } from "./resume/job-memory.ts";
+import type { Journal, StepMemo } from "./resume/journal.ts";
 import { openStepLog } from "./log/step-log.ts";
 import type { StepLog } from "./log/step-log.ts";
 
@@ -36,8 +38,8 @@ export interface JobRecord {
   plan(plan: PlanMessage): Promise<PlanAnswer>;
   /** The log of a step, or of a service beside it (`unit~db`); the same one however often it is asked for. */
   log(name: string): StepLog;
-  /** Tells a change of a step; its end only after its whole log. */
-  step(name: string, message: StepMessage): void;
+  /** Tells a change of a step; its end only after its whole log. `memo`: for a later life of this worker. */
+  step(name: string, message: StepMessage, memo?: StepMemo): void;
   /** Files by their content; one that the server has already costs nothing but the question. */
   upload(file: { readonly sha256: string; readonly path: string }): Promise<void>;
   /** What a step keeps, after its files were uploaded; told before the step's end. */
@@ -56,7 +58,12 @@ export interface JobRecord {
 /** Opens the record of one attempt; `dir` is the attempt's own folder. */
 export type OpenJobRecord = (
   grant: Pick<BuildGrant, "jobId" | "build" | "job" | "secrets" | "clone">,
-  place: { readonly lease: Lease; readonly dir: string },
+  place: {
+    readonly lease: Lease;
+    readonly dir: string;
+    readonly journal: Journal;
+    readonly memory: Pick<JobMemory, "ended" | "logs">;
+  },
 ) => JobRecord;
 
 /** Records of a worker's attempts, kept by the server. */
@@ -72,11 +79,13 @@ interface JobRecordDeps {
   readonly lease: Lease;
   readonly budget: SpoolBudget;
   readonly dir: string;
+  readonly journal: Journal;
+  readonly memory: Pick<JobMemory, "ended" | "logs">;
 }
 
 function openJobRecord(
   { jobId, secrets, clone }: Pick<BuildGrant, "jobId" | "secrets" | "clone">,
-  { client, lease, budget, dir }: JobRecordDeps,
+  { client, lease, budget, dir, journal, memory }: JobRecordDeps,
 ): JobRecord {
   const values = secrets.map(({ value }) => value);
   const hidden = [...values, ...credentialParts(clone.authorization), lease.token];
@@ -104,14 +113,19 @@ function openJobRecord(
     await told;
     if (failure) throw failure.err;
   };
-  const logs = jobLogs((name) =>
-    openStepLog(hidden, () => {
-      const call = { path: PATHS.log(jobId, name), leaseToken: lease.token, answer: logAnswer };
-      const sendChunk = (offset: number, bytes: Uint8Array) =>
-        client.send({ ...call, query: { offset }, bytes }, talking);
-      return openSpool(join(dir, `${name}.log`), { budget, send: sendChunk });
-    }),
-  );
+  const logs = jobLogs((name) => {
+    const call = { path: PATHS.log(jobId, name), leaseToken: lease.token, answer: logAnswer };
+    const sendChunk = (offset: number, bytes: Uint8Array) =>
+      client.send({ ...call, query: { offset }, bytes }, talking);
+    const spool = { budget, send: sendChunk };
+    const recovered = memory.logs.get(name);
+    const open = () => openSpool(logPath(dir, name), spool, recovered?.spool);
+    return openStepLog(hidden, open, recovered);
+  });
+  // They were written down before they were told, so the server may not have heard of them.
+  for (const { step, message } of memory.ended.values()) {
+    tell(() => send(PATHS.step(jobId, step), masked.step(message)));
+  }
 
   return {
     log: logs.of,
@@ -119,10 +133,14 @@ function openJobRecord(
       const call = { path: PATHS.plan(jobId), json, leaseToken: lease.token, answer: planAnswer };
       return client.send(call, talking);
     },
-    step: (name, message) =>
+    step: (name, message, memo = {}) =>
       tell(async () => {
-        if (message.state !== "running") await logs.end(name);
-        await send(PATHS.step(jobId, name), masked.step(message));
+        const shown = masked.step(message);
+        if (message.state !== "running") {
+          await logs.end(name);
+          await journal.ended({ step: name, message: shown, memo: masked.memo(memo) });
+        }
+        await send(PATHS.step(jobId, name), shown);
       }),
     kept: (step, message) => tell(() => send(PATHS.kept(jobId, step), masked.kept(message))),
     reports: (step, message) =>
@@ -158,8 +176,14 @@ function openJobRecord(
       // A server that is away must not keep an attempt open that nobody waits for.
       closed.abort(new Error("The attempt's record is closed."));
       await logs.close();
+      await journal.close();
     },
   };
+}
+
+/** A step's name is a file's name, and so is a service's beside it: `unit~db`. */
+export function logPath(dir: string, name: string): string {
+  return join(dir, `${name}.log`);
 }
 
 /** The logs of a job's steps, each opened when it is first asked for. */

@@ -7,6 +7,8 @@ import type { StepDetails, TestResult } from "../../src/shared/build-messages.ts
 import type { JobRecord } from "./job-record.ts";
 import type { Lease } from "./lease.ts";
 import type { StepLog } from "./log/step-log.ts";
+import type { JobMemory } from "./resume/job-memory.ts";
+import type { EndedStep, StepMemo } from "./resume/journal.ts";
 
 /** What a step's body returns: passed, with whatever it made, or the user's side said no. */
 export type Outcome =
@@ -20,6 +22,8 @@ export type Outcome =
       readonly later?: Promise<unknown>;
       /** When its command ended, where that was before the body did; undefined: now. */
       readonly endedAt?: number | undefined;
+      /** What the rest of the job needs of it, should this worker be restarted. */
+      readonly memo?: StepMemo | undefined;
     }
   | {
       readonly state: "failed";
@@ -53,7 +57,7 @@ export interface JobSteps {
   run<T extends Outcome>(
     name: string,
     body: (log: StepLog, notes: StepNotes) => Promise<T>,
-    options?: StepOptions,
+    options?: StepOptions<T>,
   ): Promise<Passed<T> | FailedStep>;
   /** Resolves when the end of every step that has ended is on its way to the server. */
   told(): Promise<void>;
@@ -72,7 +76,9 @@ export interface JobSteps {
   broken(): string | null;
 }
 
-export interface StepOptions {
+export interface StepOptions<T extends Outcome = Outcome> {
+  /** What came of it when it passed in an earlier life of this worker; nothing of it is told again. */
+  readonly again?: (memo: StepMemo) => Promise<Passed<T>>;
   /** Given when its work began before it could be shown. */
   readonly startedAt?: number | undefined;
   /** It may fail: the job goes on. */
@@ -87,47 +93,60 @@ export function jobSteps({
   record,
   lease,
   now,
+  memory,
 }: {
   readonly record: JobRecord;
   readonly lease: Lease;
   readonly now: () => number;
+  readonly memory: Pick<JobMemory, "ended">;
 }): JobSteps {
   let broken: string | null = null;
   const telling = new Set<Promise<void>>();
 
   const run: JobSteps["run"] = async (name, body, options = {}) => {
     await lease.renewed();
+    const before = memory.ended.get(name);
+    if (before !== undefined) {
+      const failed = failedBefore(before);
+      if (failed !== undefined) return failed;
+      if (options.again !== undefined) return await options.again(before.memo);
+    }
     const startedAt = options.startedAt ?? now();
     const isAllowed = options.isAllowedToFail === true;
     const details = gatherDetails();
     const ended = (
       state: "passed" | "failed" | "errored",
       failure: StepFailure | null,
-      { note = "", endedAt = now() }: { readonly note?: string; readonly endedAt?: number } = {},
+      {
+        note = "",
+        endedAt = now(),
+        memo = {},
+      }: { readonly note?: string; readonly endedAt?: number; readonly memo?: StepMemo } = {},
     ) => {
       if (state === "failed" && isAllowed) details.add({ isAllowed });
       if (failure !== null && failure.exitCode !== null) {
         details.add({ exitCode: failure.exitCode });
       }
-      record.step(name, {
+      const end = {
         state,
         startedAt,
         endedAt: Math.max(startedAt, endedAt),
         failure: failure && fitting(failure),
         note: note.slice(0, 200) || null,
         details: details.read(),
-      });
+      };
+      record.step(name, end, memo);
     };
     const fail = (failure: StepFailure, tests: FailedStep["tests"] = []): FailedStep => {
-      ended("failed", failure);
+      ended("failed", failure, { memo: { tests: [...tests], isAllowed } });
       return { state: "failed", step: name, failure, tests, isAllowed };
     };
     record.step(name, { state: "running", startedAt });
     try {
       const outcome = await body(record.log(name), details);
       if (outcome.state === "failed") return fail(outcome.failure, outcome.tests);
-      const { later, note, endedAt = now() } = outcome;
-      const tell = () => ended("passed", null, { note: note ?? "", endedAt });
+      const { later, note, endedAt = now(), memo = {} } = outcome;
+      const tell = () => ended("passed", null, { note: note ?? "", endedAt, memo });
       if (later === undefined) tell();
       // It has passed, whatever becomes of that.
       else track(telling, later.then(tell, tell));
@@ -148,6 +167,7 @@ export function jobSteps({
     run,
     told: async () => void (await Promise.all(telling)),
     skip: (name, reason) => {
+      if (memory.ended.has(name)) return;
       const note = reason.slice(0, 200);
       const never = { startedAt: null, endedAt: now(), failure: null, details: null };
       record.step(name, { state: "skipped", ...never, note });
@@ -167,6 +187,13 @@ export function jobSteps({
 function track(all: Set<Promise<void>>, work: Promise<void>): void {
   all.add(work);
   void work.finally(() => all.delete(work));
+}
+
+/** A step that had not passed before this worker was restarted, as its card needs it. */
+function failedBefore({ step, message, memo }: EndedStep): FailedStep | undefined {
+  if (message.state !== "failed" || message.failure === null) return undefined;
+  const { tests = [], isAllowed = false } = memo;
+  return { state: "failed", step, failure: message.failure, tests, isAllowed };
 }
 
 const NO_DETAILS: StepDetails = {

@@ -7,6 +7,10 @@ import type { ContainerLimits, Engine, Owner } from "./engine.ts";
 import type { Git } from "./source/git.ts";
 import type { ImageMemory } from "./image-memory.ts";
 import type { JobRecord, OpenJobRecord } from "./job-record.ts";
+import { FIRST_LIFE } from "./resume/job-memory.ts";
+import type { JobMemory } from "./resume/job-memory.ts";
+import { NO_JOURNAL } from "./resume/journal.ts";
+import type { Journal } from "./resume/journal.ts";
 import { jobSteps } from "./job-steps.ts";
 import type { JobSteps } from "./job-steps.ts";
 import type { KeptContainers } from "./kept-containers.ts";
@@ -17,6 +21,8 @@ import type { Mirrors } from "./source/mirrors.ts";
 
 export interface RunJobDeps {
   readonly openRecord: OpenJobRecord;
+  /** Begins to write down what a later life of this worker goes on from; left out: none comes. */
+  readonly openJournal?: (grant: BuildGrant, dir: string) => Promise<Journal>;
   readonly engine: Engine;
   readonly git: Git;
   readonly mirrors: Mirrors;
@@ -52,6 +58,8 @@ export interface Job {
   readonly grant: BuildGrant;
   readonly deps: RunJobDeps;
   readonly record: JobRecord;
+  readonly journal: Journal;
+  readonly memory: JobMemory;
   readonly steps: JobSteps;
   /** Of everything that works for this attempt. */
   readonly signal: AbortSignal;
@@ -61,16 +69,25 @@ export interface Job {
   readonly begun: Set<Promise<unknown>>;
 }
 
-export function openJob(grant: BuildGrant, deps: RunJobDeps, lease: Lease): Job {
+export async function openJob(
+  grant: BuildGrant,
+  deps: RunJobDeps,
+  lease: Lease,
+  memory: JobMemory = FIRST_LIFE,
+): Promise<Job> {
   const dir = join(deps.dir, `${grant.jobId}-${grant.lease.attempt}`);
   const { openRecord, now } = deps;
-  const record = openRecord(grant, { lease, dir });
+  const journal = (await deps.openJournal?.(grant, dir)) ?? NO_JOURNAL;
+  await journal.worked(memory.life);
+  const record = openRecord(grant, { lease, dir, journal, memory });
   const stop = new AbortController();
   return {
     grant,
     deps,
     record,
-    steps: jobSteps({ record, lease, now }),
+    journal,
+    memory,
+    steps: jobSteps({ record, lease, now, memory }),
     signal: AbortSignal.any([lease.signal, stop.signal]),
     stop,
     dir,
@@ -93,4 +110,9 @@ export function begin<T>(job: Job, work: Promise<T>): Promise<T> {
 export function ownerOf({ grant, deps }: Pick<Job, "grant" | "deps">, step: string): Owner {
   const { jobId, lease } = grant;
   return { workerId: deps.workerId, jobId, attempt: lease.attempt, step };
+}
+
+/** What an adopted container stands on keeps its name, so that of a later life is another one. */
+export function inLife({ memory }: Pick<Job, "memory">, name: string): string {
+  return memory.life === 1 ? name : `${name}.LIFE${memory.life}`;
 }

@@ -4,16 +4,18 @@ const KEPT_MAX = 4;
 const KEPT_MS = 30 * 60_000;
 const REMOVE_TIMEOUT_MS = 60_000;
 
+type KeptOne = Pick<Container, "keepUntil" | "remove">;
+
 /** Containers of failed steps that `tatara shell` may enter: a few per worker, for half an hour. */
 export interface KeptContainers {
   /** Until when it is kept; null: it is not. */
-  keep(container: Container, signal: AbortSignal): Promise<number | null>;
+  keep(container: KeptOne, signal: AbortSignal): Promise<number | null>;
   /** One may be there that has not expired; an earlier life of this worker may have kept it. */
   hasAny(): boolean;
 }
 
 export function keptContainers(now: () => number, max: number = KEPT_MAX): KeptContainers {
-  const kept: { readonly container: Container; readonly until: number }[] = [];
+  const kept: { readonly container: KeptOne; readonly until: number }[] = [];
   let anyUntil = now() + KEPT_MS;
   return {
     hasAny: () => now() < anyUntil,

@@ -21,6 +21,8 @@ export interface Lease {
   /** Asks the server now, not at the next beat. */
   beat(): void;
   lose(): void;
+  /** Ends the work as if it had thrown this itself. */
+  breakOff(fault: Error): void;
   close(): void;
 }
 
@@ -50,7 +52,12 @@ export function holdLease(
   };
 
   const ask = async (): Promise<void> => {
-    const call = { path: PATHS.heartbeat(jobId), leaseToken: lease.token, timeoutMs: heartbeatMs };
+    const call = {
+      path: PATHS.heartbeat(jobId),
+      leaseToken: lease.token,
+      timeoutMs: heartbeatMs,
+      ownConnection: true,
+    };
     try {
       const answer = await client.ask({ ...call, answer: heartbeatAnswer }, closed.signal);
       renewedAt = performance.now();
@@ -78,6 +85,9 @@ export function holdLease(
     talking: lost.signal,
     beat,
     lose: () => end("lease-lost"),
+    breakOff: (fault) => {
+      if (!stop.signal.aborted) stop.abort(fault);
+    },
     renewed: async () => {
       while (performance.now() - renewedAt > leaseMs) {
         signal.throwIfAborted();

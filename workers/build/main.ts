@@ -4,7 +4,6 @@ import { processEnv, readBuildWorkerConfig } from "../../src/shared/config.ts";
 import type { BuildWorkerConfig } from "../../src/shared/config.ts";
 import { createLogger } from "../../src/shared/logger.ts";
 import type { Logger } from "../../src/shared/logger.ts";
-import { PATHS } from "../../src/shared/protocol.ts";
 import { type BuildGrant } from "../../src/shared/build-messages.ts";
 import { consumeTickets } from "../../src/shared/queues.ts";
 import { serverClient } from "../../src/shared/server-client.ts";
@@ -19,6 +18,7 @@ import { watchEngine } from "./engine-watch.ts";
 import { openGit } from "./source/git.ts";
 import { serverRecords } from "./job-record.ts";
 import { imageMemory } from "./image-memory.ts";
+import { keepRoom } from "./keep-room.ts";
 import { keptContainers } from "./kept-containers.ts";
 import { holdLease } from "./lease.ts";
 import type { Lease } from "./lease.ts";
@@ -28,7 +28,16 @@ import { openMirrors } from "./source/mirrors.ts";
 import { reapForever } from "./reaper.ts";
 import { runJob } from "./run-job.ts";
 import type { RunJobDeps } from "./job.ts";
+import { tellTroubles } from "./tell-trouble.ts";
+import { wakeable } from "./wakeable.ts";
 import { spoolBudget } from "./log/spool.ts";
+import { askForJobs } from "./resume/ask-for-jobs.ts";
+import type { ReturnedJob } from "./resume/ask-for-jobs.ts";
+import { attemptOf, readAttempt, readBootId, writeAttempt } from "./resume/attempt-file.ts";
+import { crashHistory } from "./resume/crash-history.ts";
+import { sayGoodbye } from "./resume/goodbye.ts";
+import { openJournal } from "./resume/journal.ts";
+import { resumeJob } from "./resume/resume-job.ts";
 import { serveShells } from "./shells/serve-shells.ts";
 import { readWorkerId } from "./worker-id.ts";
 
@@ -41,6 +50,9 @@ const IMAGE_TTL_MS = 7 * 24 * 60 * 60 * 1_000;
 const env = processEnv();
 const config = readBuildWorkerConfig(env);
 const logger = createLogger({ process: "build", level: config.logLevel, now: Date.now });
+/** SIGTERM is a planned restart: containers run on. Whatever else ends this process hands back. */
+let isRestart = false;
+process.once("SIGTERM", () => (isRestart = true));
 const shutdown = installShutdown({ logger, deadlineMs: SHUTDOWN_MS });
 
 const dir = join(config.dataDir, "worker", config.workerName || "build");
@@ -55,26 +67,67 @@ const engine = dockerEngine({
   imageTtlMs: IMAGE_TTL_MS,
   mirrorProxy: config.mirrorProxy ?? null,
 });
-const watch = watchEngine(engine, logger);
+const troubles = tellTroubles({ client, workerId }, shutdown.signal);
+const reaping = wakeable();
+const watch = watchEngine({
+  engine,
+  logger,
+  onChange: (trouble) => {
+    troubles.set("engine", trouble);
+    // What it was doing when it went away, nobody has ended.
+    if (trouble === null) reaping.wake();
+  },
+});
+const budget = spoolBudget();
+const bootId = await readBootId();
 const deps = await jobDeps(config, logger);
 
+const handBack = new AbortController();
+shutdown.signal.addEventListener("abort", () => {
+  if (!isRestart) handBack.abort(shutdown.signal.reason);
+});
 /** Leases of the jobs that run now, by job. */
-const leases = new Map<string, { readonly lease: Lease; readonly attempt: string }>();
+const leases = new Map<
+  string,
+  { readonly lease: Lease; readonly attempt: string; readonly startedAt: number }
+>();
+const room = keepRoom({
+  ...config,
+  ...deps,
+  dir,
+  held: () => [...leases.values()],
+  troubles,
+});
 const claims = openClaims({
   client,
-  engine: watch,
+  engine: {
+    ready: async (signal) => {
+      await watch.ready(signal);
+      await room.ready(signal);
+    },
+  },
   workerId,
   slots: config.slots,
   run,
   shutdown: shutdown.signal,
   logger,
   random: Math.random,
+  onUnannounced: () => consumer.foundUnannounced(),
 });
 
-await client.send({ path: PATHS.buildStarted(), json: { worker: workerId } }, shutdown.signal);
+const history = crashHistory(dir, Date.now);
+const returned = await askForJobs(
+  { client, workerId, jobsDir: deps.dir, bootId, logger },
+  shutdown.signal,
+);
+const isCareful = await history.returned(returned.length);
 
 // Closed in reverse order: first no more tickets, then the jobs that run.
-shutdown.onClose("jobs", () => claims.drained());
+shutdown.onClose("jobs", async () => {
+  if (!isRestart) return await claims.drained();
+  const held = [...leases.values()].map(({ lease }) => lease);
+  await sayGoodbye({ client, workerId, held, unsentBytes: budget.held, history, logger });
+});
 const consumer = consumeTickets({
   queue: "build",
   redisUrl: config.redisUrl,
@@ -114,17 +167,18 @@ shutdown.onClose("shell hints", () => shellHints.close());
 
 logger.info({ workerId, slots: config.slots, serverUrl: config.serverUrl }, "Build worker started");
 announceReady();
+claims.resume(returned.map(resumed), isCareful);
 void claims.askWhileIdle();
+void watch.lookForever(shutdown.signal);
+void room.lookForever(shutdown.signal);
 void reapForever(
   {
-    tidy: async (signal) => {
-      await deps.mirrors.tidy(signal);
-      await deps.caches.tidy(signal);
-    },
+    tidy: room.tidy,
     engine,
     client,
     workerId,
     jobsDir: deps.dir,
+    pause: reaping.pause,
     isOurs: (attempt) => [...leases.values()].some((held) => held.attempt === attempt),
     logger,
   },
@@ -132,10 +186,29 @@ void reapForever(
 );
 
 async function run(grant: BuildGrant): Promise<void> {
-  const lease = holdLease(grant, { client, shutdown: shutdown.signal, logger });
-  leases.set(grant.jobId, { lease, attempt: `${grant.jobId}-${grant.lease.attempt}` });
+  await underLease(grant, (lease) => runJob(grant, deps, lease));
+}
+
+/** Its lease is kept alive from now on, though its turn may come later. */
+function resumed(job: ReturnedJob): () => Promise<void> {
+  const turn = Promise.withResolvers<void>();
+  const work = underLease(job.grant, async (lease) => {
+    await turn.promise;
+    await resumeJob(job, lease, { deps, client, ready: watch.ready });
+  });
+  work.catch(() => undefined);
+  return async () => {
+    turn.resolve();
+    await work;
+  };
+}
+
+async function underLease(grant: BuildGrant, work: (lease: Lease) => Promise<void>): Promise<void> {
+  const lease = holdLease(grant, { client, shutdown: handBack.signal, logger });
+  const attempt = `${grant.jobId}-${grant.lease.attempt}`;
+  leases.set(grant.jobId, { lease, attempt, startedAt: Date.now() });
   try {
-    await runJob(grant, deps, lease);
+    await work(lease);
   } finally {
     leases.delete(grant.jobId);
     lease.close();
@@ -146,7 +219,12 @@ async function jobDeps(settings: BuildWorkerConfig, log: Logger): Promise<RunJob
   const git = openGit({ path: env["PATH"] ?? "/usr/bin:/bin", proxy: proxyOf(env) });
   const httpPrefixes = [settings.serverUrl, ...settings.httpForges];
   return {
-    openRecord: serverRecords({ client, budget: spoolBudget() }),
+    openRecord: serverRecords({ client, budget }),
+    openJournal: async (grant, to) => {
+      // A job that is resumed has its file already.
+      if ((await readAttempt(to)) === undefined) await writeAttempt(to, attemptOf(grant, bootId));
+      return await openJournal(to, log);
+    },
     engine,
     git,
     mirrors: openMirrors({ dir: join(dir, "mirrors"), git, httpPrefixes }),

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { JobSpec, PlannedPackage } from "../../src/domain/job-spec.ts";
 import type { PackageVersion } from "../../src/domain/package-version.ts";
 import type { Image } from "./engine.ts";
-import { begin, ownerOf } from "./job.ts";
+import { begin, inLife, ownerOf } from "./job.ts";
 import type { Job } from "./job.ts";
 import type { JobImages } from "./job-images.ts";
 import { egressOf, mirrorsMissing } from "./job-networks.ts";
@@ -11,6 +11,8 @@ import type { KeptCopy } from "./keep/job-kept.ts";
 import { appendKept } from "./keep/put-kept.ts";
 import { holdLog } from "./log/held-log.ts";
 import type { HeldLog } from "./log/held-log.ts";
+import type { FailedStep, Passed } from "./job-steps.ts";
+import type { StepMemo } from "./resume/journal.ts";
 import { openBuildRepos } from "./package/build-repos.ts";
 import { preparePackage } from "./package/package-step.ts";
 import type {
@@ -150,7 +152,7 @@ async function builderOf({ deps, signal }: Job, target: string): Promise<Image> 
 async function openWorkspace(job: Job, parts: PackagingParts): Promise<PackageWorkspace> {
   const { commit, image, kept, planned } = parts;
   const options = {
-    owner: ownerOf(job, stepName(parts, "WORKSPACE")),
+    owner: ownerOf(job, inLife(job, stepName(parts, "WORKSPACE"))),
     image,
     tree: (owner: { uid: number; gid: number }) =>
       appendedTree(commit.openTree(job.signal), owner, (tar) => appendKept(tar, kept, owner)),
@@ -159,6 +161,21 @@ async function openWorkspace(job: Job, parts: PackagingParts): Promise<PackageWo
   const workspace = await job.deps.engine.createWorkspace(options, job.signal);
   const { uid, gid, home } = workspace;
   return { volume: workspace.volumeFor(planned.step), uid, gid, home };
+}
+
+/** The package's step as it ended before this worker was restarted; undefined: it had not. */
+export async function packagedBefore(
+  { memory, steps }: Job,
+  { step }: PlannedPackage,
+): Promise<Passed<PackageOutcome> | FailedStep | undefined> {
+  if (!memory.ended.has(step)) return undefined;
+  const none = { state: "passed", warnings: [], note: null, reused: null } as const;
+  const again = async ({ packages = [] }: StepMemo) => ({ ...none, files: packages });
+  return await steps.run<PackageOutcome>(
+    step,
+    () => Promise.reject(new Error(`The step "${step}" has ended, and nobody knows how.`)),
+    { again },
+  );
 }
 
 /** Runs the package's step: what was begun before is shown now, and its files go to the server. */
@@ -170,8 +187,8 @@ export async function runPackaging(
     readonly built: Promise<PackageOutcome>;
     readonly startedAt: number;
   },
-) {
-  return await job.steps.run(
+): Promise<Passed<PackageOutcome> | FailedStep> {
+  return await job.steps.run<PackageOutcome & { readonly memo?: StepMemo }>(
     planned.step,
     async (log, notes) => {
       const { packaging, built } = ahead;
@@ -187,7 +204,7 @@ export async function runPackaging(
         reuse: reused === null ? [] : [{ what: reused, savedMs: null }],
       });
       await Promise.all(files.map(job.record.upload));
-      return outcome;
+      return { ...outcome, memo: { packages: [...files] } };
     },
     { startedAt: ahead.startedAt },
   );

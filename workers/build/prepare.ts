@@ -1,8 +1,9 @@
 import type { JobSpec, PlannedTest } from "../../src/domain/job-spec.ts";
+import type { FoundCache } from "./cache/cache-store.ts";
 import type { RestoredCache } from "./cache/step-cache.ts";
 import type { Container, Image, NetworkHandle, WorkspaceHandle } from "./engine.ts";
 import type { ContainerSpec } from "./engine.ts";
-import { begin, ownerOf } from "./job.ts";
+import { begin, inLife, ownerOf } from "./job.ts";
 import type { Job } from "./job.ts";
 import { directNames, egressOf } from "./job-networks.ts";
 import type { JobNetworks } from "./job-networks.ts";
@@ -22,9 +23,14 @@ export const WORKSPACE = "/workspace";
 /** Who `user: ci` is, in every image. */
 const CI = { uid: 1000, gid: 1000, home: "/home/ci" } as const;
 
+/** A test's container once it is there, whoever started it. */
+export type TestContainer = Omit<Container, "start" | "openGate" | "putArchive">;
+
 /** A test's container, which waits for its gate, and what is around it. */
 export interface TestPlace {
-  readonly container: Container;
+  readonly container: TestContainer;
+  /** As the engine knows whose it is. */
+  readonly ownerStep: string;
   readonly image: Image;
   readonly network: NetworkHandle | "none";
   readonly limits: ContainerSpec["limits"];
@@ -32,9 +38,16 @@ export interface TestPlace {
   /** A tar of what the step changed in the workspace; undefined where the engine cannot tell. */
   readonly openChanges: () => Promise<NodeJS.ReadableStream | undefined>;
   /** What its cache gave it. */
-  readonly restored: RestoredCache | undefined;
+  readonly restored: KnownCache | undefined | null;
+  /** Has it run the test. */
+  readonly openGate: (signal: AbortSignal) => Promise<void>;
   /** Whose files the step may write. */
   readonly user: StepUser;
+}
+
+/** Of a restored cache, what is needed after the test. */
+export interface KnownCache extends Pick<RestoredCache, "line" | "reuse"> {
+  readonly found: { readonly entry: Pick<FoundCache["entry"], "makingMs"> } | undefined;
 }
 
 export interface StepUser {
@@ -86,7 +99,10 @@ export interface Ingredients {
  */
 export function prepareTests(job: Job, ingredients: Ingredients): Prepared {
   const { spec, key, image, waiting } = ingredients;
-  const tests = spec.tests.filter((test) => test.image === key && test.run !== null);
+  const { ended, adopted } = job.memory;
+  const tests = spec.tests.filter(({ step, image: its, run }) => {
+    return its === key && run !== null && !ended.has(step) && !adopted.has(step);
+  });
   const workspaces = openWorkspaces(job, ingredients, tests);
   const open = (test: PlannedTest) => openTest(job, ingredients, workspaces(test), test);
   const keeping = new Set(spec.tests.flatMap(({ step, keep }) => (keep === null ? [] : [step])));
@@ -130,7 +146,7 @@ function openWorkspaces(
       ...(user === "ci" ? ["CI"] : []),
     ];
     const options = {
-      owner: ownerOf(job, nameIn(ingredients, names.join("."))),
+      owner: ownerOf(job, inLife(job, nameIn(ingredients, names.join(".")))),
       image: user === "ci" ? { ...image, user: `${CI.uid}:${CI.gid}` } : image,
       tree: (owner: { uid: number; gid: number }) => repack(commit.openTree(job.signal), owner),
       steps: tests.filter((test) => test.user === user).map(({ step }) => step),
@@ -165,8 +181,9 @@ async function openTest(
   const user = test.user === "ci" ? CI : workspace;
   const { limits, warnings } = boundLimits(test, most);
   const workingDir = workingDirOf(test, image);
-  const container = {
-    owner: ownerOf(job, nameIn(ingredients, test.step)),
+  const ownerStep = nameIn(ingredients, test.step);
+  const spec = {
+    owner: ownerOf(job, ownerStep),
     image,
     env: {
       ...directNames(network, test.services),
@@ -191,9 +208,12 @@ async function openTest(
     if (kept.length > 0) await made.putArchive(keptTar(kept, whose), WORKSPACE, job.signal);
     restored = await ingredients.restore(test, image, whose, made);
   };
-  const deps = { engine, container, write, fill };
+  const deps = { engine, container: spec, write, fill };
+  const container = await prepareTest(test.run, deps, job.signal);
   return {
-    container: await prepareTest(test.run, deps, job.signal),
+    container,
+    openGate: (signal) => container.openGate(signal),
+    ownerStep,
     image,
     network,
     limits,

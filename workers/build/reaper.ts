@@ -1,11 +1,11 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "../../src/shared/logger.ts";
 import { PATHS } from "../../src/shared/protocol.ts";
 import { liveAttemptsAnswer } from "../../src/shared/build-messages.ts";
 import type { ServerClient } from "../../src/shared/server-client.ts";
 import type { Engine, Leftover } from "./engine.ts";
+import type { Wakeable } from "./wakeable.ts";
 
 /**
  * The engine finishes what a killed worker had asked for, seconds after the next one looked, so the
@@ -25,10 +25,15 @@ export interface ReaperDeps {
   readonly isOurs: (attempt: string) => boolean;
   /** What else wants to be tidied now and then. */
   readonly tidy: (signal: AbortSignal) => Promise<void>;
+  /** Waits so long, or until somebody knows that there is something to reap. */
+  readonly pause: Wakeable["pause"];
   readonly logger: Logger;
 }
 
-/** Removes what dead attempts left on the engine and the disk: at the start, then now and then. */
+/**
+ * Removes what dead attempts left on the engine and the disk: at the start, when the engine has been
+ * away, and now and then.
+ */
 export async function reapForever(deps: ReaperDeps, shutdown: AbortSignal): Promise<void> {
   for (let round = 0; !shutdown.aborted; round += 1) {
     await reap(deps, shutdown).catch((err: unknown) => {
@@ -38,7 +43,8 @@ export async function reapForever(deps: ReaperDeps, shutdown: AbortSignal): Prom
       if (!shutdown.aborted) deps.logger.warn({ err }, "Mirrors not tidied");
     });
     const pauseMs = PAUSES_MS[round] ?? REAP_EVERY_MS;
-    await delay(pauseMs, undefined, { signal: shutdown }).catch(() => undefined);
+    // An engine that comes back is as one that a new worker finds: soon looked at again.
+    if ((await deps.pause(pauseMs, shutdown)) === "woken") round = -1;
   }
 }
 

@@ -10,14 +10,20 @@ import type { JobNetworks } from "./job-networks.ts";
 import { begin, openJob } from "./job.ts";
 import type { Job, RunJobDeps } from "./job.ts";
 import type { Lease } from "./lease.ts";
+import type { JobMemory } from "./resume/job-memory.ts";
 import { planJob } from "./source/plan-job.ts";
 import { runVerifyJob } from "./verify/verify-job.ts";
 import { checkOut, refuseOptions } from "./steps/checkout.ts";
 import type { CheckedOut } from "./steps/checkout.ts";
 
 /** Runs one attempt of a job, tells the server how it ended, and leaves nothing behind. */
-export async function runJob(grant: BuildGrant, deps: RunJobDeps, lease: Lease): Promise<void> {
-  const job = openJob(grant, deps, lease);
+export async function runJob(
+  grant: BuildGrant,
+  deps: RunJobDeps,
+  lease: Lease,
+  memory?: JobMemory,
+): Promise<void> {
+  const job = await openJob(grant, deps, lease, memory);
   const logger = deps.logger.child({ jobId: grant.jobId, attempt: grant.lease.attempt });
   const limit = setTimeout(() => job.stop.abort(overTime(deps)), deps.jobTimeoutMs);
   try {
@@ -69,9 +75,11 @@ function openEarly(job: Job, networks: JobNetworks): void {
 }
 
 async function runCheckout({ grant, deps, steps, signal }: Job) {
-  return await steps.run("checkout", async ({ say }) => {
+  const fetch = async (say: (line: string) => void) => {
     return { state: "passed", ...(await checkOut(grant, { ...deps, say }, signal)) } as const;
-  });
+  };
+  const again = () => fetch(() => undefined);
+  return await steps.run("checkout", ({ say }) => fetch(say), { again });
 }
 
 /** What the server makes of the commit's file; null: it has nothing for this worker. */

@@ -46,7 +46,7 @@ export async function saveFor(
   const { number: buildNumber } = job.grant.build;
   const place = placeOf(test.cache.paths, user);
   const { caches: store } = job.deps;
-  const found = restored?.found;
+  const found = restored?.found ?? undefined;
   const made = { store, wish, place, restored: found, buildNumber, tookMs };
   return await saveCache(container, made, job.signal).catch((err: unknown) => {
     job.signal.throwIfAborted();

@@ -18,10 +18,13 @@ import type { Prepared, TestPlace } from "./prepare.ts";
 import { tellReports } from "./step-reports.ts";
 import type { EndedTest } from "./step-reports.ts";
 import { startServices } from "./step-services.ts";
+import { adoptedPlace, adoptedServices, followAdopted } from "./resume/adopted-place.ts";
+import type { StepMemo } from "./resume/journal.ts";
 import { runTest } from "./steps/test.ts";
 import { saveFor } from "./test-cache.ts";
 
 const NETWORK_REMOVE_MS = 30_000;
+const RESUMED = "Its worker was restarted meanwhile; the step went on.";
 
 type TestOutcome =
   | {
@@ -29,6 +32,7 @@ type TestOutcome =
       readonly note: string | null;
       readonly later?: Promise<unknown>;
       readonly endedAt?: number | undefined;
+      readonly memo?: StepMemo | undefined;
     }
   | {
       readonly state: "failed";
@@ -47,32 +51,39 @@ export async function runTestStep(
   { openRoom, goOn }: { readonly openRoom: () => Promise<Prepared>; readonly goOn: () => void },
 ): Promise<{ readonly state: "passed" } | FailedStep> {
   const { job } = build;
+  const adopted = job.memory.adopted.get(test.step);
+  const startedAt = adopted?.opened.startedAt ?? job.deps.now();
   const body = async (log: StepLog, notes: StepNotes): Promise<TestOutcome> => {
     if (test.run === null) return { state: "passed", note: "its image was built" };
-    const place = await (await openRoom()).test(test);
-    notes.add({
-      memoryLimitBytes: place.limits.memoryBytes,
-      warnings: [...place.warnings],
-      image: place.image.id,
-    });
-    return await runInPlace(build, { test, place, log, notes }, goOn);
+    const place = adopted ? adoptedPlace(adopted) : await (await openRoom()).test(test);
+    const warnings = [...place.warnings, ...(adopted ? [RESUMED] : [])];
+    notes.add({ memoryLimitBytes: place.limits.memoryBytes, warnings, image: place.image.id });
+    return await runInPlace(build, { test, place, log, notes, startedAt }, goOn);
   };
-  return await job.steps.run(test.step, body, { isAllowedToFail: test.allowFailure });
+  const again = async ({ kept = [] }: StepMemo) => {
+    build.kept.add(test.step, kept);
+    for (const { sizeBytes } of kept) build.kept.budget.take(sizeBytes);
+    return { state: "passed", note: null } as const;
+  };
+  const options = { isAllowedToFail: test.allowFailure, startedAt, again };
+  return await job.steps.run(test.step, body, options);
 }
 
-async function runInPlace(build: BuildJob, run: EndedTest, goOn: () => void): Promise<TestOutcome> {
+/** A test in its container, and when its step began. */
+interface BegunTest extends EndedTest {
+  readonly startedAt: number;
+}
+
+async function runInPlace(build: BuildJob, run: BegunTest, goOn: () => void): Promise<TestOutcome> {
   const { job } = build;
   const { test, place, log, notes } = run;
-  if (place.restored) {
-    log.say(place.restored.line);
-    notes.add({ reuse: place.restored.reuse });
-  }
-  const noMirrors = mirrorsMissing(place.network);
-  if (noMirrors !== undefined) log.say(noMirrors);
-  if (test.services.length > 0) notes.add({ services: [...test.services] });
-  const services = await startServices(job, build, test, place.network);
-  const startedAt = job.deps.now();
-  const startedMs = performance.now();
+  sayBefore(run);
+  const adopted = job.memory.adopted.get(test.step);
+  const services = adopted
+    ? adoptedServices(adopted, (err, service) => warn(job, { err, test }, `${service} is left`))
+    : await startServices(job, build, test, place.network);
+  const startedAt = adopted?.opened.openedAt ?? job.deps.now();
+  const startedMs = performance.now() - (job.deps.now() - startedAt);
   try {
     if (services.failure) {
       log.say(`tatara: ${services.failure.message}`);
@@ -86,6 +97,7 @@ async function runInPlace(build: BuildJob, run: EndedTest, goOn: () => void): Pr
       // What it keeps is for those that need it, so they wait for that.
       if (test.keep === null) goOn();
     };
+    await letGo(job, run, startedAt);
     const end = await runTest(place.container, onPassed, job.signal);
     tookMs ??= performance.now() - startedMs;
     const failure = containerFailure(test.step, end, place.limits);
@@ -97,11 +109,51 @@ async function runInPlace(build: BuildJob, run: EndedTest, goOn: () => void): Pr
     // The next steps wait for what it keeps, and for nothing else.
     await keepFiles(build, run, true);
     const later = begin(job, afterPass(build, run, { tookMs, startedAt }));
-    return { state: "passed", note: null, later, endedAt: passedAt };
+    const memo = { kept: [...build.kept.of([test.step])] };
+    return { state: "passed", note: null, later, endedAt: passedAt, memo };
   } finally {
     await services.stop();
     if (test.services.length > 0) void begin(job, removeNetwork(job, place));
   }
+}
+
+/** Before its container's output, so not again when that goes on. */
+function sayBefore({ test, place, log, notes }: BegunTest): void {
+  const isBegun = log.from !== undefined;
+  if (place.restored) {
+    if (!isBegun) log.say(place.restored.line);
+    notes.add({ reuse: place.restored.reuse });
+  }
+  const noMirrors = mirrorsMissing(place.network);
+  if (noMirrors !== undefined && !isBegun) log.say(noMirrors);
+  if (test.services.length > 0) notes.add({ services: [...test.services] });
+}
+
+/** The test runs from here on, also if this worker should end; or it does so already. */
+async function letGo(job: Job, run: BegunTest, openedAt: number): Promise<void> {
+  const { test, place } = run;
+  const adopted = job.memory.adopted.get(test.step);
+  if (adopted !== undefined) return await followAdopted(adopted, job.record, job.signal);
+  await place.openGate(job.signal);
+  const { ownerStep, image, network, limits, user, restored } = place;
+  const cache = restored && {
+    line: restored.line,
+    reuse: restored.reuse,
+    makingMs: restored.found?.entry.makingMs ?? null,
+  };
+  await job.journal.opened({
+    step: test.step,
+    ownerStep,
+    containerId: place.container.id,
+    openedAt,
+    startedAt: run.startedAt,
+    image: { ...image, env: [...image.env] },
+    network,
+    limits,
+    services: network === "none" ? [] : [...test.services],
+    user,
+    restored: cache ?? null,
+  });
 }
 
 /** What a test that has passed leaves beside what it keeps: its reports and its cache. */

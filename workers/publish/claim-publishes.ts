@@ -4,6 +4,7 @@ import { PATHS, PROTOCOL } from "../../src/shared/protocol.ts";
 import { publishGrant } from "../../src/shared/publish-grants.ts";
 import type { PublishGrant } from "../../src/shared/publish-grants.ts";
 import type { ServerClient } from "../../src/shared/server-client.ts";
+import { VERSION } from "../../src/shared/version.ts";
 import { keepLease } from "./keep-lease.ts";
 
 export interface ClaimDeps {
@@ -15,6 +16,8 @@ export interface ClaimDeps {
     signal: AbortSignal,
     onPrepared: () => void,
   ) => Promise<void>;
+  /** The unprompted question found work that nothing had announced. */
+  readonly onUnannounced?: () => void;
 }
 
 export interface Claimer {
@@ -38,11 +41,13 @@ export function claimPublishes(deps: ClaimDeps, shutdown: AbortSignal): Claimer 
   const running = new Set<Promise<void>>();
   const preparing = new Set<string>();
   let asked = 0;
+  let granted = 0;
   let claiming: Promise<void> | undefined;
 
   const start = (grant: PublishGrant): void => {
     const attempt = `${grant.publishId} ${grant.lease.attempt}`;
     preparing.add(attempt);
+    granted += 1;
     // A ticket may have come while all hands were full. What cannot be heard now, the poll hears.
     const lookAgain = (): void => void takeAll().catch(() => undefined);
     const onPrepared = (): void => {
@@ -83,11 +88,13 @@ export function claimPublishes(deps: ClaimDeps, shutdown: AbortSignal): Claimer 
   return {
     takeAll,
     poll: async () => {
-      while (!shutdown.aborted) {
+      for (let isFirst = true; !shutdown.aborted; isFirst = false) {
+        const before = granted;
         const pauseMs = await takeAll().then(
           () => POLL_MS,
           () => POLL_AGAIN_MS,
         );
+        if (granted > before && !isFirst) deps.onUnannounced?.();
         const jittered = pauseMs * (0.75 + Math.random() / 2);
         await delay(jittered, undefined, { signal: shutdown }).catch(() => undefined);
       }
@@ -102,7 +109,7 @@ async function claim(
   { server, worker }: ClaimDeps,
   signal: AbortSignal,
 ): Promise<PublishGrant | undefined> {
-  const json = { worker, protocol: PROTOCOL };
+  const json = { worker, protocol: PROTOCOL, version: VERSION };
   return await server.ask({ path: PATHS.publishClaim(), json, answer: publishGrant }, signal);
 }
 

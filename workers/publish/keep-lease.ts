@@ -25,7 +25,12 @@ export async function keepLease(
 ): Promise<void> {
   let untilMs = performance.now() + grant.lease.leaseMs;
   const path = PATHS.publishHeartbeat(grant.publishId);
-  const call = { path, leaseToken: grant.lease.token, answer: heartbeatAnswer };
+  const call = {
+    path,
+    leaseToken: grant.lease.token,
+    answer: heartbeatAnswer,
+    ownConnection: true,
+  };
   try {
     for await (const _ of setInterval(HEARTBEAT_MS, undefined, { signal })) {
       const askedMs = performance.now();

@@ -32,7 +32,15 @@ const publisher = await openPublisher(
 // The same in each of its lives: one publish worker writes the yum folder of a host.
 const worker = idOf(config.workerName || `publish-${hostname()}`);
 await server.send({ path: PATHS.publishStarted(), json: { worker } }, shutdown.signal);
-const claimer = claimPublishes({ server, worker, publish: publisher.publish }, shutdown.signal);
+const claimer = claimPublishes(
+  {
+    server,
+    worker,
+    publish: publisher.publish,
+    onUnannounced: () => consumer.foundUnannounced(),
+  },
+  shutdown.signal,
+);
 const consumer = consumeTickets({
   queue: "publish",
   redisUrl: config.redisUrl,

@@ -2,6 +2,7 @@ import { CARD_KIND } from "../../src/domain/failure-kinds.ts";
 import { InfraFault, UserFault } from "../../src/domain/faults.ts";
 import { Stopped } from "../../src/domain/stop.ts";
 import { PATHS } from "../../src/shared/protocol.ts";
+import { diskRefusal } from "../../src/shared/disk-errors.ts";
 import type { FailureCard } from "../../src/shared/message-parts.ts";
 import type { FaultMessage } from "../../src/shared/worker-messages.ts";
 import type { Publish } from "./publish-context.ts";
@@ -72,12 +73,6 @@ export function cardOf(fault: UserFault): FailureCard {
 
 export function faultOf(err: unknown): FaultMessage {
   const message = (err instanceof Error ? err.message : String(err)).slice(0, 4_000);
-  if (isDiskFull(err)) return { code: "DISK_FULL", message, step: null };
+  if (diskRefusal(err) !== undefined) return { code: "DISK_FULL", message, step: null };
   return { code: err instanceof InfraFault ? err.code : "INTERNAL", message, step: null };
-}
-
-function isDiskFull(err: unknown): boolean {
-  if (!(err instanceof Error)) return false;
-  if ("code" in err && (err.code === "ENOSPC" || err.code === "EDQUOT")) return true;
-  return isDiskFull(err.cause);
 }

@@ -136,6 +136,7 @@ async function say(
   isFresh: () => boolean,
   signal: AbortSignal,
 ): Promise<PostResult> {
+  if (row.isCheck === true) return await check(row, forge, signal);
   const result = await forge.postStatus(row, signal);
   if (result.kind !== "sent" || row.state === "pending") return result;
   const shown = await forge.readState(row, signal);
@@ -143,13 +144,26 @@ async function say(
   return await forge.postStatus(row, signal);
 }
 
+/** Said before: only what the forge does not show any more is said again. */
+async function check(row: WantedStatus, forge: Forge, signal: AbortSignal): Promise<PostResult> {
+  const shown = await forge.readState(row, signal);
+  return shown === row.state ? { kind: "sent" } : await forge.postStatus(row, signal);
+}
+
 function resultOf(result: PostResult, tries: number, random: number): Result {
   if (result.kind === "wait") return later(result.afterMs, true, result.reason);
-  if (result.kind === "unavailable") return later(backoffMs(tries, random), false, result.reason);
+  if (result.kind === "unavailable") {
+    const { isOutage, reason } = result;
+    return { ...later(backoffMs(tries, random), false, reason), isOutage };
+  }
   return result.kind === "refused" ? { kind: "parked", reason: result.reason } : result;
 }
 
-function later(afterMs: number, wholeCredential: boolean, reason: string): Result {
+function later(
+  afterMs: number,
+  wholeCredential: boolean,
+  reason: string,
+): Extract<Result, { kind: "later" }> {
   return { kind: "later", afterMs: Math.ceil(afterMs), wholeCredential, reason };
 }
 

@@ -24,9 +24,20 @@ export const doctor: Command = {
   examples: [
     ["tatara doctor", "exit status 1 if something is broken"],
     ["tatara doctor --json", "for monitoring, or to paste into an issue"],
+    ["tatara doctor --deep", "reads everything that was ever made; running or stopped"],
   ],
+  options: {
+    deep: {
+      type: "boolean",
+      help: "read database, Redis, Docker, forge and yum tree: was any promise broken?",
+    },
+  },
   positionalsMax: 0,
   run: async (context) => {
+    if (context.flag("deep")) {
+      const { examineDeep } = await import("../doctor/deep.ts");
+      return await examineDeep(context);
+    }
     const checks = await examine(context);
     const failures = checks.filter(({ verdict }) => verdict === "FAIL").length;
     if (context.isJson) context.printer.json({ healthy: failures === 0, checks });

@@ -1,5 +1,5 @@
 import { roughly } from "../../domain/waiting.ts";
-import { connect } from "../api-client.ts";
+import { connect, type ApiClient } from "../api-client.ts";
 import { REPO_OPTION } from "../command.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { CommandError, EXIT } from "../exit-codes.ts";
@@ -8,6 +8,7 @@ import { answerJson } from "../json-answer.ts";
 import type { Line } from "../print.ts";
 import { refName, stateWord } from "../show-build.ts";
 import { triggerApi, type ApiQueueEntry } from "../trigger-api.ts";
+import { workerApi } from "../worker-api.ts";
 
 export const queue: Command = {
   name: "queue",
@@ -38,10 +39,22 @@ export const queue: Command = {
     const jobs = all.filter(({ repo }) => only === undefined || repo === only);
     if (context.isJson) for (const job of jobs) answerJson(context, job);
     else for (const line of table(jobs, context)) context.printer.answer(...line);
+    await tellWorkers(context, api);
     if (jobs.length === 0) context.printer.progress("Nothing runs, and nothing waits.");
     return EXIT.ok;
   },
 };
+
+/** Workers that take nothing, which is often why something waits. */
+async function tellWorkers({ printer }: CommandContext, api: ApiClient): Promise<void> {
+  // Of an older server there is no such answer, and the queue is told all the same.
+  const workers = await workerApi(api)
+    .list()
+    .catch(() => []);
+  for (const { id, kind, state, says } of workers) {
+    if (kind === "build" && state !== "working") printer.progress(`worker ${id} ${state}: ${says}`);
+  }
+}
 
 /** `acme/hello #12  queued    main  el9.x86_64   waiting for a worker: 2 ahead, about 40 s` */
 function table(jobs: readonly ApiQueueEntry[], { now }: CommandContext): readonly Line[] {

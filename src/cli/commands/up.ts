@@ -4,7 +4,7 @@ import { readSupervisorConfig } from "../../shared/config.ts";
 import type { Env, SupervisorConfig } from "../../shared/config.ts";
 import { createLogger } from "../../shared/logger.ts";
 import { checkProcessSettings } from "../check-settings.ts";
-import { untilInterrupted } from "../command.ts";
+import { Interrupted, untilInterrupted } from "../command.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { describeEngine } from "../engine-api.ts";
 import { CommandError, EXIT } from "../exit-codes.ts";
@@ -38,10 +38,15 @@ export const up: Command = {
     await untilInterrupted(context.signal);
 
     printer.progress("stopping: workers, server, redis");
-    await supervisor.stop();
+    // Ctrl-C takes everything along; a service manager that restarts us wants the builds to go on.
+    await supervisor.stop(isTermination(context.signal) ? "goodbye" : "hand-back");
     return EXIT.ok;
   },
 };
+
+function isTermination({ reason }: AbortSignal): boolean {
+  return reason instanceof Interrupted && reason.message === "SIGTERM";
+}
 
 async function start(context: CommandContext, config: SupervisorConfig): Promise<Supervisor> {
   const { env, signal } = context;

@@ -1,6 +1,7 @@
 import { appendFileSync, closeSync, copyFileSync, fstatSync, mkdirSync } from "node:fs";
 import { openSync, readSync, truncateSync } from "node:fs";
 import { dirname } from "node:path";
+import { diskRefusal } from "../../shared/disk-errors.ts";
 
 const LOG_BYTES_MAX = 64 * 2 ** 20;
 const FOLLOW_EVERY_MS = 200;
@@ -39,19 +40,29 @@ export function openLogFile(path: string, onLine: (line: string) => void): LogFi
     }
     if (offset > LOG_BYTES_MAX) offset = moveAway(path);
   };
-  const timer = setInterval(catchUp, FOLLOW_EVERY_MS).unref();
+  const follow = (): void => unlessRefused(catchUp);
+  const timer = setInterval(follow, FOLLOW_EVERY_MS).unref();
 
   return {
     path,
     openFd: () => openSync(path, "a", 0o600),
-    append: (line) => appendFileSync(fd, `${line}\n`),
-    catchUp,
+    append: (line) => unlessRefused(() => appendFileSync(fd, `${line}\n`)),
+    catchUp: follow,
     close: () => {
       clearInterval(timer);
-      catchUp();
+      follow();
       closeSync(fd);
     },
   };
+}
+
+/** The disk may be full or failing: what is lost is a line, and the processes must go on. */
+function unlessRefused(work: () => void): void {
+  try {
+    work();
+  } catch (err) {
+    if (diskRefusal(err) === undefined) throw err;
+  }
 }
 
 /** The writers keep their open file, so it is copied and emptied; a line in between may be lost. */

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { openLogFile } from "./log-file.ts";
 import type { ProcessName } from "./process-table.ts";
 import { supervise } from "./supervised.ts";
-import type { Launch, LifeEnd, Supervised } from "./supervised.ts";
+import type { Launch, LifeEnd, StopSignal, Supervised } from "./supervised.ts";
 
 const FAILED_STARTS_MAX = 3;
 const LAST_LINES_MAX = 8;
@@ -89,9 +89,9 @@ export function startProcess<Ready>(
     },
   });
 
-  const stop = async (deadline: AbortSignal): Promise<void> => {
+  const stop = async (deadline: AbortSignal, signal?: StopSignal): Promise<void> => {
     clearTimeout(timer);
-    await supervised.stop(deadline);
+    await supervised.stop(deadline, signal);
     log.close();
   };
   return { supervised: { ...supervised, stop }, firstReady: first.promise };

@@ -8,8 +8,10 @@ import type { ProcessName } from "./process-table.ts";
 
 const BACKOFF_FIRST_MS = 200;
 const BACKOFF_MAX_MS = 5_000;
-/** A process that has lived this long is well; its next end is a new story. */
-const HEALTHY_LIFE_MS = 30_000;
+/** A process that did its work for this long was well: whoever killed it, it is back soon. */
+const HEALTHY_LIFE_MS = 1_000;
+/** Not ready, and yet alive for long: it waited for something, as a worker does for its server. */
+const PATIENT_LIFE_MS = 30_000;
 
 export interface Launch {
   readonly command: string;
@@ -38,14 +40,17 @@ export interface SupervisedOptions<Ready> {
   readonly onEnd: (end: LifeEnd, pauseMs: number) => void;
 }
 
+/** To a worker: SIGTERM is goodbye, what runs goes on without it; SIGINT hands all of it back. */
+export type StopSignal = "SIGTERM" | "SIGINT";
+
 /** A program that is started again whenever it dies, until it is stopped. */
 export interface Supervised {
   readonly name: ProcessName;
   pid(): number | undefined;
   restartCount(): number;
   kill(signal: NodeJS.Signals): void;
-  /** SIGTERM, and SIGKILL once `deadline` is aborted. Resolves when the process has ended. */
-  stop(deadline: AbortSignal): Promise<void>;
+  /** The signal, and SIGKILL once `deadline` is aborted. Resolves when the process has ended. */
+  stop(deadline: AbortSignal, signal?: StopSignal): Promise<void>;
 }
 
 export function supervise<Ready>(options: SupervisedOptions<Ready>): Supervised {
@@ -62,7 +67,8 @@ export function supervise<Ready>(options: SupervisedOptions<Ready>): Supervised 
       child = undefined;
       options.log.catchUp();
       if (stopping.signal.aborted) return;
-      if (performance.now() - startedAt >= HEALTHY_LIFE_MS) pauseMs = BACKOFF_FIRST_MS;
+      const wasWellMs = end.wasReady ? HEALTHY_LIFE_MS : PATIENT_LIFE_MS;
+      if (performance.now() - startedAt >= wasWellMs) pauseMs = BACKOFF_FIRST_MS;
       options.onEnd(end, pauseMs);
       await delay(pauseMs, undefined, { signal: stopping.signal }).catch(() => undefined);
       if (stopping.signal.aborted) return;
@@ -76,10 +82,10 @@ export function supervise<Ready>(options: SupervisedOptions<Ready>): Supervised 
     pid: () => child?.pid,
     restartCount: () => restarts,
     kill: (signal) => void child?.kill(signal),
-    stop: async (deadline) => {
+    stop: async (deadline, signal = "SIGTERM") => {
       stopping.abort();
       const force = (): void => void child?.kill("SIGKILL");
-      child?.kill("SIGTERM");
+      child?.kill(signal);
       if (deadline.aborted) force();
       deadline.addEventListener("abort", force, { once: true });
       await ended;

@@ -178,6 +178,13 @@ function reasonLine(build: BuildView, { counts }: PageContext): Html {
   if (isCancelling(build)) {
     return html`<p class="reason">Stopping: each step gets a signal, and 10 seconds to end.</p>`;
   }
+  const [stuck] = counts?.troubles ?? [];
+  if (build.state === "queued" && counts?.liveWorkers === 0 && stuck !== undefined) {
+    return html`<p class="reason">
+      Worker ${said(stuck.worker)} takes no jobs. ${said(stuck.trouble)} The build starts when that
+      is over; nothing is lost.
+    </p>`;
+  }
   if (build.state === "queued" && counts?.liveWorkers === 0) {
     return html`<p class="reason">
       No build worker is connected. The build starts when one is; nothing is lost.

@@ -76,9 +76,9 @@ export function olderLink(
 /** What stops builds or statuses, said where everybody looks first. */
 export function notices({ counts, now }: PageContext): Html {
   if (counts === undefined) return html``;
-  const { liveWorkers, jobsQueued, oldestQueuedAt, parkedForges } = counts;
+  const { liveWorkers, jobsQueued, oldestQueuedAt, parkedForges, troubles } = counts;
   const idle =
-    liveWorkers === 0 && jobsQueued > 0
+    liveWorkers === 0 && jobsQueued > 0 && troubles.length === 0
       ? html`<p class="notice">
           <b>No build worker is connected.</b> ${plural(jobsQueued, "job")}
           waiting${
@@ -93,7 +93,23 @@ export function notices({ counts, now }: PageContext): Html {
     ({ forge, reason }) =>
       html`<p class="notice"><b>Commit statuses for ${forge} wait:</b> ${said(reason)}</p>`,
   );
-  return html`${idle}${parked}`;
+  const stuck = troubles.map(
+    ({ worker, trouble }) =>
+      html`<p class="notice">
+        <b>Worker ${said(worker)} takes no jobs.</b> ${said(trouble)} Its jobs wait; nothing is
+        lost.
+      </p>`,
+  );
+  return html`${idle}${stuck}${parked}${missedNotice(counts.missed)}`;
+}
+
+/** Nothing of it is lost where both numbers are the same. */
+function missedNotice(missed: { readonly missed: number; readonly recovered: number } | undefined) {
+  if (missed === undefined || missed.missed === 0) return null;
+  return html`<p class="notice faint">
+    Deliveries of the last 30 days that did not come by themselves: missed ${missed.missed},
+    recovered ${missed.recovered}.
+  </p>`;
 }
 
 function sideRepos(repos: readonly RepoView[]): Html {

@@ -86,7 +86,7 @@ function health({ liveWorkers, jobsRunning, jobsQueued }: Counts): Html {
   ];
   return html`<p class="health workers-${mood}">
     <span class="dot" aria-hidden="true"></span>
-    <span>${liveWorkers === 0 ? "no worker" : plural(liveWorkers, "worker")}</span>
+    <a href="/workers">${liveWorkers === 0 ? "no worker" : plural(liveWorkers, "worker")}</a>
     <span class="load">${parts.length === 0 ? "idle" : parts.join(", ")}</span>
   </p>`;
 }

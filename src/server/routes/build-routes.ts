@@ -3,21 +3,31 @@ import { LEASE_MS } from "../../domain/attempt.ts";
 import { UserFault } from "../../domain/faults.ts";
 import type { ServerNames } from "../../domain/pipeline.ts";
 import { nearSpelling } from "../../domain/near-spelling.ts";
+import { isDiskFault } from "../../shared/disk-errors.ts";
 import type { Logger } from "../../shared/logger.ts";
-import { claimRequest, faultMessage, startedRequest } from "../../shared/worker-messages.ts";
+import { failpoint } from "../../shared/failpoints.ts";
+import {
+  claimRequest,
+  faultMessage,
+  goodbyeRequest,
+  startedRequest,
+  troubleMessage,
+} from "../../shared/worker-messages.ts";
 import {
   endMessage,
   planMessage,
   stepMessage,
   type BuildGrant,
   type PlanMessage,
+  type ResumedGrant,
 } from "../../shared/build-messages.ts";
-import { PATHS, PROTOCOL } from "../../shared/protocol.ts";
+import { PATHS } from "../../shared/protocol.ts";
 import { logName, stepName, type Refusal } from "../../shared/message-parts.ts";
 import type { Announcer } from "../announcer.ts";
 import type { ArtifactFiles } from "../artifact-files.ts";
+import type { DiskAlarm } from "../disk-alarm.ts";
 import { allTargetsOf, serverNamesFor } from "../server-names.ts";
-import { handBackJob, reportFault, loseAttemptsOf } from "../store/attempts.ts";
+import { handBackJob, reportFault } from "../store/attempts.ts";
 import {
   buildFactsOf,
   cacheEpochOf,
@@ -29,8 +39,10 @@ import { findBuild } from "../store/builds.ts";
 import { claimJob, endJob, recordStep, type GrantedJob } from "../store/jobs.ts";
 import { leasedJob, liveAttempts, renewLease } from "../store/leases.ts";
 import { recordPlan, type RecordedPlan } from "../store/plans.ts";
+import { noteGoodbye, returnWorker, type ResumedJob } from "../store/resume.ts";
 import type { BuildRow, JobRow } from "../store/schema.ts";
 import { specOf } from "../store/stored-plan.ts";
+import { noteWorker, speaksWithUs } from "../store/workers.ts";
 import type { Store } from "../store/store.ts";
 import type { Superseder } from "../superseder.ts";
 import type { Live, LogFiles } from "../views.ts";
@@ -48,6 +60,7 @@ export interface BuildRoutesDeps {
   readonly live: Live;
   readonly logs: LogFiles;
   readonly artifacts: ArtifactFiles;
+  readonly disk: Pick<DiskAlarm, "noteWorker">;
   readonly roll: WorkerRoll;
   readonly logger: Logger;
   readonly token: string;
@@ -90,16 +103,27 @@ const STEP = `${JOB}/steps/:step`;
 function addClaimRoutes(router: Router, deps: BuildRoutesDeps): void {
   const { store, announcer } = deps;
 
-  router.post(PATHS.buildStarted(), json(), async (request, response) => {
-    const { worker } = startedRequest.parse(request.body);
-    const changes = await store.write((tx) => loseAttemptsOf(tx, worker));
+  router.post(PATHS.buildStarted(), json({ limit: MESSAGE_MAX }), async (request, response) => {
+    const { worker, held } = startedRequest.parse(request.body);
+    const { changes, resumed } = await store.write((tx) => returnWorker(tx, worker, held));
     changes.forEach(announcer.announce);
+    resumed.forEach(({ build }) => announcer.announce({ buildId: build.id }));
+    const grants = resumed.map((one) => resumedGrantOf(deps, one, request));
+    response.json({ resumed: await Promise.all(grants) });
+  });
+
+  router.post(PATHS.buildGoodbye(), json(), async (request, response) => {
+    const { worker } = goodbyeRequest.parse(request.body);
+    const jobs = await store.write((tx) => noteGoodbye(tx, worker));
+    deps.logger.info({ worker, jobs }, "A worker says that it will be back");
     response.json({});
   });
 
   router.post(PATHS.buildClaim(), json(), async (request, response) => {
-    const { worker, protocol, arch } = claimRequest.parse(request.body);
-    if (protocol.highest < PROTOCOL.lowest || protocol.lowest > PROTOCOL.highest) {
+    const claim = claimRequest.parse(request.body);
+    const { worker, protocol, arch } = claim;
+    if (!speaksWithUs(protocol)) {
+      await store.write((tx) => noteWorker(tx, "build", claim));
       response.status(426).json({ error: "This worker is of another version: upgrade it." });
       return;
     }
@@ -107,10 +131,21 @@ function addClaimRoutes(router: Router, deps: BuildRoutesDeps): void {
     if (!(await deps.hasRoom())) return void response.status(204).end();
     const token = deps.newToken();
     const claimer = { arch: arch ?? undefined };
-    const granted = await store.write((tx) => claimJob(tx, worker, token, claimer));
+    const granted = await store.write(async (tx) => {
+      const { mayClaim } = await noteWorker(tx, "build", claim);
+      deps.roll.seen(worker, arch ?? undefined, mayClaim);
+      return mayClaim ? await claimJob(tx, worker, token, claimer) : undefined;
+    });
     if (granted === undefined) return void response.status(204).end();
+    await failpoint("claim.after-commit");
     announcer.announce({ buildId: granted.build.id, statusId: granted.statusId });
     response.json(await grantOf(deps, granted, token, request));
+  });
+
+  router.post(PATHS.buildTrouble(), json(), (request, response) => {
+    const { worker, trouble } = troubleMessage.parse(request.body);
+    deps.roll.trouble(worker, trouble);
+    response.json({});
   });
 
   router.get(PATHS.liveAttempts(), async (_request, response) => {
@@ -139,6 +174,7 @@ function addProgressRoutes(router: Router, deps: BuildRoutesDeps): void {
       return void response.status(422).json(planned.refusal);
     }
     if (planned !== undefined) {
+      await failpoint("plan.after-commit");
       announcer.announce(planned.changed);
       void deps.superseder.consider(build.id);
     }
@@ -152,6 +188,7 @@ function addProgressRoutes(router: Router, deps: BuildRoutesDeps): void {
     const token = leaseTokenOf(request);
     const name = stepName.parse(step);
     const changed = await store.write((tx) => recordStep(tx, { jobId: id, token }, name, message));
+    await failpoint("step.after-commit");
     if (changed !== undefined) announcer.announce(changed);
     answerOrStale(response, changed && {});
   });
@@ -165,18 +202,22 @@ function addProgressRoutes(router: Router, deps: BuildRoutesDeps): void {
     const offset = Number(request.query["offset"]);
     if (!Number.isSafeInteger(offset) || offset < 0) return void response.status(400).end();
     const bytes: unknown = request.body;
+    await failpoint("log.before-append");
     const answer = await deps.logs.append(
       log,
       offset,
       Buffer.isBuffer(bytes) ? bytes : Buffer.alloc(0),
     );
+    await failpoint("log.after-append");
     if (answer.kind === "acknowledged") deps.live.logGrew(log, answer.upToBytes);
     response.json(answer);
   });
 
   router.put(`${JOB}/artifacts/:sha256`, async (request, response) => {
     if ((await leaseOf(deps, request)) === undefined) return answerOrStale(response, undefined);
+    await failpoint("artifact.before-store");
     const verdict = await deps.artifacts.store(request.params.sha256, request, deps.newId);
+    await failpoint("artifact.after-store");
     if (verdict === "stored") response.status(201).json({});
     else response.status(verdict === "mismatch" ? 400 : 413).json({ error: verdict });
   });
@@ -197,6 +238,7 @@ function addEndRoutes(router: Router, deps: BuildRoutesDeps): void {
   router.post(`${JOB}/fault`, json(), async (request, response) => {
     const fault = faultMessage.parse(request.body);
     deps.logger.warn({ jobId: request.params.id, ...fault }, "Attempt ended with a fault of ours");
+    if (isDiskFault(fault)) deps.disk.noteWorker("build", fault.message);
     await settle(deps, request, response, (tx, id, token) => reportFault(tx, id, token, fault));
   });
 
@@ -233,6 +275,24 @@ async function grantOf(
     verify: await verifyFactsOf(store, granted),
     clone: deps.cloneOf(granted, request),
     secrets: await deps.secrets.valuesFor(granted),
+  };
+}
+
+/** The grant again, for a worker that has come back, and how much of its logs is here. */
+async function resumedGrantOf(
+  deps: BuildRoutesDeps,
+  resumed: ResumedJob,
+  request: Request,
+): Promise<ResumedGrant> {
+  const { job, held } = resumed;
+  const { id: jobId, buildId, attempt } = job;
+  const sizes = held.logs.map(async (name) => {
+    const log = { buildId, jobId, attempt, step: logName.parse(name) };
+    return [name, await deps.logs.sizeOf(log)] as const;
+  });
+  return {
+    grant: await grantOf(deps, resumed, held.nextToken, request),
+    logs: Object.fromEntries(await Promise.all(sizes)),
   };
 }
 
@@ -311,7 +371,9 @@ async function settle(
   ) => ReturnType<typeof endJob>,
 ): Promise<void> {
   const id = String(request.params["id"]);
+  await failpoint("end.before-commit");
   const changed = await store.write((tx) => work(tx, id, leaseTokenOf(request)));
+  await failpoint("end.after-commit");
   if (changed !== undefined) announcer.announce(changed);
   answerOrStale(response, changed && {});
 }

@@ -1,21 +1,34 @@
 import { Router, type NextFunction, type Request, type Response } from "express";
 import type { Tickets } from "../../shared/queues.ts";
-import { freeBytes } from "../free-room.ts";
+import type { RedisWatch } from "../../shared/redis-watch.ts";
+import { workerWarnings, type WorkerView } from "../drains.ts";
+import type { DiskAlarm } from "../disk-alarm.ts";
+import { lookAtRoom } from "../free-room.ts";
+import { missedWarnings, NOTHING_MISSED, type MissedPushes } from "../forge-sweep-parts.ts";
 import type { KeyStatus } from "../../yum/keys/key-status.ts";
 import type { ReadStore } from "../views.ts";
 
 const WAITING_ALARM_MS = 10 * 60_000;
+/** Early enough to buy a disk before the floor is reached. */
+const USED_SHARE_ALARM = 0.8;
 
 export interface OpsRoutesDeps {
   readonly read: ReadStore;
   readonly tickets: Tickets;
+  readonly redisWatch?: Pick<RedisWatch, "warnings">;
+  readonly workers: () => Promise<readonly WorkerView[]>;
   readonly dataDir: string;
+  /** `TATARA_FREE_DISK_MIN_MIB`. */
+  readonly freeDiskMinMib: number;
+  readonly disk: Pick<DiskAlarm, "report">;
   /** What the publish worker says about its keys. */
   readonly keyStatus: () => Promise<KeyStatus | undefined>;
   readonly hasRoom: () => Promise<boolean>;
   readonly now: () => number;
   readonly startedAt: number;
   readonly githubWebhookOn: boolean;
+  /** Pushes that nobody delivered. */
+  readonly missedPushes: () => Promise<MissedPushes>;
   /** Lets in whoever may read pages. */
   readonly readers: (request: Request, response: Response, next: NextFunction) => void;
 }
@@ -32,11 +45,18 @@ export function opsRoutes(deps: OpsRoutesDeps): Router {
   const router = Router();
   router.get("/healthz", async (_request, response) => {
     const { problems, warnings } = await checkHealth(deps);
+    const { missed, recovered } = await deps.missedPushes().catch(() => NOTHING_MISSED);
     const status = problems.length > 0 ? "failing" : warnings.length > 0 ? "degraded" : "ok";
     response
       .status(problems.length > 0 ? 503 : 200)
       .set("cache-control", "no-store")
-      .json({ status, problems, warnings, uptimeSeconds: secondsSince(deps, deps.startedAt) });
+      .json({
+        status,
+        problems,
+        warnings,
+        missedPushes: { missed, recovered },
+        uptimeSeconds: secondsSince(deps, deps.startedAt),
+      });
   });
   router.get("/metrics", deps.readers, async (_request, response) => {
     response.type("text/plain; version=0.0.4").send(await metricsText(deps));
@@ -47,9 +67,9 @@ export function opsRoutes(deps: OpsRoutesDeps): Router {
 async function checkHealth(deps: OpsRoutesDeps): Promise<Health> {
   const problems: string[] = [];
   const warnings: string[] = [];
-  if (!(await deps.hasRoom())) {
-    problems.push("less than 1 GiB is free where the data is: pushes are refused");
-  }
+  const onDisk = await checkDisk(deps);
+  problems.push(...onDisk.problems);
+  warnings.push(...onDisk.warnings);
   const counts = await deps.read.counts().catch(() => undefined);
   if (counts === undefined) problems.push("the database does not answer");
   else {
@@ -60,27 +80,58 @@ async function checkHealth(deps: OpsRoutesDeps): Promise<Health> {
       counts.oldestQueuedAt !== null && deps.now() - counts.oldestQueuedAt > WAITING_ALARM_MS;
     if (isWaitingLong)
       warnings.push(`${counts.jobsQueued} jobs wait, the oldest for over 10 minutes`);
-    if (counts.liveWorkers === 0)
+    // Who has never claimed anything has no record yet, and may be in trouble all the same.
+    for (const { worker, trouble } of counts.troubles) {
+      warnings.push(`worker ${worker} takes no jobs: ${trouble}`);
+    }
+    if (counts.liveWorkers === 0 && counts.troubles.length === 0)
       warnings.push("no build worker has asked for work in the last minute");
+    warnings.push(...workerWarnings(await deps.workers().catch(() => [])));
   }
   const isRedisUp = await deps.tickets.depth("build").then(
     () => true,
     () => false,
   );
   if (!isRedisUp) warnings.push("Redis is away: builds start up to 30 s late, nothing is lost");
+  warnings.push(...(deps.redisWatch?.warnings() ?? []));
   for (const { message, hint } of (await deps.keyStatus())?.warnings ?? []) {
     warnings.push(`${message} To do: ${hint}.`);
   }
-  if (!deps.githubWebhookOn)
+  const missed = await deps.missedPushes().catch(() => NOTHING_MISSED);
+  warnings.push(...missedWarnings(missed));
+  if (!deps.githubWebhookOn && !missed.isPolling)
     warnings.push("/webhooks/github is off: TATARA_GITHUB_WEBHOOK_SECRET is not set");
   return { problems, warnings };
+}
+
+/** What stands still, where, and what to do about it. */
+async function checkDisk({
+  hasRoom,
+  disk,
+  dataDir,
+  freeDiskMinMib,
+}: OpsRoutesDeps): Promise<Health> {
+  const { problems, warnings } = await disk.report();
+  const { freeBytes, usedShare } = await lookAtRoom(dataDir);
+  if (!(await hasRoom())) {
+    const free = Math.floor((freeBytes ?? 0) / 2 ** 20);
+    const problem =
+      `${free} MiB are free on the disk with ${dataDir}, less than ${freeDiskMinMib}: pushes are ` +
+      "refused and nothing begins. Make room; all goes on by itself then.";
+    return { problems: [problem, ...problems], warnings };
+  }
+  if (usedShare === undefined || usedShare < USED_SHARE_ALARM) return { problems, warnings };
+  const warning =
+    `the disk with ${dataDir} is ${Math.floor(usedShare * 100)} % full; below ` +
+    `${freeDiskMinMib} MiB pushes are refused. Make room in time.`;
+  return { problems, warnings: [warning, ...warnings] };
 }
 
 async function metricsText(deps: OpsRoutesDeps): Promise<string> {
   const counts = await deps.read.counts();
   const oldestSeconds =
     counts.oldestQueuedAt === null ? 0 : secondsSince(deps, counts.oldestQueuedAt);
-  const free = await freeBytes(deps.dataDir);
+  const { freeBytes } = await lookAtRoom(deps.dataDir);
   const depth = await deps.tickets.depth("build").catch(() => Number.NaN);
   return [
     ...byState("tatara_builds", "Builds by state.", await deps.read.buildCounts()),
@@ -98,9 +149,19 @@ async function metricsText(deps: OpsRoutesDeps): Promise<string> {
       "Forges that refuse our credential.",
       counts.parkedForges.length,
     ),
+    ...single(
+      "tatara_pushes_missed",
+      "Deliveries of the last 30 days that did not come by themselves.",
+      counts.missed?.missed ?? 0,
+    ),
+    ...single(
+      "tatara_pushes_recovered",
+      "Of the missed deliveries, those that are here by now.",
+      counts.missed?.recovered ?? 0,
+    ),
     ...single("tatara_workers_live", "Build workers seen in the last minute.", counts.liveWorkers),
     ...single("tatara_queue_tickets", "Tickets in the build queue in Redis.", depth),
-    ...single("tatara_disk_free_bytes", "Free bytes where the data is.", free ?? Number.NaN),
+    ...single("tatara_disk_free_bytes", "Free bytes where the data is.", freeBytes ?? Number.NaN),
     ...single(
       "tatara_uptime_seconds",
       "Since the server's start.",

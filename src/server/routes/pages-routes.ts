@@ -13,6 +13,7 @@ import { THEMES } from "../pages/page.ts";
 import { buildPath, repoPath } from "../pages/parts.ts";
 import { repoPage } from "../pages/repo.ts";
 import { reposPage } from "../pages/repos.ts";
+import { workersPage } from "../pages/workers.ts";
 import { findStep, stepToShow, type ChosenStep } from "../pages/step-path.ts";
 import type { BuildView } from "../views.ts";
 import { changePages } from "./change-pages.ts";
@@ -47,6 +48,7 @@ export function pageRoutes(deps: RouteDeps): Router {
   router.use(onlyVisitors(deps));
   router.get("/", livePage(deps, loadHome(deps)));
   router.get("/repos", livePage(deps, loadRepos(deps)));
+  router.get("/workers", livePage(deps, loadWorkers(deps)));
   router.use(testPages(deps));
   router.get("/repos/:owner/:name", livePage(deps, loadRepo(deps)));
   router.get("/repos/:owner/:name/:number", livePage(deps, loadBuild(deps)));
@@ -108,6 +110,13 @@ function loadRepos({ read }: RouteDeps): Load {
     if (only !== undefined) return { kind: "moved", to: repoPath(only.name) };
     const data = { repos, wanted };
     return pageOf(data, (context) => reposPage(data, context));
+  };
+}
+
+function loadWorkers({ workers }: RouteDeps): Load {
+  return async () => {
+    const data = { workers: await workers() };
+    return pageOf(data, (context) => workersPage(data, context));
   };
 }
 

@@ -1,8 +1,9 @@
 import { json, Router, type Request } from "express";
 import { LEASE_MS } from "../../domain/attempt.ts";
 import type { Logger } from "../../shared/logger.ts";
+import { failpoint } from "../../shared/failpoints.ts";
 import { claimRequest, faultMessage, startedRequest } from "../../shared/worker-messages.ts";
-import { PATHS, PROTOCOL } from "../../shared/protocol.ts";
+import { PATHS } from "../../shared/protocol.ts";
 import {
   publishCheckRequest,
   publishDoneMessage,
@@ -10,8 +11,10 @@ import {
   publishProgressMessage,
   switchRequest,
 } from "../../shared/publish-messages.ts";
+import { isDiskFault } from "../../shared/disk-errors.ts";
 import type { Announcer } from "../announcer.ts";
 import type { ArtifactFiles } from "../artifact-files.ts";
+import type { DiskAlarm } from "../disk-alarm.ts";
 import type { Changed } from "../store/builds.ts";
 import { faultPublish, handBackPublish, losePublishesOf } from "../store/publish-attempts.ts";
 import { checkPublish } from "../store/publish-checks.ts";
@@ -25,6 +28,7 @@ import {
   renewPublishLease,
 } from "../store/publishes.ts";
 import type { Store, Tx } from "../store/store.ts";
+import { noteWorker, speaksWithUs } from "../store/workers.ts";
 import { answerOrStale, leaseTokenOf, onlyWorkers } from "./worker-auth.ts";
 
 const MESSAGE_MAX = "8mb";
@@ -35,6 +39,7 @@ export interface PublishRoutesDeps {
   readonly store: Store;
   readonly announcer: Announcer;
   readonly artifacts: ArtifactFiles;
+  readonly disk: Pick<DiskAlarm, "noteWorker">;
   readonly logger: Logger;
   readonly token: string;
   readonly newToken: () => string;
@@ -49,6 +54,8 @@ export function publishRoutes(deps: PublishRoutesDeps): Router {
   addEndRoutes(router, deps);
   return router;
 }
+
+const NOTHING_CLAIMED = { grant: undefined, changes: [] };
 
 const BASE = "/worker/v1/publish";
 const ONE = `${BASE}/:id`;
@@ -65,13 +72,18 @@ function addClaimRoutes(router: Router, deps: PublishRoutesDeps): void {
   });
 
   router.post(PATHS.publishClaim(), json(), async (request, response) => {
-    const { worker, protocol } = claimRequest.parse(request.body);
-    if (protocol.highest < PROTOCOL.lowest || protocol.lowest > PROTOCOL.highest) {
+    const claim = claimRequest.parse(request.body);
+    if (!speaksWithUs(claim.protocol)) {
+      await store.write((tx) => noteWorker(tx, "publish", claim));
       response.status(426).json({ error: "This worker is of another version: upgrade it." });
       return;
     }
     const token = deps.newToken();
-    const { grant, changes } = await store.write((tx) => claimPublish(tx, worker, token));
+    const { grant, changes } = await store.write(async (tx) => {
+      const { mayClaim } = await noteWorker(tx, "publish", claim);
+      return mayClaim ? await claimPublish(tx, claim.worker, token) : NOTHING_CLAIMED;
+    });
+    if (grant !== undefined) await failpoint("publish-claim.after-commit");
     changes.forEach(announcer.announce);
     if (grant === undefined) response.status(204).end();
     else response.json(grant);
@@ -121,13 +133,16 @@ function addEndRoutes(router: Router, deps: PublishRoutesDeps): void {
     work: (tx: Tx, id: string, token: string) => Promise<Changed | undefined>,
   ): Promise<object | undefined> => {
     const changed = await store.write((tx) => work(tx, request.params.id, leaseTokenOf(request)));
+    await failpoint("publish-end.after-commit");
     if (changed !== undefined) announcer.announce(changed);
     return changed && {};
   };
 
   router.post(PATHS.publishSwitch(), json({ limit: SWITCH_MAX }), async (request, response) => {
     const wish = switchRequest.parse(request.body);
+    await failpoint("switch.before-commit");
     const { answer, changes } = await store.write((tx) => switchPublishes(tx, wish));
+    await failpoint("switch.after-commit");
     changes.forEach(announcer.announce);
     response.json(answer);
   });
@@ -150,6 +165,7 @@ function addEndRoutes(router: Router, deps: PublishRoutesDeps): void {
       { publishId: request.params.id, ...fault },
       "Publish ended with a fault of ours",
     );
+    if (isDiskFault(fault)) deps.disk.noteWorker("publish", fault.message);
     const answer = await settle(request, (tx, id, token) => faultPublish(tx, id, token, fault));
     answerOrStale(response, answer);
   });

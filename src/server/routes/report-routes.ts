@@ -1,4 +1,5 @@
 import { json, Router } from "express";
+import { failpoint } from "../../shared/failpoints.ts";
 import { claimRequest } from "../../shared/worker-messages.ts";
 import { PATHS } from "../../shared/protocol.ts";
 import { reportAnswer, type ReportGrant } from "../../shared/report-messages.ts";
@@ -21,6 +22,7 @@ export function reportRoutes({ store, token }: ReportRoutesDeps): Router {
     claimRequest.parse(request.body);
     const rows = await store.write(claimStatuses);
     if (rows.length === 0) return void response.status(204).end();
+    await failpoint("status-claim.after-commit");
     response.json({ rows: [...rows] } satisfies ReportGrant);
   });
 
@@ -28,6 +30,7 @@ export function reportRoutes({ store, token }: ReportRoutesDeps): Router {
     const answer = reportAnswer.parse(request.body);
     const { id } = request.params;
     const isTaken = await store.write((tx) => answerStatus(tx, id, answer));
+    await failpoint("status-answer.after-commit");
     answerOrStale(response, isTaken ? {} : undefined);
   });
   return router;

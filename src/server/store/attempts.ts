@@ -1,54 +1,30 @@
-import { nextAttempt, type AttemptLoss } from "../../domain/attempt.ts";
 import type { InfraFaultCode } from "../../domain/faults.ts";
-import { findBuild, type Changed } from "./builds.ts";
-import { cancelReason } from "./cancel-reason.ts";
-import { endJobRow, endOpenSteps, ourCard } from "./job-rows.ts";
+import { giveUpWaiting, loseAttempt as decideLoss, type Loss } from "../../domain/life/job-ends.ts";
+import { isLeaseOver, lossOfLease } from "../../domain/life/lease.ts";
+import type { BuildLife, JobRecord, Verdict } from "../../domain/life/records.ts";
+import { findBuild } from "./builds.ts";
+import type { Changed } from "./changed.ts";
+import { jobRecord, lifeOf } from "./life-records.ts";
 import { runningJob } from "./leases.ts";
 import type { JobRow } from "./schema.ts";
-import { settleBuild } from "./settle.ts";
+import { carryOut } from "./settle.ts";
 import type { Tx } from "./store.ts";
 
-/** The attempt ended without a result: the job is queued again, or the build ends `errored`. */
-export async function loseAttempt(
+/** Asks what becomes of a job and its build, and writes it down. */
+export async function decideOnJob(
   tx: Tx,
-  job: JobRow,
-  loss: {
-    readonly kind: AttemptLoss;
-    readonly code: InfraFaultCode;
-    readonly message: string;
-    readonly step: string | null;
-  },
+  row: JobRow,
+  decide: (life: BuildLife, job: JobRecord, now: number) => Verdict,
 ): Promise<Changed> {
-  const build = await findBuild(tx, job.buildId);
-  if (build?.cancelRequestedAt != null) {
-    const reason = await cancelReason(tx, build, "cancelled on request");
-    await endJobRow(tx, job, { state: "cancelled", reason });
-    await endOpenSteps(tx, job, "cancelled");
-    return await settleBuild(tx, job.buildId, null);
-  }
-  const next = nextAttempt(loss.kind, job.countedAttempts);
-  if (next.kind === "again") {
-    // The next attempt has steps of its own; these would seem to run for ever.
-    await endOpenSteps(tx, job, "errored");
-    await tx.db
-      .updateTable("jobs")
-      .set({
-        state: "queued",
-        reason: loss.message,
-        notBeforeAt: tx.now() + next.pauseMs,
-        countedAttempts: next.counted ? job.countedAttempts : job.countedAttempts - 1,
-        leaseTokenHash: null,
-        leaseExpiresAt: null,
-      })
-      .where("id", "=", job.id)
-      .execute();
-    return { buildId: job.buildId, queuedJobs: next.pauseMs === 0 ? [job.id] : [] };
-  }
-  const reason =
-    loss.kind === "worker-lost" ? `worker lost ${job.countedAttempts} times` : loss.message;
-  await endJobRow(tx, job, { state: "errored", reason });
-  await endOpenSteps(tx, job, "errored");
-  return await settleBuild(tx, job.buildId, ourCard(loss.code, reason, loss.step));
+  const build = await findBuild(tx, row.buildId);
+  if (build === undefined) return { buildId: row.buildId };
+  const life = await lifeOf(tx, build);
+  return await carryOut(tx, build, decide(life, jobRecord(row), tx.now()));
+}
+
+/** The attempt ended without a result: the job is queued again, or the build ends `errored`. */
+export async function loseAttempt(tx: Tx, job: JobRow, loss: Loss): Promise<Changed> {
+  return await decideOnJob(tx, job, (life, record, now) => decideLoss(life, record, loss, now));
 }
 
 /** A worker could not find out. It says so under its lease. */
@@ -83,8 +59,10 @@ export async function expireLeases(tx: Tx): Promise<readonly Changed[]> {
     .execute();
   const changes: Changed[] = [];
   for (const job of expired) {
-    const message = `worker ${job.worker ?? ""} was lost`;
-    const loss = { kind: "worker-lost", code: "WORKER_LOST", message, step: null } as const;
+    if (!isLeaseOver(job, tx.now())) continue;
+    const kind = lossOfLease(job);
+    const what = kind === "worker-lost" ? "was lost" : "did not come back";
+    const loss = { ...lostWorker(`worker ${job.worker ?? ""} ${what}`), kind };
     changes.push(await loseAttempt(tx, job, loss));
   }
   return changes;
@@ -100,11 +78,13 @@ export async function loseAttemptsOf(tx: Tx, worker: string): Promise<readonly C
     .execute();
   const changes: Changed[] = [];
   for (const job of held) {
-    const message = `worker ${worker} was restarted`;
-    const loss = { kind: "worker-lost", code: "WORKER_LOST", message, step: null } as const;
-    changes.push(await loseAttempt(tx, job, loss));
+    changes.push(await loseAttempt(tx, job, lostWorker(`worker ${worker} was restarted`)));
   }
   return changes;
+}
+
+function lostWorker(message: string): Loss {
+  return { kind: "worker-lost", code: "WORKER_LOST", message, step: null };
 }
 
 /**
@@ -114,7 +94,7 @@ export async function loseAttemptsOf(tx: Tx, worker: string): Promise<readonly C
 export async function expireQueuedJobs(tx: Tx, waitMs: number): Promise<readonly Changed[]> {
   const stuck = await tx.db
     .selectFrom("jobs")
-    .selectAll()
+    .select("id")
     .where("state", "=", "queued")
     // What waits for other jobs, or for approval, is nobody's to take.
     .where("isBlocked", "=", 0)
@@ -125,10 +105,13 @@ export async function expireQueuedJobs(tx: Tx, waitMs: number): Promise<readonly
     .where("notBeforeAt", "<", tx.now() - waitMs)
     .execute();
   const changes: Changed[] = [];
-  for (const job of stuck) {
-    const reason = "no worker took it";
-    await endJobRow(tx, job, { state: "errored", reason });
-    changes.push(await settleBuild(tx, job.buildId, ourCard("NO_WORKER", reason, null)));
+  for (const { id } of stuck) {
+    // As it is now: the end of one may have skipped the next.
+    const job = await tx.db.selectFrom("jobs").selectAll().where("id", "=", id).executeTakeFirst();
+    if (job === undefined) continue;
+    const giveUp = (life: BuildLife, record: JobRecord, now: number): Verdict =>
+      giveUpWaiting(life, record, { now, waitMs });
+    changes.push(await decideOnJob(tx, job, giveUp));
   }
   return changes;
 }

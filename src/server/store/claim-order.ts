@@ -13,26 +13,30 @@ export interface Claimer {
  * with the one build of another; then the oldest.
  */
 export async function pickJob(tx: Reader, claimer: Claimer): Promise<string | undefined> {
-  const [next] = await inOrder(tx, claimer, 1);
-  return next?.id;
+  const line = await lineFor(tx, claimer);
+  const first = await line.limit(1).executeTakeFirst();
+  if (first === undefined) return undefined;
+  const loads = await runningByRepo(tx);
+  if (!loads.has(first.repo)) return first.id;
+  // The line is long and few repos run: it is read from its head, once for each load, not sorted.
+  const equals = line.where("jobs.priority", "=", first.priority).limit(1);
+  const busy = [...loads.keys()];
+  if (await hasOtherOpenBuilds(tx, busy)) {
+    const idle = await equals.where("builds.repo", "not in", busy).executeTakeFirst();
+    if (idle !== undefined) return idle.id;
+  }
+  for (const load of [...new Set(loads.values())].toSorted((a, b) => a - b)) {
+    const repos = busy.filter((repo) => loads.get(repo) === load);
+    const next = await equals.where("builds.repo", "in", repos).executeTakeFirst();
+    if (next !== undefined) return next.id;
+  }
+  return first.id;
 }
 
-/** As `pickJob` would choose them now, one after the other, while nothing else changes. */
-export async function inOrder(tx: Reader, { arch }: Claimer, limit: number) {
+/** What this worker may take, in the order of the line, whatever runs now. */
+async function lineFor(tx: Reader, { arch }: Claimer) {
   const busy = await busyStrangers(tx);
-  let query = claimable(tx)
-    .leftJoin(
-      (from) =>
-        from
-          .selectFrom("jobs as running")
-          .innerJoin("builds as runs", "runs.id", "running.buildId")
-          .select(["runs.repo", ({ fn }) => fn.countAll<number>().as("jobs")])
-          .where("running.state", "=", "running")
-          .groupBy("runs.repo")
-          .as("load"),
-      (join) => join.onRef("load.repo", "=", "builds.repo"),
-    )
-    .select(["jobs.id", "jobs.attempt"]);
+  let query = claimable(tx).select(["jobs.id", "jobs.priority", "builds.repo"]);
   if (arch !== undefined) {
     query = query.where(({ or, eb }) =>
       or([eb("jobs.arch", "is", null), eb("jobs.arch", "=", arch)]),
@@ -43,14 +47,42 @@ export async function inOrder(tx: Reader, { arch }: Claimer, limit: number) {
       or([eb("builds.trust", "!=", "fork-pr"), eb("builds.pusher", "not in", busy)]),
     );
   }
-  return await query
+  return query
     .orderBy("jobs.priority", "desc")
-    .orderBy(({ fn, val }) => fn.coalesce("load.jobs", val(0)))
     .orderBy("jobs.queuedAt")
     .orderBy("builds.number")
-    .orderBy("jobs.position")
-    .limit(limit)
+    .orderBy("jobs.position");
+}
+
+/** How many jobs of each repo run; the others have none. */
+async function runningByRepo({ db }: Reader): Promise<ReadonlyMap<string, number>> {
+  const rows = await db
+    .selectFrom("jobs")
+    .innerJoin("builds", "builds.id", "jobs.buildId")
+    .select(["builds.repo", ({ fn }) => fn.countAll<number>().as("jobs")])
+    .where("jobs.state", "=", "running")
+    .groupBy("builds.repo")
     .execute();
+  return new Map(rows.map(({ repo, jobs }) => [repo, jobs]));
+}
+
+/** Asked by repo, of which there are few: else a queue of busy repos alone would be read to its end. */
+async function hasOtherOpenBuilds({ db }: Reader, busy: readonly string[]): Promise<boolean> {
+  const open = await db
+    .selectFrom("repos")
+    .select("name")
+    .where("name", "not in", busy)
+    .where(({ exists, selectFrom }) =>
+      exists(
+        selectFrom("builds")
+          .select("builds.id")
+          .whereRef("builds.repo", "=", "repos.name")
+          .where("builds.state", "in", ["queued", "running"]),
+      ),
+    )
+    .limit(1)
+    .executeTakeFirst();
+  return open !== undefined;
 }
 
 /** Strangers of whom as much runs as may. */

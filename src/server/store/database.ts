@@ -1,5 +1,6 @@
-import { Kysely, type Transaction } from "kysely";
+import { Kysely, sql, type Transaction } from "kysely";
 import { Migrator } from "kysely/migration";
+import { DatabaseUnusable, explained, inspectDatabase } from "./inspect-database.ts";
 import * as first from "./migrations/0001-first.ts";
 import * as channels from "./migrations/0002-channels.ts";
 import * as jobs from "./migrations/0003-jobs.ts";
@@ -7,6 +8,10 @@ import * as tests from "./migrations/0004-tests.ts";
 import * as triggers from "./migrations/0005-triggers.ts";
 import * as keptFiles from "./migrations/0006-kept-files.ts";
 import * as tries from "./migrations/0007-tries.ts";
+import * as returns from "./migrations/0008-returns.ts";
+import * as forgeSweep from "./migrations/0009-forge-sweep.ts";
+import * as workers from "./migrations/0011-workers.ts";
+import * as claimOrder from "./migrations/0012-claim-order.ts";
 import type { Tables } from "./schema.ts";
 import { sqliteDialect } from "./sqlite.ts";
 
@@ -21,33 +26,35 @@ const MIGRATIONS = {
   "0005-triggers": triggers,
   "0006-kept-files": keptFiles,
   "0007-tries": tries,
+  "0008-returns": returns,
+  "0009-forge-sweep": forgeSweep,
+  "0011-workers": workers,
+  "0012-claim-order": claimOrder,
 };
 
 /**
- * Opens the embedded database and brings it to this version. Throws `DatabaseUnusable`, also for a
- * database of a newer version: the migrator misses the migration that made it.
+ * Opens the embedded database and brings it to this version. Throws `DatabaseUnusable` for one that is
+ * damaged, in use or of a newer version, before anything is written. After an unclean end all that was
+ * committed is put where it belongs, and on disk, before anybody is told of it.
  */
 export async function openDatabase(
   path: string,
   onDiskError: (err: unknown) => void = () => undefined,
 ): Promise<Kysely<Tables>> {
+  const { wasUnclean } = inspectDatabase(path, new Set(Object.keys(MIGRATIONS)));
   const db = new Kysely<Tables>({ dialect: sqliteDialect(path, onDiskError) });
+  if (wasUnclean) await sql`PRAGMA wal_checkpoint(TRUNCATE)`.execute(db);
   const migrator = new Migrator({
     db,
     provider: { getMigrations: () => Promise.resolve(MIGRATIONS) },
   });
   const { error } = await migrator.migrateToLatest();
   if (error !== undefined) {
-    throw new DatabaseUnusable("The database could not be brought to this version.", error);
+    await db.destroy();
+    const known = explained(path, error);
+    if (known instanceof DatabaseUnusable) throw known;
+    const what = error instanceof Error ? error.message : "its migrations failed";
+    throw new DatabaseUnusable(`${path} could not be brought to this version: ${what}`, error);
   }
   return db;
-}
-
-/** The server must not start on this database; nothing was written. */
-export class DatabaseUnusable extends Error {
-  override readonly name = "DatabaseUnusable";
-
-  constructor(message: string, cause?: unknown) {
-    super(message, { cause });
-  }
 }

@@ -1,6 +1,7 @@
 import type { ExpressionBuilder } from "kysely";
+import { decideDelivery, overQuota as quotaEnd } from "../../domain/life/delivery.ts";
 import { branchOf, decidePush, type Push } from "../../domain/push.ts";
-import type { IgnoredDelivery, Intake, IntakeResult } from "../intake-types.ts";
+import type { FoundBy, IgnoredDelivery, Intake, IntakeResult } from "../intake-types.ts";
 import { insertRow } from "./insert-row.ts";
 import { insertBuild, type InsertedBuild } from "./new-builds.ts";
 import type { DeliveryRow, Tables } from "./schema.ts";
@@ -8,6 +9,9 @@ import type { Tx } from "./store.ts";
 
 /** What pages show of a commit message; the whole of it is in git. */
 export const MESSAGE_CHARACTERS_MAX = 2_000;
+
+/** As long as GitHub lets a delivery be sent again. */
+const LATE_MAX_MS = 3 * 24 * 3_600_000;
 
 export interface Recorded {
   readonly result: IntakeResult;
@@ -22,6 +26,8 @@ export interface RefDelivery extends Named {
   readonly ref: string;
   readonly before: string;
   readonly after: string;
+  /** Nobody delivered it: the forge's refs were looked at. */
+  readonly foundBy?: DeliveryRow["foundBy"];
 }
 
 /**
@@ -33,9 +39,9 @@ export async function recordPush(
   intake: Intake,
   limits: { readonly waitingBuildsMax: number },
 ): Promise<Recorded> {
-  const { push, forge, deliveryId, bodyDigest, event } = intake;
+  const { push, forge, deliveryId, bodyDigest, event, foundBy = null } = intake;
   const { repo, ref, before, after } = push;
-  const delivery = { forge, deliveryId, bodyDigest, event, repo, ref, before, after };
+  const delivery = { forge, deliveryId, bodyDigest, event, repo, ref, before, after, foundBy };
   return await recordOnce(tx, delivery, async () => {
     const defaultBranch = await rememberRepo(tx, push);
     const decision = decidePush({ ...push, defaultBranch: defaultBranch ?? undefined });
@@ -74,22 +80,28 @@ export async function recordOnce(
   make: () => Promise<InsertedBuild>,
 ): Promise<Recorded> {
   const seen = await findDelivery(tx, delivery);
-  if (seen?.disposition === "ignored") {
-    // Sent again on purpose, after what stood in its way is gone.
-    await forgetIgnored(tx, delivery);
-  } else if (seen !== undefined) {
-    return { result: await duplicateOf(tx, seen, "this delivery is known") };
-  }
-
   const pushKey = pushKeyOf(delivery);
   const owner = pushKey === null ? undefined : await findOwner(tx, pushKey);
-  if (owner !== undefined && !mayBuildAgain(owner.state)) {
+  const found = pushKey === null ? undefined : await findFound(tx, delivery);
+  const decision = decideDelivery({
+    seen: seen?.disposition,
+    ownerState: owner?.state,
+    foundState: found?.state,
+  });
+  if (decision.kind === "known" && seen !== undefined) {
+    return { result: await duplicateOf(tx, seen, "this delivery is known") };
+  }
+  if (seen?.disposition === "ignored") await forgetIgnored(tx, delivery);
+  if (decision.kind === "same-push" && owner !== undefined) {
     const reason = "the same push is known under another delivery";
     const known = { disposition: "duplicate", reason, buildId: owner.buildId } as const;
     const row = await insertDelivery(tx, delivery, { ...known, pushKey: null });
     return { result: await duplicateOf(tx, row, reason) };
   }
   if (owner !== undefined) await releasePushKey(tx, owner.deliveryRowId);
+  if (decision.kind === "late" && found !== undefined) {
+    return { result: await lateDelivery(tx, delivery, found) };
+  }
 
   const made = await make();
   await insertDelivery(tx, delivery, {
@@ -99,6 +111,17 @@ export async function recordOnce(
     pushKey,
   });
   return { result: acceptedAs(made), made };
+}
+
+const FOUND_NOTE = {
+  sweep: "found by sweep: its delivery did not come",
+  poll: "found by polling",
+} as const satisfies Record<FoundBy, string>;
+
+/** Says on the build that nobody delivered its push. */
+export async function noteFound(tx: Tx, buildId: string, foundBy: FoundBy): Promise<void> {
+  const note = FOUND_NOTE[foundBy];
+  await tx.db.updateTable("builds").set({ note }).where("id", "=", buildId).execute();
 }
 
 /** A delivery that asks for nothing leaves a row too, so that nobody wonders where it went. */
@@ -125,6 +148,8 @@ export async function recordIgnored(
       reason: facts.reason,
       buildId: null,
       pushKey: null,
+      foundBy: null,
+      matchedBy: null,
     })
     .execute();
   return { kind: "ignored", reason: facts.reason };
@@ -170,16 +195,56 @@ function isNamed({ deliveryId, bodyDigest }: Named) {
 }
 
 async function findOwner(tx: Tx, pushKey: string) {
-  return await tx.db
+  const owner = await tx.db
     .selectFrom("deliveries")
     .innerJoin("builds", "builds.id", "deliveries.buildId")
     .select(["deliveries.id as deliveryRowId", "builds.id as buildId", "builds.state as state"])
+    .select("deliveries.foundBy as foundBy")
     .where("pushKey", "=", pushKey)
     .executeTakeFirst();
+  return owner === undefined ? undefined : { ...owner, isFound: owner.foundBy !== null };
 }
 
-function mayBuildAgain(state: string): boolean {
-  return state === "errored" || state === "cancelled";
+/**
+ * What was found by a look at the forge's refs has `before` as we knew it, not as it was, so the push
+ * itself, when it is delivered late after all, is known by where it led to.
+ */
+async function findFound(tx: Tx, { repo, ref, after, foundBy }: RefDelivery) {
+  if (foundBy) return undefined;
+  const found = await tx.db
+    .selectFrom("deliveries")
+    .innerJoin("builds", "builds.id", "deliveries.buildId")
+    .select(["deliveries.id as deliveryRowId", "builds.id as buildId", "builds.state as state"])
+    .where("deliveries.repo", "=", repo)
+    .where("deliveries.ref", "=", ref)
+    .where("deliveries.after", "=", after)
+    .where("deliveries.foundBy", "is not", null)
+    .where("deliveries.matchedBy", "is", null)
+    .where("deliveries.receivedAt", ">", tx.now() - LATE_MAX_MS)
+    .limit(1)
+    .executeTakeFirst();
+  return found;
+}
+
+async function lateDelivery(
+  tx: Tx,
+  delivery: RefDelivery,
+  found: { readonly deliveryRowId: string; readonly buildId: string },
+): Promise<IntakeResult> {
+  const reason = "the push was found before its delivery came";
+  const { buildId } = found;
+  const became = { disposition: "duplicate", reason, buildId, pushKey: null } as const;
+  const row = await insertDelivery(tx, delivery, became);
+  await matchFound(tx, delivery, found.deliveryRowId);
+  return await duplicateOf(tx, row, reason);
+}
+
+async function matchFound(tx: Tx, { deliveryId }: Named, foundRowId: string): Promise<void> {
+  await tx.db
+    .updateTable("deliveries")
+    .set({ matchedBy: deliveryId })
+    .where("id", "=", foundRowId)
+    .execute();
 }
 
 async function releasePushKey(tx: Tx, deliveryRowId: string): Promise<void> {
@@ -226,9 +291,7 @@ export async function overQuota(tx: Tx, repo: string, waitingBuildsMax: number) 
     // Strangers who wait for approval must not keep the repo's own people out.
     .where("waitReason", "is", null)
     .executeTakeFirstOrThrow();
-  if (waiting < waitingBuildsMax) return null;
-  const reason = `over quota: ${waiting} builds of ${repo} wait already; rerun it when they are done`;
-  return { state: "cancelled" as const, reason };
+  return quotaEnd(repo, waiting, waitingBuildsMax);
 }
 
 async function insertDelivery(
@@ -239,6 +302,8 @@ async function insertDelivery(
   const row: DeliveryRow = {
     id: tx.newId("d"),
     ...delivery,
+    foundBy: delivery.foundBy ?? null,
+    matchedBy: null,
     receivedAt: tx.now(),
     ...became,
   };

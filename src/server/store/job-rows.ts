@@ -8,7 +8,7 @@ import type { Tx } from "./store.ts";
 
 export async function insertSteps(
   tx: Tx,
-  job: JobRow,
+  job: Pick<JobRow, "id" | "attempt">,
   steps: readonly PlannedStep[],
 ): Promise<void> {
   if (steps.length === 0) return;
@@ -45,51 +45,6 @@ export async function insertArtifacts(tx: Tx, job: JobRow, end: EndMessage): Pro
     .insertInto("artifacts")
     .values(rows)
     .onConflict((conflict) => conflict.columns(["jobId", "attempt", "fileName"]).doNothing())
-    .execute();
-}
-
-export async function endJobRow(
-  tx: Tx,
-  job: JobRow,
-  end: { readonly state: JobRow["state"]; readonly reason: string | null },
-): Promise<void> {
-  // The token's hash stays, so that a repeated `end` is known for what it is.
-  await tx.db
-    .updateTable("jobs")
-    .set({ ...end, endedAt: tx.now(), leaseExpiresAt: null })
-    .where("id", "=", job.id)
-    .execute();
-}
-
-/** Steps that had not ended when their job did. */
-export async function endOpenSteps(
-  tx: Tx,
-  job: JobRow,
-  state: "cancelled" | "skipped" | "errored",
-): Promise<void> {
-  const open = (from: "queued" | "running", to: JobRow["state"]) =>
-    tx.db
-      .updateTable("steps")
-      .set({ state: to, endedAt: tx.now() })
-      .where("jobId", "=", job.id)
-      .where("attempt", "=", job.attempt)
-      .where("state", "=", from)
-      .execute();
-  await open("queued", "skipped");
-  await open("running", state === "skipped" ? "errored" : state);
-}
-
-/** Back in the queue, as if this attempt had never been granted. */
-export async function requeueJobRow(tx: Tx, job: JobRow): Promise<void> {
-  await tx.db
-    .updateTable("jobs")
-    .set({
-      state: "queued",
-      countedAttempts: job.countedAttempts - 1,
-      leaseTokenHash: null,
-      leaseExpiresAt: null,
-    })
-    .where("id", "=", job.id)
     .execute();
 }
 

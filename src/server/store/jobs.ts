@@ -1,15 +1,20 @@
-import { LEASE_MS } from "../../domain/attempt.ts";
+import { endJob as ended } from "../../domain/life/job-ends.ts";
+import { grantJob, standingOf } from "../../domain/life/lease.ts";
+import { pathOfStep } from "../../domain/life/moves.ts";
+import type { State } from "../../domain/states.ts";
 import type { EndMessage, StepMessage } from "../../shared/build-messages.ts";
-import { findBuild, startBuild, type Changed } from "./builds.ts";
-import { cancelReason } from "./cancel-reason.ts";
+import { findBuild } from "./builds.ts";
+import type { Changed } from "./changed.ts";
 import { pickJob, type Claimer } from "./claim-order.ts";
-import { endJobRow, endOpenSteps, insertArtifacts, insertSteps } from "./job-rows.ts";
+import { insertArtifacts, insertSteps } from "./job-rows.ts";
 import { hashToken, leasedJob, runningJob, type Lease } from "./leases.ts";
 import type { BuildRow, JobRow } from "./schema.ts";
-import { settleBuild } from "./settle.ts";
+import { buildRecord, jobRecord, lifeOf } from "./life-records.ts";
+import { carryOut } from "./settle.ts";
 import { specOf } from "./stored-plan.ts";
 import { withHistory } from "./test-history.ts";
 import type { Tx } from "./store.ts";
+import { writeDown, writeStep, type StepKey } from "./write-down.ts";
 
 export interface GrantedJob {
   readonly job: JobRow;
@@ -24,7 +29,6 @@ export async function claimJob(
   token: string,
   claimer: Claimer = {},
 ): Promise<GrantedJob | undefined> {
-  const now = tx.now();
   const id = await pickJob(tx, claimer);
   if (id === undefined) return undefined;
   const next = await tx.db
@@ -35,23 +39,13 @@ export async function claimJob(
   const build = await findBuild(tx, next.buildId);
   if (build === undefined) return undefined;
 
-  const job: JobRow = {
-    ...next,
-    state: "running",
-    reason: null,
-    attempt: next.attempt + 1,
-    countedAttempts: next.countedAttempts + 1,
-    startedAt: next.startedAt ?? now,
-    worker,
-    workerArch: claimer.arch ?? null,
-    leaseTokenHash: hashToken(token),
-    leaseExpiresAt: now + LEASE_MS,
-  };
-  const { id: _id, ...set } = job;
-  await tx.db.updateTable("jobs").set(set).where("id", "=", id).execute();
-  const spec = specOf(job);
-  await insertSteps(tx, job, spec?.steps ?? []);
-  const statusId = spec === null ? undefined : await startBuild(tx, build);
+  const claim = { worker, tokenHash: hashToken(token), arch: claimer.arch ?? null, now: tx.now() };
+  const { writes } = grantJob(jobRecord(next), await buildRecord(tx, build), claim);
+  const grant = writes.find((write) => write.on === "job");
+  if (grant === undefined) return undefined;
+  const { statusId } = await writeDown(tx, writes, { build });
+  const job: JobRow = { ...next, ...grant.set, state: grant.move.to };
+  await insertSteps(tx, job, specOf(job)?.steps ?? []);
   return { job, build, statusId };
 }
 
@@ -68,24 +62,37 @@ export async function recordStep(
   const isEnd = message.state !== "running";
   const details = isEnd ? message.details : null;
   const set = {
-    state: message.state,
     ...(message.startedAt === null ? {} : { startedAt: message.startedAt }),
     endedAt: isEnd ? message.endedAt : null,
     note: isEnd ? message.note : null,
     detailsJson: details === null ? null : JSON.stringify(details),
     failureJson: isEnd && message.failure !== null ? JSON.stringify(message.failure) : null,
   };
-  await tx.db
-    .insertInto("steps")
-    // Only `checkout` comes before the plan; it is always the first.
-    .values({ ...key, title: name, kind: "checkout", position: 0, startedAt: null, ...set })
-    .onConflict((conflict) => {
-      const update = conflict.columns(["jobId", "attempt", "name"]).doUpdateSet(set);
-      // A late "running" never reopens a step that has ended.
-      return isEnd ? update : update.where("steps.endedAt", "is", null);
-    })
-    .execute();
+  // Only `checkout` comes before the plan; it is always the first.
+  const known = (await stepState(tx, key)) ?? (await insertCheckout(tx, key));
+  const path = pathOfStep(known, message.state);
+  // The answer to the first sending was lost, or a late "running" would reopen what has ended.
+  if (path === undefined && known !== message.state) return { buildId: job.buildId };
+  await writeStep(tx, key, path ?? [], set);
   return { buildId: job.buildId };
+}
+
+async function stepState(tx: Tx, { jobId, attempt, name }: StepKey): Promise<State | undefined> {
+  const row = await tx.db
+    .selectFrom("steps")
+    .select("state")
+    .where("jobId", "=", jobId)
+    .where("attempt", "=", attempt)
+    .where("name", "=", name)
+    .executeTakeFirst();
+  return row?.state;
+}
+
+async function insertCheckout(tx: Tx, { jobId, attempt, name }: StepKey): Promise<State> {
+  await insertSteps(tx, { id: jobId, attempt }, [
+    { name, title: name, kind: "checkout", skip: null },
+  ]);
+  return "queued";
 }
 
 /** What the worker read in the repository, and nobody else can read again. */
@@ -109,23 +116,17 @@ export async function endJob(
   const job = await leasedJob(tx, jobId, token);
   if (job === undefined) return undefined;
   // The answer to the first sending was lost.
-  if (job.state !== "running") return job.state === "queued" ? undefined : { buildId: job.buildId };
+  if (standingOf(job, true) === "ended") return { buildId: job.buildId };
   const build = await findBuild(tx, job.buildId);
-  if (build === undefined) return undefined;
+  if (standingOf(job, true) === "stale" || build === undefined) return undefined;
   // A worker of an earlier version, whose plan this one cannot read: it is planned again.
   if (job.specJson === null && end.state === "passed") return undefined;
 
-  // Whoever asked to cancel before this moment is not surprised by a publish after it.
-  const isCancelled = build.cancelRequestedAt !== null;
-  const state = isCancelled ? "cancelled" : end.state;
-  const reason = isCancelled ? await cancelReason(tx, build, "cancelled on request") : end.reason;
   await insertArtifacts(tx, job, end);
   await storeTexts(tx, build, end);
-  await endJobRow(tx, job, { state, reason });
-  await endOpenSteps(tx, job, state === "cancelled" ? "cancelled" : "skipped");
-  return await settleBuild(
-    tx,
-    job.buildId,
-    isCancelled ? null : await withHistory(tx, job, end.failure),
-  );
+  const card = await withHistory(tx, job, end.failure);
+  const { state, reason } = end;
+  const told = { state, reason, failureTitle: card?.title ?? null };
+  const verdict = ended(await lifeOf(tx, build), jobRecord(job), told, tx.now());
+  return await carryOut(tx, build, verdict, card);
 }

@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import { LEASE_MS } from "../../domain/attempt.ts";
+import { leaseUntil, standingOf } from "../../domain/life/lease.ts";
 import { findBuild } from "./builds.ts";
 import type { JobRow } from "./schema.ts";
 import type { Reader, Tx } from "./store.ts";
@@ -33,7 +33,7 @@ export async function runningJob(
   token: string,
 ): Promise<JobRow | undefined> {
   const job = await leasedJob(tx, jobId, token);
-  return job?.state === "running" ? job : undefined;
+  return job !== undefined && standingOf(job, true) === "holder" ? job : undefined;
 }
 
 /** Renews the lease. Undefined: the caller is stale. */
@@ -46,7 +46,7 @@ export async function renewLease(
   if (job === undefined) return undefined;
   await tx.db
     .updateTable("jobs")
-    .set({ leaseExpiresAt: tx.now() + LEASE_MS })
+    .set({ leaseExpiresAt: leaseUntil(job.goodbyeAt, tx.now()) })
     .where("id", "=", jobId)
     .execute();
   const build = await findBuild(tx, job.buildId);
@@ -55,8 +55,11 @@ export async function renewLease(
 
 /** The lease's clock stood still while the server was down: everybody gets one full period. */
 export async function restartLeaseClocks(tx: Tx): Promise<void> {
-  const leaseExpiresAt = tx.now() + LEASE_MS;
-  await tx.db.updateTable("jobs").set({ leaseExpiresAt }).where("state", "=", "running").execute();
+  const leaseExpiresAt = leaseUntil(null, tx.now());
+  const running = tx.db.updateTable("jobs").where("state", "=", "running");
+  await running.where("goodbyeAt", "is", null).set({ leaseExpiresAt }).execute();
+  const away = { leaseExpiresAt: leaseUntil(tx.now(), tx.now()) };
+  await running.where("goodbyeAt", "is not", null).set(away).execute();
   await tx.db
     .updateTable("publishes")
     .set({ leaseExpiresAt })

@@ -208,6 +208,8 @@ async function insertFirstJob(tx: Tx, buildId: string, made: NewBuild): Promise<
     workerArch: null,
     leaseTokenHash: null,
     leaseExpiresAt: null,
+    goodbyeAt: null,
+    returnJson: null,
   });
   return id;
 }

@@ -1,20 +1,20 @@
+import { sql, type SqlBool } from "kysely";
+import { describeStatus, STATUS_CONTEXT } from "../../domain/commit-status.ts";
 import {
-  COMMIT_STATE,
-  describeStatus,
-  mayReplace,
-  STATUS_CONTEXT,
-} from "../../domain/commit-status.ts";
+  answerOfPost,
+  leaseStatus,
+  nextStatus,
+  type StatusRecord,
+} from "../../domain/life/status.ts";
 import type { BuildEvent } from "../../domain/pipeline.ts";
 import { FORGES, type ForgeName } from "../../domain/push.ts";
 import type { State } from "../../domain/states.ts";
 import type { ReportAnswer, WantedStatus } from "../../shared/report-messages.ts";
 import type { Reader, Tx } from "./store.ts";
 
-const LEASE_MS = 30_000;
 const CLAIM_MAX = 16;
-const GIVE_UP_MS = 7 * 24 * 3_600_000;
-/** While a credential is refused, one row an interval finds out whether it was replaced. */
-const PARKED_RETRY_MS = 60_000;
+/** Each status that gets through brings so many forward that waited for the forge: none at once for all. */
+const BROUGHT_FORWARD_MAX = 64;
 
 /** What the outbox needs of a build to say its state on the commit. */
 export interface Reportable {
@@ -39,32 +39,19 @@ export async function wantStatus(
   // A tried commit is the person's own affair, even where it is one that everybody knows.
   if (build.sha === null || build.event === "try") return undefined;
   const now = tx.now();
-  const state = COMMIT_STATE[wish.state];
   const said = {
     buildId: build.id,
     buildNumber: build.number,
-    state,
     description: describeStatus(wish.text),
     targetUrl: tx.buildUrl(build.repo, build.number),
   };
   const key = { forge: build.forge, repo: build.repo, sha: build.sha, context: STATUS_CONTEXT };
+  const asked = { buildId: build.id, buildNumber: build.number, state: wish.state };
+  const first = nextStatus(undefined, asked, now);
+  if (first === undefined) return undefined;
   const inserted = await tx.db
     .insertInto("outbox")
-    .values({
-      ...key,
-      ...said,
-      id: tx.newId("s"),
-      version: 1,
-      sentVersion: 0,
-      tries: 0,
-      nextTryAt: now,
-      leaseToken: null,
-      leaseUntilAt: 0,
-      lastProblem: null,
-      terminalReason: null,
-      createdAt: now,
-      updatedAt: now,
-    })
+    .values({ ...key, ...said, ...NEVER_SENT, ...first, id: tx.newId("s"), createdAt: now })
     .onConflict((conflict) => conflict.columns(["forge", "repo", "sha", "context"]).doNothing())
     .returning("id")
     .executeTakeFirst();
@@ -78,25 +65,21 @@ export async function wantStatus(
     .where("sha", "=", key.sha)
     .where("context", "=", key.context)
     .executeTakeFirstOrThrow();
-  // "Nothing to do" must not hide what another build of the commit has found out.
-  if (wish.state === "skipped" && current.buildId !== build.id) return undefined;
-  const next = { buildNumber: build.number, state };
-  if (!mayReplace(current, next)) return undefined;
-  await tx.db
-    .updateTable("outbox")
-    .set({
-      ...said,
-      version: current.version + 1,
-      tries: 0,
-      nextTryAt: now,
-      // What the forge would not take then it may take now: a commit it had not seen, a repo opened to us.
-      terminalReason: null,
-      updatedAt: now,
-    })
-    .where("id", "=", current.id)
-    .execute();
+  const next = nextStatus(current, asked, now);
+  if (next === undefined) return undefined;
+  const set = { ...said, ...next };
+  await tx.db.updateTable("outbox").set(set).where("id", "=", current.id).execute();
   return current.id;
 }
+
+const NEVER_SENT = {
+  sentVersion: 0,
+  leaseToken: null,
+  leaseUntilAt: 0,
+  lastProblem: null,
+  doubtUntilAt: 0,
+  checkAt: null,
+} as const satisfies Partial<StatusRecord>;
 
 /** Hands out what is due, each row leased so that one poster at a time speaks for a commit. */
 export async function claimStatuses(tx: Tx): Promise<readonly WantedStatus[]> {
@@ -114,12 +97,13 @@ export async function claimStatuses(tx: Tx): Promise<readonly WantedStatus[]> {
     ...(await dueRows(tx, open, CLAIM_MAX)),
     ...(await dueRows(tx, probing, probing.length)),
   ];
+  const checks = await dueChecks(tx, open, CLAIM_MAX - due.length);
   const claimed: WantedStatus[] = [];
-  for (const row of due) {
+  for (const row of [...due, ...checks]) {
     const lease = tx.newId("l");
     await tx.db
       .updateTable("outbox")
-      .set({ leaseToken: lease, leaseUntilAt: now + LEASE_MS })
+      .set(leaseStatus(row, lease, now))
       .where("id", "=", row.id)
       .execute();
     const { id, forge, repo, sha, context, state, description, targetUrl, version, tries } = row;
@@ -135,9 +119,30 @@ export async function claimStatuses(tx: Tx): Promise<readonly WantedStatus[]> {
       targetUrl,
       version,
       tries,
+      isCheck: version === row.sentVersion,
     });
   }
   return claimed;
+}
+
+/**
+ * What was sent while an older post might still arrive: once that can be no more, the forge is looked
+ * at, and told again if it shows the older one.
+ */
+async function dueChecks(tx: Tx, forges: readonly ForgeName[], limit: number) {
+  if (forges.length === 0 || limit <= 0) return [];
+  const now = tx.now();
+  return await tx.db
+    .selectFrom("outbox")
+    .selectAll()
+    .where("checkAt", "is not", null)
+    .where("checkAt", "<=", now)
+    .whereRef("version", "=", "sentVersion")
+    .where("leaseUntilAt", "<=", now)
+    .where("forge", "in", forges)
+    .orderBy("checkAt")
+    .limit(limit)
+    .execute();
 }
 
 async function dueRows(tx: Tx, forges: readonly ForgeName[], limit: number) {
@@ -167,45 +172,36 @@ export async function answerStatus(tx: Tx, id: string, answer: ReportAnswer): Pr
     .where("leaseToken", "=", answer.lease)
     .executeTakeFirst();
   if (row === undefined) return false;
-  const { result } = answer;
-  const set = (values: Partial<typeof row>) =>
-    tx.db
-      .updateTable("outbox")
-      .set({ leaseToken: null, leaseUntilAt: 0, ...values })
-      .where("id", "=", id)
-      .execute();
-
-  switch (result.kind) {
-    case "sent":
-      await set({ sentVersion: answer.version, tries: 0, lastProblem: null });
-      await acceptCredential(tx, row.forge);
-      return true;
-    case "terminal": {
-      const isNewest = answer.version === row.version;
-      await set({ lastProblem: result.reason, ...(isNewest && { terminalReason: result.reason }) });
-      return true;
-    }
-    case "parked":
-      await set({ lastProblem: result.reason });
-      await holdCredential(tx, row.forge, now + PARKED_RETRY_MS, result.reason);
-      return true;
-    case "later": {
-      // A worker that stops gives its rows back at once; nothing was tried then.
-      if (result.afterMs === 0) {
-        await set({});
-        return true;
-      }
-      const isTooOld = now - row.updatedAt > GIVE_UP_MS;
-      await set({
-        tries: row.tries + 1,
-        nextTryAt: now + result.afterMs,
-        lastProblem: result.reason,
-        terminalReason: isTooOld ? `Given up after 7 days: ${result.reason}` : null,
-      });
-      if (result.wholeCredential) await holdCredential(tx, row.forge, now + result.afterMs, null);
-      return true;
-    }
+  const answered = answerOfPost(row, answer, now);
+  if (answered === undefined) return false;
+  const { set, credential } = answered;
+  await tx.db.updateTable("outbox").set(set).where("id", "=", id).execute();
+  if (credential?.kind === "good") {
+    await acceptCredential(tx, row.forge);
+    await bringForward(tx, row.forge);
+  } else if (credential?.kind === "hold") {
+    await holdCredential(tx, row.forge, credential.untilAt, credential.parkedReason);
   }
+  return true;
+}
+
+/** The forge answers again: what waited for that need not wait longer, newest first. */
+async function bringForward(tx: Tx, forge: ForgeName): Promise<void> {
+  const waiting = await tx.db
+    .selectFrom("outbox")
+    .select("id")
+    .where("forge", "=", forge)
+    .where(sql<SqlBool>`"waitsForForge" = 1`)
+    .orderBy("updatedAt", "desc")
+    .limit(BROUGHT_FORWARD_MAX)
+    .execute();
+  if (waiting.length === 0) return;
+  const ids = waiting.map(({ id }) => id);
+  await tx.db
+    .updateTable("outbox")
+    .set({ nextTryAt: tx.now(), waitsForForge: 0 })
+    .where("id", "in", ids)
+    .execute();
 }
 
 /** The credential is good. A pause that the forge asked for meanwhile is kept all the same. */
@@ -232,8 +228,15 @@ async function holdCredential(
     .execute();
 }
 
-/** Rows with something left to say that may be said now. */
+/** Rows with something left to say, or to look at, now. */
 export async function waitingStatusIds(tx: Reader, limit: number): Promise<string[]> {
+  const checks = await tx.db
+    .selectFrom("outbox")
+    .select("id")
+    .where("checkAt", "is not", null)
+    .where("checkAt", "<=", tx.now())
+    .limit(limit)
+    .execute();
   const rows = await tx.db
     .selectFrom("outbox")
     .select("id")
@@ -243,5 +246,5 @@ export async function waitingStatusIds(tx: Reader, limit: number): Promise<strin
     .orderBy("updatedAt", "desc")
     .limit(limit)
     .execute();
-  return rows.map(({ id }) => id);
+  return [...rows, ...checks].slice(0, limit).map(({ id }) => id);
 }

@@ -1,19 +1,23 @@
 import { planJobs, type BuildPlan } from "../../domain/plan-jobs.ts";
 import type { PlanFacts } from "../../domain/plan-facts.ts";
 import { UserFault } from "../../domain/faults.ts";
+import { cancelJob } from "../../domain/life/job-ends.ts";
+import { afterPlan, birthOfJob, ownPlace, type PlannedPlace } from "../../domain/life/planning.ts";
 import { selectSteps } from "../../domain/select-steps.ts";
 import type { PlannedJob } from "../../domain/job-spec.ts";
 import type { TrustClass } from "../../domain/push.ts";
 import type { PlanAnswer, PlanMessage } from "../../shared/build-messages.ts";
-import { findBuild, startBuild, type Changed } from "./builds.ts";
+import { decideOnJob } from "./attempts.ts";
+import { findBuild } from "./builds.ts";
+import type { Changed } from "./changed.ts";
 import { insertRow } from "./insert-row.ts";
-import { cancelReason } from "./cancel-reason.ts";
-import { endJobRow, endOpenSteps, insertSteps, requeueJobRow } from "./job-rows.ts";
+import { insertSteps } from "./job-rows.ts";
+import { jobRecord, lifeOf } from "./life-records.ts";
 import { runningJob, type Lease } from "./leases.ts";
 import { firstEvent, readParams, readPullRequest, readSteps } from "./new-builds.ts";
 import type { BuildRow, JobRow } from "./schema.ts";
 import { rememberSchedules } from "./schedules.ts";
-import { settleBuild } from "./settle.ts";
+import { carryOut } from "./settle.ts";
 import type { Tx } from "./store.ts";
 import { mayPublish, specOf, type StoredPlan } from "./stored-plan.ts";
 
@@ -43,7 +47,7 @@ export async function recordPlan(
   const job = await runningJob(tx, jobId, token);
   const build = job && (await findBuild(tx, job.buildId));
   if (job === undefined || build === undefined) return undefined;
-  if (build.cancelRequestedAt !== null) return await endUnplanned(tx, job, build, server);
+  if (build.cancelRequestedAt !== null) return await endUnplanned(tx, job, server);
   const pipelineJson = JSON.stringify({ v: 2, pipeline: message.pipeline } satisfies StoredPlan);
   if (build.pipelineJson !== null) {
     if (build.pipelineJson !== pipelineJson) return undefined;
@@ -56,27 +60,27 @@ export async function recordPlan(
       : { jobs: [], nothingToDo: message.nothingToDo };
   const planned = await storePlan(tx, build, message, pipelineJson);
   await rememberSchedules(tx, build, message.pipeline.when.schedule);
-  const own = await storeJobs(tx, job, plan);
+  const { own, place, skip } = await storeJobs(tx, job, plan);
+  const decided = { nothingToDo: plan.nothingToDo, skip, fits: place.fits };
+  const verdict = afterPlan(await lifeOf(tx, planned), jobRecord(own), decided, tx.now());
+  const changed = await carryOut(tx, planned, verdict);
   if (plan.nothingToDo !== null) {
-    const changed = await settleBuild(tx, build.id, null);
     return { changed, answer: { target: server.defaultTarget, job: null } };
   }
-  const statusId = await startBuild(tx, planned);
+  const goesOn = place.fits && skip === null;
+  if (goesOn) await insertSteps(tx, own, specOf(own)?.steps ?? []);
   const queuedJobs = await claimableJobsOf(tx, build.id);
-  return { changed: { buildId: build.id, statusId, queuedJobs }, answer: answerOf(own, server) };
+  const answer = answerOf(goesOn ? own : { ...own, state: "queued" }, server);
+  return { changed: { ...changed, queuedJobs }, answer };
 }
 
 /** Somebody cancelled it before: its jobs would be queued again, some for machines that nobody has. */
 async function endUnplanned(
   tx: Tx,
   job: JobRow,
-  build: BuildRow,
   { defaultTarget }: ServerFacts,
 ): Promise<RecordedPlan> {
-  const reason = await cancelReason(tx, build, "cancelled on request");
-  await endJobRow(tx, job, { state: "cancelled", reason });
-  await endOpenSteps(tx, job, "cancelled");
-  const changed = await settleBuild(tx, build.id, null);
+  const changed = await decideOnJob(tx, job, cancelJob);
   return { changed, answer: { target: defaultTarget, job: null } };
 }
 
@@ -140,7 +144,7 @@ async function storePlan(
 ): Promise<BuildRow> {
   const set = {
     pipelineJson,
-    note,
+    note: note ?? build.note,
     fileJson: file === null ? null : JSON.stringify({ ...file, problems: warnings }),
     message: build.message || commit.subject,
     authorName: build.authorName || commit.authorName,
@@ -149,44 +153,28 @@ async function storePlan(
   return { ...build, ...set };
 }
 
-/** The planning worker's job becomes the first that it can run; gives it as it is now. */
-async function storeJobs(tx: Tx, job: JobRow, { jobs, nothingToDo }: BuildPlan): Promise<JobRow> {
-  const fits = ({ skip, needs, arch }: PlannedJob): boolean =>
-    skip === null && needs.length === 0 && suits(arch, job.workerArch);
-  const found = jobs.findIndex(fits);
-  const own = Math.max(0, found);
-  const ids = jobs.map((_planned, position) => (position === own ? job.id : tx.newId("j")));
-  const planned = jobs[own];
-  const facts = planned === undefined ? {} : columnsOf(planned, own, ids);
-  const filled: JobRow = { ...job, ...facts };
+/** The jobs of the plan are there; the planning worker's has the place that suits its machine. */
+async function storeJobs(tx: Tx, job: JobRow, { jobs }: BuildPlan) {
+  const place = ownPlace(jobs.map(placeOf), job.workerArch);
+  const ids = jobs.map((_planned, position) => (position === place.index ? job.id : tx.newId("j")));
+  const planned = jobs[place.index];
+  const facts = planned === undefined ? {} : columnsOf(planned, place.index, ids);
   if (planned !== undefined) {
     await tx.db.updateTable("jobs").set(facts).where("id", "=", job.id).execute();
   }
   // Only now: it has left the place that another one takes.
   for (const [position, other] of jobs.entries()) {
-    if (position !== own) await insertJob(tx, job, { planned: other, position, ids });
+    if (position !== place.index) await insertJob(tx, job, { planned: other, position, ids });
   }
-  const skip = nothingToDo ?? planned?.skip ?? null;
-  if (skip !== null) {
-    await endJobRow(tx, filled, { state: "skipped", reason: planned?.skip ?? skip });
-    return { ...filled, state: "skipped" };
-  }
-  if (found === -1) {
-    // All that could start wants another machine. Nobody lost this attempt.
-    await requeueJobRow(tx, filled);
-    return { ...filled, state: "queued" };
-  }
-  await insertSteps(tx, filled, specOf(filled)?.steps ?? []);
-  return filled;
+  return { own: { ...job, ...facts }, place, skip: planned?.skip ?? null };
 }
 
-/** What is not known to be another machine's may be taken. */
-export function suits(arch: string | null, workerArch: string | null): boolean {
-  return arch === null || workerArch === null || arch === workerArch;
+function placeOf({ spec, skip, needs, arch }: PlannedJob): PlannedPlace {
+  return { kind: spec.kind, skip, needsCount: needs.length, arch };
 }
 
-function columnsOf({ spec, needs, skip, arch }: PlannedJob, position: number, ids: string[]) {
-  const isVerify = spec.kind === "verify";
+function columnsOf(planned: PlannedJob, position: number, ids: string[]) {
+  const { spec, needs, arch } = planned;
   return {
     position,
     name: spec.name,
@@ -196,7 +184,7 @@ function columnsOf({ spec, needs, skip, arch }: PlannedJob, position: number, id
     arch,
     specJson: JSON.stringify(spec),
     needsJson: JSON.stringify(needs.map((index) => ids[index])),
-    isBlocked: skip === null && (needs.length > 0 || isVerify) ? 1 : 0,
+    isBlocked: birthOfJob(placeOf(planned)).isBlocked,
   };
 }
 
@@ -210,24 +198,26 @@ async function insertJob(
   },
 ): Promise<void> {
   const { planned, position, ids } = made;
-  const isSkipped = planned.skip !== null;
+  const { state } = birthOfJob(placeOf(planned));
   await insertRow(tx, "jobs", {
     ...columnsOf(planned, position, ids),
     id: ids[position] ?? tx.newId("j"),
     buildId: first.buildId,
     priority: first.priority,
-    state: isSkipped ? "skipped" : "queued",
+    state,
     reason: planned.skip,
     attempt: 0,
     countedAttempts: 0,
     notBeforeAt: 0,
     queuedAt: tx.now(),
     startedAt: null,
-    endedAt: isSkipped ? tx.now() : null,
+    endedAt: state === "skipped" ? tx.now() : null,
     worker: null,
     workerArch: null,
     leaseTokenHash: null,
     leaseExpiresAt: null,
+    goodbyeAt: null,
+    returnJson: null,
   });
 }
 

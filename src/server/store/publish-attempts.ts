@@ -1,13 +1,12 @@
-import {
-  nextAttempt,
-  type AttemptLoss,
-  ATTEMPTS_MAX,
-  PUBLISH_LOSSES_MAX,
-} from "../../domain/attempt.ts";
 import type { InfraFaultCode } from "../../domain/faults.ts";
-import type { Changed } from "./builds.ts";
-import { ourCard } from "./job-rows.ts";
-import { cancelPublish, channelsOf, endPublish, isCancelRequested } from "./publish-ends.ts";
+import { isLeaseOver } from "../../domain/life/lease.ts";
+import {
+  giveUpWaitingPublish,
+  losePublish as decideLoss,
+  type PublishLoss,
+} from "../../domain/life/publish-ends.ts";
+import type { Changed } from "./changed.ts";
+import { decideOnPublish } from "./publish-ends.ts";
 import { leasedPublish } from "./publishes.ts";
 import type { PublishRow } from "./schema.ts";
 import type { Tx } from "./store.ts";
@@ -42,6 +41,7 @@ export async function expirePublishLeases(tx: Tx): Promise<readonly Changed[]> {
     .execute();
   const changes: Changed[] = [];
   for (const publish of expired) {
+    if (!isLeaseOver(publish, tx.now())) continue;
     const message = `publish worker ${publish.worker ?? ""} was lost`;
     const loss = { kind: "worker-lost", code: "PUBLISH_FAILED", message } as const;
     changes.push(await losePublish(tx, publish, loss));
@@ -66,36 +66,10 @@ export async function losePublishesOf(tx: Tx, worker: string): Promise<readonly 
   return changes;
 }
 
-async function losePublish(
-  tx: Tx,
-  publish: PublishRow,
-  loss: { readonly kind: AttemptLoss; readonly code: InfraFaultCode; readonly message: string },
-): Promise<Changed> {
-  if (await isCancelRequested(tx, publish)) return await cancelPublish(tx, publish);
-  const isLost = loss.kind === "worker-lost";
-  const attemptsMax = isLost ? PUBLISH_LOSSES_MAX : ATTEMPTS_MAX;
-  const next = nextAttempt(loss.kind, publish.countedAttempts, attemptsMax);
-  if (next.kind === "give-up") {
-    const message = `publish worker lost ${publish.countedAttempts} times`;
-    return await giveUpPublish(tx, publish, isLost ? { ...loss, message } : loss);
-  }
-  await tx.db
-    .updateTable("publishes")
-    .set({
-      state: "queued",
-      notBeforeAt: tx.now() + next.pauseMs,
-      countedAttempts: next.counted ? publish.countedAttempts : publish.countedAttempts - 1,
-      leaseTokenHash: null,
-      leaseExpiresAt: null,
-      progressJson: null,
-    })
-    .where("id", "=", publish.id)
-    .execute();
-  return {
-    buildId: publish.buildId ?? undefined,
-    publish: { id: publish.id, channels: channelsOf(publish) },
-    ...(next.pauseMs === 0 ? { publishId: publish.id } : {}),
-  };
+async function losePublish(tx: Tx, publish: PublishRow, loss: PublishLoss): Promise<Changed> {
+  return await decideOnPublish(tx, publish, (life, record, now) =>
+    decideLoss(life, record, loss, now),
+  );
 }
 
 /** Requests that waited too long for any publish worker end `errored`, like jobs do. */
@@ -109,17 +83,10 @@ export async function expireQueuedPublishes(tx: Tx, waitMs: number): Promise<rea
     .execute();
   const changes: Changed[] = [];
   for (const publish of stuck) {
-    const why = { code: "NO_WORKER", message: "no publish worker took it" } as const;
-    changes.push(await giveUpPublish(tx, publish, why));
+    const giveUp = decideOnPublish(tx, publish, (life, record, now) =>
+      giveUpWaitingPublish(life, record, { now, waitMs }),
+    );
+    changes.push(await giveUp);
   }
   return changes;
-}
-
-async function giveUpPublish(
-  tx: Tx,
-  publish: PublishRow,
-  { code, message: reason }: { readonly code: InfraFaultCode; readonly message: string },
-): Promise<Changed> {
-  const failure = ourCard(code, reason, "publish");
-  return await endPublish(tx, publish, { state: "errored", reason, text: reason, failure });
 }

@@ -1,49 +1,44 @@
+import * as life from "../../domain/life/publish-ends.ts";
+import type { BuildLife, PublishRecord, Verdict } from "../../domain/life/records.ts";
 import type { FailureCard } from "../../shared/message-parts.ts";
-import { endBuild, findBuild, type Changed } from "./builds.ts";
-import { skipWaitingJobs } from "./job-needs.ts";
+import type { Changed } from "./changed.ts";
+import { lifeOfPublish } from "./life-records.ts";
 import type { PublishRow } from "./schema.ts";
 import type { Tx } from "./store.ts";
-import { startVerify } from "./verify-release.ts";
+import { writeDown } from "./write-down.ts";
 
-export interface PublishEnd {
-  readonly state: "live" | "failed" | "errored" | "cancelled";
-  /** Why it is not live. */
-  readonly reason: string | null;
-  /** For the commit's status. */
-  readonly text: string;
+export interface PublishEnd extends Omit<life.PublishEnd, "failureTitle"> {
   readonly failure?: FailureCard | null;
   readonly set?: Partial<PublishRow>;
 }
 
-/** Ends a publish, and the build that waits for it. */
-export async function endPublish(tx: Tx, publish: PublishRow, end: PublishEnd): Promise<Changed> {
-  const { state, reason, text, failure } = end;
-  await tx.db
-    .updateTable("publishes")
-    .set({ ...end.set, state, reason, endedAt: tx.now(), leaseExpiresAt: null, progressJson: null })
-    .where("id", "=", publish.id)
-    .execute();
-  if (publish.kind === "restore" && state !== "live") await orphan(tx, publish);
-  const changed = {
-    publish: { id: publish.id, channels: channelsOf(publish) },
-    publishId: publish.kind === "restore" ? await firstQueued(tx) : undefined,
-  };
-  const build = publish.buildId === null ? undefined : await findBuild(tx, publish.buildId);
-  if (build === undefined) return changed;
-  if (publish.purpose === "stage") {
-    if (state === "live") {
-      return { ...changed, buildId: build.id, queuedJobs: await startVerify(tx, build.id) };
-    }
-    await skipWaitingJobs(tx, build.id, "the packages could not be put in the build's own channel");
-  }
-  const passed = state === "live" ? "passed" : state;
-  const statusId = await endBuild(tx, build, {
-    state: passed,
-    reason,
-    text,
-    failure: failure ?? null,
-  });
-  return { ...changed, buildId: build.id, statusId };
+/** Asks what becomes of a publish and of the build that waits for it, and writes it down. */
+export async function decideOnPublish(
+  tx: Tx,
+  publish: PublishRow,
+  decide: (build: BuildLife | undefined, publish: PublishRecord, now: number) => Verdict,
+  known: { readonly card?: FailureCard | null; readonly publishSet?: Partial<PublishRow> } = {},
+): Promise<Changed> {
+  const owner = await lifeOfPublish(tx, publish);
+  const { writes } = decide(owner?.life, publish, tx.now());
+  const written = await writeDown(tx, writes, { build: owner?.row, ...known });
+  const changed = { ...written, publish: { id: publish.id, channels: channelsOf(publish) } };
+  const to = writes.find((write) => write.on === "publish")?.move.to;
+  if (publish.kind !== "restore" || to === undefined || to === "queued") return changed;
+  if (to !== "live") await orphan(tx, publish);
+  return { ...changed, publishId: await firstQueued(tx) };
+}
+
+/** Ends a publish, and the build that waits for it. A cancel that was asked for before goes first. */
+export async function endPublish(
+  tx: Tx,
+  publish: PublishRow,
+  { set = {}, failure = null, ...end }: PublishEnd,
+): Promise<Changed> {
+  const told = { ...end, failureTitle: failure?.title ?? null };
+  const decide = (build: BuildLife | undefined, record: PublishRecord, now: number): Verdict =>
+    life.finishPublish(build, record, told, now);
+  return await decideOnPublish(tx, publish, decide, { card: failure, publishSet: set });
 }
 
 /** A child that could not be made a copy begins empty. */
@@ -69,14 +64,18 @@ async function firstQueued(tx: Tx): Promise<string | undefined> {
 }
 
 export async function cancelPublish(tx: Tx, publish: PublishRow): Promise<Changed> {
-  const reason = "cancelled on request";
-  return await endPublish(tx, publish, { state: "cancelled", reason, text: reason });
+  return await decideOnPublish(tx, publish, life.cancelPublish);
 }
 
 /** Has somebody asked to cancel the build that it publishes? */
 export async function isCancelRequested(tx: Tx, { buildId }: PublishRow): Promise<boolean> {
   if (buildId === null) return false;
-  return (await findBuild(tx, buildId))?.cancelRequestedAt != null;
+  const row = await tx.db
+    .selectFrom("builds")
+    .select("cancelRequestedAt")
+    .where("id", "=", buildId)
+    .executeTakeFirst();
+  return row?.cancelRequestedAt != null;
 }
 
 /** Names of the channels that it touches. */

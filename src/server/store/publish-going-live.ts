@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { evrKey } from "../../domain/evr-key.ts";
+import { tellProjects } from "../../domain/life/settle.ts";
 import { formatNevra } from "../../domain/nevra.ts";
 import type { PublishedPackage } from "../../shared/package-messages.ts";
 import type { SwitchRequest } from "../../shared/publish-messages.ts";
@@ -8,7 +9,7 @@ import { findBuild, type Changed } from "./builds.ts";
 import type { Channel } from "./channels.ts";
 import { keepTaken, setAside } from "./free-nevras.ts";
 import { insertRow } from "./insert-row.ts";
-import { jobsOf, tellProjects } from "./job-needs.ts";
+import { jobsOf } from "./life-records.ts";
 import {
   listPackages,
   restoreListing,

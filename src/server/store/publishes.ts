@@ -1,16 +1,18 @@
 import { timingSafeEqual } from "node:crypto";
 import { LEASE_MS } from "../../domain/attempt.ts";
+import { grantPublish, standingOf } from "../../domain/life/lease.ts";
 import type { FailureCard } from "../../shared/message-parts.ts";
 import type { PublishDoneMessage } from "../../shared/publish-messages.ts";
 import type { PublishGrant } from "../../shared/publish-grants.ts";
-import type { Changed } from "./builds.ts";
+import type { Changed } from "./changed.ts";
 import { hashToken } from "./leases.ts";
-import { cancelPublish, channelsOf, endPublish, isCancelRequested } from "./publish-ends.ts";
+import { channelsOf, endPublish, isCancelRequested } from "./publish-ends.ts";
 import { grantOf } from "./publish-grants.ts";
 import { isInPushOrder } from "./publish-order.ts";
 import type { PublishRow } from "./schema.ts";
 import type { Reader, Tx } from "./store.ts";
 import { recordSweep } from "./sweep.ts";
+import { writeDown } from "./write-down.ts";
 
 /** What a claim found: at most one grant, and publishes that could not even be granted. */
 export interface ClaimedPublish {
@@ -76,18 +78,12 @@ async function takePublish(
   worker: string,
   token: string,
 ): Promise<PublishRow> {
-  const now = tx.now();
-  const set = {
-    state: "running",
-    attempt: next.attempt + 1,
-    countedAttempts: next.countedAttempts + 1,
-    startedAt: next.startedAt ?? now,
-    worker,
-    leaseTokenHash: hashToken(token),
-    leaseExpiresAt: now + LEASE_MS,
-  } as const;
-  await tx.db.updateTable("publishes").set(set).where("id", "=", next.id).execute();
-  return { ...next, ...set };
+  const claim = { worker, tokenHash: hashToken(token), now: tx.now() };
+  const { writes } = grantPublish(next, claim);
+  const grant = writes.find((write) => write.on === "publish");
+  if (grant === undefined) throw new Error(`Publish ${next.id} was picked and may not be claimed.`);
+  await writeDown(tx, writes);
+  return { ...next, ...grant.set, state: grant.move.to };
 }
 
 /** The request, if `token` is that of its newest attempt and it still runs. */
@@ -97,7 +93,7 @@ export async function leasedPublish(
   token: string,
 ): Promise<PublishRow | undefined> {
   const publish = await publishWithToken(tx, id, token);
-  return publish?.state === "running" ? publish : undefined;
+  return publish !== undefined && standingOf(publish, true) === "holder" ? publish : undefined;
 }
 
 /** The request, if `token` is that of its newest attempt, whatever its state. */
@@ -160,7 +156,6 @@ export async function donePublish(
   // The answer to the first sending was lost.
   if (publish.state === "live") return { buildId: publish.buildId ?? undefined };
   if (publish.state !== "running") return undefined;
-  if (await isCancelRequested(tx, publish)) return await cancelPublish(tx, publish);
   if (publish.kind === "sweep") await recordSweep(tx, publish);
   const set = {
     durationMs: Math.round(done.durationMs),
@@ -182,7 +177,6 @@ export async function failPublish(
   if (publish === undefined) return undefined;
   if (publish.state === "failed") return { buildId: publish.buildId ?? undefined };
   if (publish.state !== "running") return undefined;
-  if (await isCancelRequested(tx, publish)) return await cancelPublish(tx, publish);
   const { title } = failure;
   const lines = [failure.problems, failure.hint].filter((text) => text !== null);
   const set = { reportJson: JSON.stringify(lines) };

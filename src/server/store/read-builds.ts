@@ -16,7 +16,7 @@ import type {
   ComparedView,
 } from "../views.ts";
 import { packagesOf } from "./build-packages.ts";
-import { needsOf } from "./job-needs.ts";
+import { needsOf } from "./life-records.ts";
 import { readParams, readPullRequest } from "./new-builds.ts";
 import { packageViews } from "./read-packages.ts";
 import type { BuildRow, JobRow, PublishRow, StepRow } from "./schema.ts";

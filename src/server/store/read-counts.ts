@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { State } from "../../domain/states.ts";
+import { countMissed } from "./missed-deliveries.ts";
 import type { Reader } from "./store.ts";
 
 export async function countBuilds({ db }: Reader) {
@@ -11,7 +12,8 @@ export async function countBuilds({ db }: Reader) {
   return Object.fromEntries(builds.map(({ state, count }) => [state, count]));
 }
 
-export async function countRows({ db }: Reader) {
+export async function countRows(reader: Reader) {
+  const { db } = reader;
   const jobs = await db
     .selectFrom("jobs")
     .select([
@@ -45,6 +47,7 @@ export async function countRows({ db }: Reader) {
     oldestQueuedAt: jobs.find((row) => row.state === "queued")?.oldestAt ?? null,
     publishesWaiting,
     statusesWaiting,
+    missed: await countMissed(reader),
     parkedForges: parked.map(({ forge, parkedReason }) => ({
       forge,
       reason: parkedReason ?? "",

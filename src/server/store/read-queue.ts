@@ -9,7 +9,7 @@ import {
 import type { BuildView } from "../views.ts";
 import type { WorkerRoll } from "../worker-roll.ts";
 import { inChunks } from "./chunks.ts";
-import { needsOf } from "./job-needs.ts";
+import { needsOf } from "./life-records.ts";
 import type { BuildRow, JobRow } from "./schema.ts";
 import type { Reader } from "./store.ts";
 

@@ -15,7 +15,7 @@ const WORKER_ALIVE_MS = 60_000;
 /** What pages and the API read: each view costs a fixed number of queries. */
 export function readStore(
   store: Reader,
-  workers: Pick<WorkerRoll, "liveSince"> & Partial<Pick<WorkerRoll, "seenAt">>,
+  workers: Pick<WorkerRoll, "liveSince"> & Partial<Pick<WorkerRoll, "seenAt" | "troubles">>,
 ): ReadStore {
   const { db } = store;
   const { seenAt } = workers;
@@ -50,6 +50,7 @@ export function readStore(
     counts: async () => ({
       ...(await countRows(store)),
       liveWorkers: workers.liveSince(store.now() - WORKER_ALIVE_MS),
+      troubles: workers.troubles?.() ?? [],
     }),
   };
 }

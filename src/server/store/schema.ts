@@ -6,6 +6,7 @@ import type { JobKind } from "../../domain/job-spec.ts";
 import type { BuildEvent } from "../../domain/pipeline.ts";
 import type { StepKind } from "../../domain/step.ts";
 import type { PublishKind } from "../../shared/publish-grants.ts";
+import type { FoundBy } from "../intake-types.ts";
 import type {
   TestFailureRow,
   TestReportPartRow,
@@ -39,6 +40,9 @@ export interface Tables {
   extras: ExtraRow;
   outbox: OutboxRow;
   credentials: CredentialRow;
+  looks: LookRow;
+  seenHeads: SeenHeadRow;
+  missedDeliveries: MissedDeliveryRow;
   statuses: StatusRow;
   testReports: TestReportRow;
   testReportParts: TestReportPartRow;
@@ -50,6 +54,7 @@ export interface Tables {
   ticks: TickRow;
   secrets: SecretRow;
   shells: ShellRow;
+  workers: WorkerRow;
 }
 
 /** One shell in a failed step's container: who was in it, and how long. */
@@ -66,6 +71,27 @@ export interface ShellRow {
   exitCode: number | null;
   /** Why it was cut off; null: the shell ended by itself. */
   endReason: string | null;
+}
+
+/** A worker that has asked for work, as it described itself then. */
+export interface WorkerRow {
+  id: string;
+  kind: "build" | "publish";
+  /** Null: it did not say; so with the next two. */
+  arch: string | null;
+  version: string | null;
+  slots: number | null;
+  /** Versions of the protocol that it speaks. */
+  protocolLowest: number;
+  protocolHighest: number;
+  firstSeenAt: number;
+  /** When it asked last, give or take ten seconds. */
+  seenAt: number;
+  /** Since when it gets nothing new; null: it does. */
+  drainingAt: number | null;
+  /** What it holds then is handed back. */
+  drainUntilAt: number | null;
+  drainNote: string | null;
 }
 
 export interface RepoRow {
@@ -98,6 +124,10 @@ export interface DeliveryRow {
   buildId: string | null;
   /** `repo ref before after event` while this delivery owns the tuple; unique. */
   pushKey: string | null;
+  /** Nobody delivered it: the server looked at the forge's refs. Null: it was delivered. */
+  foundBy: FoundBy | null;
+  /** The id of the delivery that came later for what was found. */
+  matchedBy: string | null;
 }
 
 export interface BuildRow {
@@ -191,6 +221,10 @@ export interface JobRow {
   workerArch: string | null;
   leaseTokenHash: string | null;
   leaseExpiresAt: number | null;
+  /** When its worker said that it will be back; null: it did not. */
+  goodbyeAt: number | null;
+  /** `LastReturn`: when its worker came back last; null: it never went away. */
+  returnJson: string | null;
 }
 
 export interface StepRow {
@@ -426,8 +460,40 @@ export interface OutboxRow {
   lastProblem: string | null;
   /** Set when the forge will never take it. */
   terminalReason: string | null;
+  /** Until then, an older post that nobody answered may still arrive at the forge. */
+  doubtUntilAt: number;
+  /** When to look whether the forge still shows what was sent; null: no need. */
+  checkAt: number | null;
+  /** 1: tried again sooner than `nextTryAt` once the forge answers anybody. */
+  waitsForForge: number;
   createdAt: number;
   updatedAt: number;
+}
+
+/** A forge's repo whose refs the server has compared with the recorded pushes. */
+export interface LookRow {
+  repo: string;
+  /** What its refs named then was taken as it was. */
+  firstAt: number;
+  lastAt: number;
+}
+
+/** What a ref of a forge's repo named when it was looked at last. */
+export interface SeenHeadRow {
+  repo: string;
+  ref: string;
+  sha: string;
+  seenAt: number;
+}
+
+/** A delivery that the forge could not bring to us, and that it was asked to send again. */
+export interface MissedDeliveryRow {
+  /** As the forge names it in its header. */
+  deliveryId: string;
+  repo: string;
+  event: string;
+  foundAt: number;
+  recoveredAt: number | null;
 }
 
 /** A forge whose credential must wait or is refused. */

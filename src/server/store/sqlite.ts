@@ -36,8 +36,11 @@ export function sqliteDialect(path: string, onDiskError: (err: unknown) => void)
 
 const PREPARED_MAX = 500;
 
-/** IOERR, CORRUPT and FULL, whatever their extended part. */
-const DISK_CODES: ReadonlySet<number> = new Set([10, 11, 13]);
+/**
+ * IOERR and CORRUPT, whatever their extended part. FULL is none of them: nothing is on its way to the
+ * disk then, and the transaction is gone as if it had never been.
+ */
+const DISK_CODES: ReadonlySet<number> = new Set([10, 11]);
 
 function isDiskError(err: unknown): boolean {
   const { errcode } = (err ?? {}) as { errcode?: unknown };

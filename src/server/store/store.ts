@@ -1,4 +1,5 @@
 import type { Kysely, Transaction } from "kysely";
+import { failpoint } from "../../shared/failpoints.ts";
 import { openDatabase, type Db } from "./database.ts";
 import type { Tables } from "./schema.ts";
 
@@ -41,19 +42,29 @@ export interface Store extends StoreEnv {
 const GROUP_MAX = 256;
 
 /**
- * Opens the store. After a write that the disk refused, what the open database believes is not what
- * the disk has, so `onBroken` must end the process: the next start reads the truth.
+ * Opens the store. After a write or sync that failed, what the open database believes is not what the
+ * disk has: nothing is written from then on, and `onBroken` must end the process, for the next start
+ * reads the truth. A disk that is merely full fails the works that need room, and nothing else.
  */
 export async function openStore(
   path: string,
   env: StoreEnv,
   onBroken: (err: unknown) => void = () => undefined,
 ): Promise<Store> {
-  const db = await openDatabase(path, onBroken);
+  let isBroken = false;
+  const db = await openDatabase(path, (err) => {
+    isBroken = true;
+    onBroken(err);
+  });
   let version = 0;
-  const write = groupCommit(db, env, () => {
+  const writeTrusting = groupCommit(db, env, () => {
     version += 1;
   });
+  const write: Store["write"] = (work) =>
+    writeTrusting((tx) => {
+      if (isBroken) throw new Error("The database is not trusted any more; the server ends.");
+      return work(tx);
+    });
   return { ...env, db, write, channelsVersion: () => version, close: () => db.destroy() };
 }
 
@@ -81,8 +92,10 @@ function groupCommit(
       const results: unknown[] = [];
       // One after the other: they share the connection, and a later one must see the earlier.
       for (const { work } of group) results.push(await work(tx));
+      await failpoint("commit.before");
       return results;
     });
+    await failpoint("commit.after");
     if (isChanged) onChannelsChanged();
     return answers;
   };

@@ -1,10 +1,9 @@
 import { buildChannelName } from "../../domain/channel.ts";
 import { DEFAULT_CHANNEL_SETTINGS } from "../../shared/channel-settings.ts";
-import type { Changed } from "./builds.ts";
+import type { Changed } from "./changed.ts";
 import { packagesOf } from "./build-packages.ts";
 import { findChannel, insertChannel } from "./channels.ts";
 import { channelsOfBuild } from "./child-channels.ts";
-import { jobsOf, skipWaitingJobs, unblock } from "./job-needs.ts";
 import { insertPublish } from "./new-publishes.ts";
 import type { BuildRow, PublishRow } from "./schema.ts";
 import type { Tx } from "./store.ts";
@@ -13,21 +12,8 @@ import { mayPublish, readPlan } from "./stored-plan.ts";
 const BUILD_CHANNEL_DAYS = 14;
 const DAY_MS = 24 * 3_600_000;
 
-/**
- * All jobs that build have passed and others are there to verify: the packages go to the build's own
- * channel first. Undefined: it is not time for that, or there is nothing to verify.
- */
-export async function stageIfBuilt(tx: Tx, build: BuildRow): Promise<Changed | undefined> {
-  const jobs = await jobsOf(tx, build.id);
-  const verify = jobs.filter(({ kind, state }) => kind === "verify" && state === "queued");
-  const isBuilt = jobs.every(
-    ({ kind, state }) => kind === "verify" || state === "passed" || state === "skipped",
-  );
-  if (verify.length === 0 || !isBuilt || (await publishOf(tx, build.id, "stage"))) return undefined;
-  if ((await packagesOf(tx, build.id)).length === 0) {
-    await skipWaitingJobs(tx, build.id, "there are no packages to verify");
-    return undefined;
-  }
+/** The packages go to the build's own channel first, to be verified. */
+export async function stage(tx: Tx, build: BuildRow): Promise<Changed> {
   const channel = await ensureBuildChannel(tx, build);
   return await insert(tx, build, { purpose: "stage", channels: [channel] });
 }
@@ -89,16 +75,6 @@ async function insert(
   return { buildId, publishId: id, publish: { id, channels } };
 }
 
-/** What a build made is in its own channel: the jobs that verify it may start. */
-export async function startVerify(tx: Tx, buildId: string): Promise<readonly string[]> {
-  const jobs = await jobsOf(tx, buildId);
-  const ids = jobs.flatMap(({ id, kind, state, isBlocked }) =>
-    kind === "verify" && state === "queued" && isBlocked === 1 ? [id] : [],
-  );
-  await unblock(tx, ids);
-  return ids;
-}
-
 /** Nobody else publishes there; it goes when nobody can want to look at it any more. */
 async function ensureBuildChannel(tx: Tx, { id, repo }: BuildRow): Promise<string> {
   const name = buildChannelName(id);
@@ -110,17 +86,4 @@ async function ensureBuildChannel(tx: Tx, { id, repo }: BuildRow): Promise<strin
     await insertChannel(tx, { name, settings, expiresAt });
   }
   return name;
-}
-
-export async function publishOf(
-  tx: Pick<Tx, "db">,
-  buildId: string,
-  purpose: PublishRow["purpose"],
-): Promise<PublishRow | undefined> {
-  return await tx.db
-    .selectFrom("publishes")
-    .selectAll()
-    .where("buildId", "=", buildId)
-    .where("purpose", "=", purpose)
-    .executeTakeFirst();
 }

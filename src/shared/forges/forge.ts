@@ -16,8 +16,8 @@ export type PostResult =
   | { readonly kind: "sent" }
   /** It named the time: nothing with this credential before that. */
   | { readonly kind: "wait"; readonly afterMs: number; readonly reason: string }
-  /** It did not answer, or answered that it cannot now. */
-  | { readonly kind: "unavailable"; readonly reason: string }
+  /** It did not answer, or answered that it cannot now; an outage is its own trouble, not this status's. */
+  | { readonly kind: "unavailable"; readonly isOutage: boolean; readonly reason: string }
   /** The credential itself is not accepted. */
   | { readonly kind: "refused"; readonly reason: string }
   /** It will never take this one. */

@@ -25,19 +25,7 @@ export function githubForge({
   readonly now: () => number;
   readonly timeoutMs?: number;
 }): Forge {
-  const octokit = new Octokit({ baseUrl: apiUrl, auth: token, userAgent: "tatara", log: SILENT });
-
-  const send = async (method: "GET" | "POST", url: string, fields: object, signal: AbortSignal) => {
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
-    // Redirects are ours to judge: the token must reach no other host.
-    const request = { signal: limit, redirect: "manual" as const, log: SILENT };
-    try {
-      return { message: "", ...(await octokit.request({ ...fields, method, url, request })) };
-    } catch (err) {
-      signal.throwIfAborted();
-      return answerOf(err);
-    }
-  };
+  const send = githubCaller({ apiUrl, token, timeoutMs });
 
   const post = async (url: string, status: StatusToPost, signal: AbortSignal) => {
     const { state, context, targetUrl } = status;
@@ -57,6 +45,37 @@ export function githubForge({
       const answer = await send("GET", url, { per_page: STATUSES_PER_PAGE }, signal);
       return "data" in answer ? newestState(answer.data, context) : undefined;
     },
+  };
+}
+
+/** One request to GitHub's API; what goes wrong is returned, and only `signal`'s reason is thrown. */
+export type GithubCall = (
+  method: "GET" | "POST",
+  url: string,
+  fields: object,
+  signal: AbortSignal,
+) => Promise<(ForgeAnswer & { readonly data?: unknown }) | Error>;
+
+export function githubCaller({
+  apiUrl,
+  token,
+  timeoutMs = CALL_TIMEOUT_MS,
+}: {
+  readonly apiUrl: string;
+  readonly token: string;
+  readonly timeoutMs?: number;
+}): GithubCall {
+  const octokit = new Octokit({ baseUrl: apiUrl, auth: token, userAgent: "tatara", log: SILENT });
+  return async (method, url, fields, signal) => {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+    // Redirects are ours to judge: the token must reach no other host.
+    const request = { signal: limit, redirect: "manual" as const, log: SILENT };
+    try {
+      return { message: "", ...(await octokit.request({ ...fields, method, url, request })) };
+    } catch (err) {
+      signal.throwIfAborted();
+      return answerOf(err);
+    }
   };
 }
 

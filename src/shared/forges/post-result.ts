@@ -20,7 +20,7 @@ const REASON_MAX = 900;
  */
 export function toPostResult(answer: ForgeAnswer | Error, now: number): PostResult {
   if (answer instanceof Error) {
-    return { kind: "unavailable", reason: answer.message.slice(0, REASON_MAX) };
+    return { kind: "unavailable", isOutage: true, reason: answer.message.slice(0, REASON_MAX) };
   }
   const { status } = answer;
   if (status >= 200 && status < 300) return { kind: "sent" };
@@ -29,7 +29,8 @@ export function toPostResult(answer: ForgeAnswer | Error, now: number): PostResu
   if (pauseMs !== undefined) return { kind: "wait", afterMs: pauseMs, reason };
   if (status === 401) return { kind: "refused", reason };
   // No limit and no bad credential: it may not write to this repo. That can be granted any time.
-  if (status === 403 || status === 408 || status >= 500) return { kind: "unavailable", reason };
+  if (status === 403) return { kind: "unavailable", isOutage: false, reason };
+  if (status === 408 || status >= 500) return { kind: "unavailable", isOutage: true, reason };
   return { kind: "terminal", reason };
 }
 

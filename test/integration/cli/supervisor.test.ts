@@ -70,6 +70,38 @@ test("a redis that cannot read its file starts empty", async () => {
   expect(await ask(join(supervisor.dataDir, "redis", "redis.sock"), "GET key")).toBe("$-1");
 });
 
+test("redis whose folder was emptied, taken away or broken comes back", async () => {
+  await using place = await makePlace();
+  await using supervisor = await start(place);
+  const dir = join(place.dataDir, "redis");
+  for (const empty of [
+    () => rm(join(dir, "appendonlydir"), { recursive: true }),
+    () => rm(dir, { recursive: true }),
+    () => damageManifest(place.dataDir),
+  ]) {
+    await empty();
+    supervisor.kill("redis", "SIGKILL");
+    await until(() => supervisor.pidOf("redis"), undefined);
+    await until(() => ask(join(dir, "redis.sock"), "PING"), "+PONG");
+  }
+
+  expect(supervisor.restartCount("redis")).toBeGreaterThanOrEqual(3);
+});
+
+test("redis that may not write where its files are runs without them", async () => {
+  await using place = await makePlace();
+  await using supervisor = await start(place);
+  const dir = join(place.dataDir, "redis");
+  await rm(join(dir, "appendonlydir"), { recursive: true });
+  await writeFile(join(dir, "appendonlydir"), "a file where a folder should be");
+  await writeFile(join(dir, "appendonlydir.broken"), "");
+
+  supervisor.kill("redis", "SIGKILL");
+  await until(() => supervisor.restartCount("redis") >= 1, true);
+
+  await until(() => ask(join(dir, "redis.sock"), "PING"), "+PONG");
+});
+
 test("redis also runs for a folder whose path is too long for a socket", async () => {
   await using place = await makePlace();
   const dataDir = join(place.dataDir, "long".repeat(30));
@@ -91,8 +123,27 @@ test("workers end first, then the server, then redis", async () => {
   const lives = await livesIn(place.dataDir);
   const at = (pid: number | undefined, event: string) =>
     lives.findIndex((life) => life.pid === pid && life.event === event);
-  for (const worker of workers) expect(at(worker, "ended")).toBeLessThan(at(server, "ending"));
+  for (const worker of workers)
+    expect(at(worker, "ended")).toBeLessThan(at(server, "ending by SIGTERM"));
   expect([...workers, server, redis].filter((pid) => pid && isAlive(pid))).toEqual([]);
+});
+
+test("workers hand their work back, unless they are told that the next start carries on", async () => {
+  await using place = await makePlace();
+  const endings = async (
+    how: "goodbye" | "hand-back",
+  ): Promise<readonly (string | undefined)[]> => {
+    const supervisor = await start(place);
+    const pids = (["build", "publish", "report", "server"] as const).map(supervisor.pidOf);
+    await supervisor.stop(how);
+    const lives = await livesIn(place.dataDir);
+    return pids.map(
+      (pid) => lives.find((life) => life.pid === pid && life.event.startsWith("ending"))?.event,
+    );
+  };
+  const [int, term] = ["ending by SIGINT", "ending by SIGTERM"];
+  expect(await endings("hand-back")).toEqual([int, int, int, term]);
+  expect(await endings("goodbye")).toEqual([term, term, term, term]);
 });
 
 test("a worker that ignores SIGTERM is ended by force, all within 20 seconds", async () => {
@@ -261,6 +312,10 @@ async function ask(socket: string, command: string, lineNumber = 0): Promise<str
 
 async function appendedTo(dataDir: string): Promise<string> {
   return readFile(join(dataDir, "redis/appendonlydir/appendonly.aof.1.incr.aof"), "utf8");
+}
+
+async function damageManifest(dataDir: string): Promise<void> {
+  await writeFile(join(dataDir, "redis/appendonlydir/appendonly.aof.manifest"), "what is this\n");
 }
 
 async function damageAppendOnlyFile(dataDir: string): Promise<void> {

@@ -6,36 +6,12 @@ import type { Records } from "../records.ts";
 import { NEVER_MOVED, nameOf } from "./pushes.ts";
 import type { Violation } from "./violation.ts";
 
-/** I2: every build, job, step and publish has ended, once, and as its push deserves. */
+/** I2, as only the ledger knows it: builds ended once, and as their pushes deserve. */
 export function checkStates(records: Records, ledger: Ledger): readonly Violation[] {
   const builds = records.all("builds");
   return [
-    ...checkEnded(records, builds),
     ...ledger.changedFinals.map((what): Violation => ({ figure: "duplicated", what })),
     ...builds.filter(({ state }) => isFinal(state)).flatMap((build) => checkEnd(build, ledger)),
-  ];
-}
-
-function checkEnded(records: Records, builds: readonly BuildRow[]): readonly Violation[] {
-  const jobs = records.all("jobs");
-  const publishes = records.all("publishes");
-  const unfinished = (what: string): Violation => ({ figure: "unfinished", what });
-  return [
-    ...builds
-      .filter(({ state }) => !isFinal(state))
-      .map((build) => unfinished(`${nameOf(build)} is ${build.state}`)),
-    ...jobs
-      .filter(({ state }) => !isFinal(state))
-      .map(({ id, state, reason }) => unfinished(`job ${id} is ${state}: ${reason ?? ""}`)),
-    ...records
-      .all("steps")
-      .filter(({ state }) => !isFinal(state))
-      .map((step) => {
-        return unfinished(`step ${step.name} of ${step.jobId}-${step.attempt} is ${step.state}`);
-      }),
-    ...publishes
-      .filter(({ state }) => state === "queued" || state === "running")
-      .map(({ id, state }) => unfinished(`publish ${id} is ${state}`)),
   ];
 }
 

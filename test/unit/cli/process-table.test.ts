@@ -12,6 +12,7 @@ const MAY_KNOW = {
   TATARA_ADMIN_TOKEN: ["server"],
   TATARA_GITHUB_WEBHOOK_SECRET: ["server"],
   TATARA_GITHUB_READ_TOKEN: ["server"],
+  TATARA_GITHUB_HOOK_TOKEN: ["server"],
   TATARA_DATABASE_URL: ["server"],
   TATARA_BUILD_TOKEN: ["server"],
   TATARA_PUBLISH_TOKEN: ["server"],

@@ -60,6 +60,7 @@ describe("text from outside", () => {
         oldestQueuedAt: NOW,
         parkedForges: [{ forge: "github", reason: text }],
         liveWorkers: 0,
+        troubles: [{ worker: "w", trouble: text }],
       },
     });
     const cause = { publishId: text, kind: text, by: text, note: text };

@@ -9,6 +9,7 @@ import { createZstdCompress, createZstdDecompress } from "node:zlib";
 import { z } from "zod";
 import { ANY_BRANCH } from "./cache-key.ts";
 import type { CacheScope, CacheWish } from "./cache-key.ts";
+import type { Stored } from "../stored.ts";
 
 export const CACHE_LIMITS = {
   entryBytesMax: 2 * 1024 ** 3,
@@ -58,6 +59,8 @@ export interface CacheStore {
     made: { readonly tar: Readable; readonly buildNumber: number; readonly makingMs: number },
     signal: AbortSignal,
   ): Promise<"saved" | "exists" | "too-large">;
+  /** All that is there. */
+  stored(signal: AbortSignal): Promise<readonly Stored[]>;
   /** Removes what nobody has used for long, and what dead writers left. */
   tidy(signal: AbortSignal): Promise<void>;
 }
@@ -119,6 +122,19 @@ export function openCacheStore({ dir, now, limits = CACHE_LIMITS }: CacheStoreDe
       }
       await trim(folder, limits.repoBytesMax);
       return "saved";
+    },
+    stored: async (signal) => {
+      const stored: Stored[] = [];
+      for (const name of await readdir(dir).catch(() => [])) {
+        signal.throwIfAborted();
+        const folder = join(dir, name);
+        for (const { entry, usedAt } of await byLastUse(folder)) {
+          const parts = [{ id: join(folder, entry.file), bytes: entry.sizeBytes }];
+          const remove = () => removeEntry(folder, entry);
+          stored.push({ kind: "cache", name: entry.key, usedAt, parts, remove });
+        }
+      }
+      return stored;
     },
     tidy: async (signal) => {
       for (const name of await readdir(dir).catch(() => [])) {

@@ -93,7 +93,7 @@ export async function saveCache(
     readonly store: CacheStore;
     readonly wish: CacheWish;
     readonly place: CachePlace;
-    readonly restored: FoundCache | undefined;
+    readonly restored: { readonly entry: Pick<FoundCache["entry"], "makingMs"> } | undefined;
     readonly buildNumber: number;
     readonly tookMs: number;
   },

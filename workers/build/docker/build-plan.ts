@@ -13,6 +13,8 @@ export interface BuildDeps extends DockerDeps {
   readonly now: () => number;
   /** When each build of now began: their containers have no labels, and are no leftovers yet. */
   readonly buildStarts: Set<{ readonly at: number }>;
+  /** Layers (short id → name) that the engine went away from before they could be named. */
+  readonly unnamedLayers: Map<string, string>;
   /** BuildKit builds of now: they share one limit on the engine. */
   readonly sharedBuilds: Set<object>;
 }

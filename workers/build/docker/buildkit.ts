@@ -7,7 +7,7 @@ import { openBuildSession } from "./buildkit-session.ts";
 import type { BuildSession } from "./buildkit-session.ts";
 import { buildKitStory } from "./buildkit-story.ts";
 import type { BuildKitStory } from "./buildkit-story.ts";
-import { DEADLINE_MS, call, engineFault, sending } from "./client.ts";
+import { DEADLINE_MS, call, confirmThere, engineFault, sending } from "./client.ts";
 import type { DockerDeps } from "./client.ts";
 import { dockerfileFault, syntaxImageOf } from "./dockerfile.ts";
 import { findImage, imageFault, inspectImage } from "./image.ts";
@@ -81,7 +81,10 @@ async function run(deps: BuildDeps, build: PlannedBuild, signal: AbortSignal): P
     const { id } = session;
     const answer = await sending(build.context, () => openBuild(deps, build, id, either));
     const end = await follow(answer, story, build.onOutput);
-    if ("error" in end) return failed(end.error, story, build);
+    if ("error" in end) {
+      await confirmThere(deps);
+      return failed(end.error, story, build);
+    }
     const image = await findImage(deps, end.imageId, either);
     return { kind: "built", image, layers: story.layers() };
   } catch (err) {

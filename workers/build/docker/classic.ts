@@ -1,6 +1,6 @@
 import type Dockerode from "dockerode";
 import { InfraFault } from "../../../src/domain/faults.ts";
-import { DEADLINE_MS, call, engineFault, engineMessage, sending, statusOf } from "./client.ts";
+import { DEADLINE_MS, call, confirmThere, engineFault, engineMessage, sending, statusOf } from "./client.ts";
 import type { DockerDeps } from "./client.ts";
 import type { BuildDeps, PlannedBuild } from "./build-plan.ts";
 import { countOf, dockerfileFault, imageNamedBy } from "./dockerfile.ts";
@@ -48,7 +48,9 @@ export async function buildClassic(
   try {
     const answer = await sending(build.context, () => openBuild(deps, build, either));
     const failure = await follow(answer, story, build.onOutput);
-    return failure ? failed(failure, story, build) : await built(deps, story, either);
+    if (failure === undefined) return await built(deps, story, either);
+    await confirmThere(deps);
+    return failed(failure, story, build);
   } catch (err) {
     signal.throwIfAborted();
     if (deadline.aborted) return overTime(story);
@@ -179,6 +181,8 @@ async function built(deps: DockerDeps, story: Story, signal: AbortSignal): Promi
   return { kind: "built", image, layers: { reused: story.reused, total: story.total } };
 }
 
+type NameLayersDeps = DockerDeps & Pick<BuildDeps, "unnamedLayers">;
+
 function failed(line: Progress, story: Story, { dockerfile }: PlannedBuild): ImageBuild {
   const message = errorOf(line) ?? "";
   const code = /returned a non-zero code: (\d+)/.exec(message)?.[1];
@@ -186,6 +190,10 @@ function failed(line: Progress, story: Story, { dockerfile }: PlannedBuild): Ima
   if (exitCode === null) throwIfFault(message, story, dockerfile);
   return { kind: "failed", message: firstLine(message), exitCode, instruction: story.instruction };
 }
+
+/** A program or a user that the image does not have, or an option that this builder does not know. */
+const ABOUT_COMMAND =
+  /\bexec: |executable file not found|unable to find (user|group)|no matching entries|requires BuildKit|unknown flag|invalid/i;
 
 /** An instruction that did not run to an exit code may be the engine's or the registry's fault. */
 function throwIfFault(message: string, { instruction }: Story, dockerfile: string): void {
@@ -195,9 +203,9 @@ function throwIfFault(message: string, { instruction }: Story, dockerfile: strin
   if (/no space left on device/i.test(message)) throw new InfraFault("DISK_FULL", message);
   const image = imageNamedBy(instruction ?? "");
   if (image !== undefined && isAboutImage(message)) throw imageFault(image, message, undefined);
-  if (/failed to create shim task|OCI runtime/i.test(message) && !/\bexec: /.test(message)) {
-    throw new InfraFault("ENGINE_FAILED", message);
-  }
+  // A command that ran has an exit code; what keeps one from running is mostly not its own.
+  const isCommand = /^RUN\b/i.test(instruction ?? "") || /OCI runtime/i.test(message);
+  if (isCommand && !ABOUT_COMMAND.test(message)) throw new InfraFault("ENGINE_FAILED", message);
 }
 
 /** `COPY --from=` also fails for a file that the image does not have, which is a plain failure. */
@@ -221,7 +229,7 @@ function overTime(story: Story): ImageBuild {
  * the next build's cache, so they get a tag by which they are found when their time is over.
  */
 async function keepLayers(
-  deps: DockerDeps,
+  deps: BuildDeps,
   { cacheName }: PlannedBuild,
   { stages, layer, imageId }: Story,
 ): Promise<void> {
@@ -232,8 +240,8 @@ async function keepLayers(
   for (const [id, tag] of kept) await keepLayer(deps, id, tag ?? `${IMAGE_TAGS.partial}:${id}`);
 }
 
-async function keepLayer(deps: DockerDeps, id: string, name: string): Promise<void> {
-  const { docker, logger } = deps;
+async function keepLayer(deps: NameLayersDeps, id: string, name: string): Promise<void> {
+  const { docker, logger, unnamedLayers } = deps;
   const signal = AbortSignal.timeout(DEADLINE_MS.quick);
   const [repo = "", tag = ""] = name.split(":");
   try {
@@ -244,5 +252,14 @@ async function keepLayer(deps: DockerDeps, id: string, name: string): Promise<vo
     if (before && !before.id.startsWith(`sha256:${id}`)) await removeImage(deps, before.id, signal);
   } catch (err) {
     logger.warn({ err, layer: id }, "Layer of an image build could not be tagged");
+    // Gone with the engine, perhaps; else it would lie there for ever, as nothing says whose it is.
+    if (!(err instanceof InfraFault) || statusOf(err.cause) !== 404) unnamedLayers.set(id, name);
   }
+}
+
+/** Names what could not be named when its build ended, as the engine was away. */
+export async function nameLayers(deps: NameLayersDeps): Promise<void> {
+  const waiting = [...deps.unnamedLayers];
+  deps.unnamedLayers.clear();
+  for (const [id, name] of waiting) await keepLayer(deps, id, name);
 }

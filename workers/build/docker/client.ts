@@ -1,3 +1,5 @@
+import { Agent as HttpAgent } from "node:http";
+import { Agent as HttpsAgent } from "node:https";
 import type { Readable } from "node:stream";
 import Dockerode from "dockerode";
 import { InfraFault, UserFault } from "../../../src/domain/faults.ts";
@@ -16,11 +18,22 @@ export type EngineAddress =
 /** What every part of the Docker engine needs. */
 export interface DockerDeps {
   readonly docker: Dockerode;
+  /** The same engine by a new connection for each call. */
+  readonly fresh: Dockerode;
   readonly logger: Logger;
   /** All our cgroups are below this one, so that even unlabelled build containers are known. */
   readonly cgroupParent: string;
   /** What the engine is making right now. */
   readonly making: Set<Promise<unknown>>;
+}
+
+/**
+ * Throws when the engine takes no new connections. One that stops goes on answering on those it has
+ * while it ends its containers, and what they exit with then is its doing and nobody's verdict.
+ */
+export async function confirmThere({ fresh }: Pick<DockerDeps, "fresh">): Promise<void> {
+  const signal = new AbortController().signal;
+  await call({ doing: "go on", deadlineMs: DEADLINE_MS.quick, signal }, () => fresh.ping());
 }
 
 /** Bounds on single calls: a hung engine must end in a fault, not in silence. */
@@ -33,12 +46,21 @@ export const DEADLINE_MS = {
 } as const;
 
 export function connect(address: EngineAddress): Dockerode {
+  return new Dockerode(optionsFor(address));
+}
+
+/** No connection is used twice, so each call shows whether the engine takes new ones. */
+export function connectAnew(address: EngineAddress): Dockerode {
+  const isTls = "host" in address && address.tls !== undefined;
+  const agent = new (isTls ? HttpsAgent : HttpAgent)({ keepAlive: false });
+  return new Dockerode({ ...optionsFor(address), agent } as object);
+}
+
+function optionsFor(address: EngineAddress): object {
   // The explicit `host` matters: without it the library would prefer DOCKER_HOST to our setting.
-  if ("socketPath" in address) {
-    return new Dockerode({ ...address, host: undefined, protocol: "http" } as object);
-  }
+  if ("socketPath" in address) return { ...address, host: undefined, protocol: "http" };
   const { host, port, tls } = address;
-  return new Dockerode({ host, port, protocol: tls ? "https" : "http", ...tls });
+  return { host, port, protocol: tls ? "https" : "http", ...tls };
 }
 
 export interface CallOptions {

@@ -5,12 +5,12 @@ import { getArchive, putArchive } from "./archive.ts";
 import { DEADLINE_MS, call, callOrNothing, engineMessage, make, statusOf } from "./client.ts";
 import type { DockerDeps } from "./client.ts";
 import { LABEL, nameOf } from "./names.ts";
-import type { OnOutput } from "./output.ts";
 import { keep } from "./kept.ts";
 import { DockerRun } from "./run.ts";
+import type { RunSpec } from "./run.ts";
 import { idleOptions, stepOptions } from "./spec.ts";
 import type { IdleSpec } from "./spec.ts";
-import type { Container, ContainerSpec, Owner } from "../engine.ts";
+import type { Container, ContainerSpec, OnOutput, Owner } from "../engine.ts";
 
 export async function createContainer(
   deps: DockerDeps,
@@ -34,17 +34,21 @@ export async function createIdleContainer(
   return createReplacing(deps, { options: idleOptions(deps, spec), owner: spec.owner }, signal);
 }
 
-class DockerContainer implements Container {
+export class DockerContainer implements Container {
   readonly id: string;
   readonly #container: Dockerode.Container;
   readonly #owner: Owner;
-  readonly #run: DockerRun;
+  protected readonly run: DockerRun;
 
-  constructor(deps: DockerDeps, container: Dockerode.Container, spec: ContainerSpec) {
+  constructor(
+    deps: DockerDeps,
+    container: Dockerode.Container,
+    spec: RunSpec & Pick<ContainerSpec, "owner">,
+  ) {
     this.id = container.id;
     this.#owner = spec.owner;
     this.#container = container;
-    this.#run = new DockerRun(deps, container, spec);
+    this.run = new DockerRun(deps, container, spec);
   }
 
   async putArchive(tar: NodeJS.ReadableStream, path: string, signal: AbortSignal): Promise<void> {
@@ -52,19 +56,19 @@ class DockerContainer implements Container {
   }
 
   async start(onOutput: OnOutput, signal: AbortSignal): Promise<void> {
-    await this.#run.start(onOutput, signal);
+    await this.run.start(onOutput, signal);
   }
 
   async openGate(signal: AbortSignal): Promise<void> {
-    await this.#run.openGate(signal);
+    await this.run.openGate(signal);
   }
 
   commandExit(): Promise<number | null> {
-    return this.#run.commandExit();
+    return this.run.commandExit();
   }
 
   async wait(signal: AbortSignal): Promise<ContainerEnd> {
-    return this.#run.wait(signal);
+    return this.run.wait(signal);
   }
 
   async getArchive(path: string, signal: AbortSignal): Promise<NodeJS.ReadableStream | undefined> {
@@ -72,17 +76,17 @@ class DockerContainer implements Container {
   }
 
   memoryPeakBytes(): number | null {
-    return this.#run.memoryPeakBytes();
+    return this.run.memoryPeakBytes();
   }
 
   async keepUntil(at: number, signal: AbortSignal): Promise<void> {
-    await this.#run.stop();
-    this.#run.close();
+    await this.run.stop();
+    this.run.close();
     await keep(this.#container, this.#owner, at, signal);
   }
 
   async remove(signal: AbortSignal): Promise<void> {
-    this.#run.close();
+    this.run.close();
     await removeContainer(this.#container, signal);
   }
 }

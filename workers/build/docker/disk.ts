@@ -50,6 +50,15 @@ async function freeBytes([path]: readonly string[]): Promise<number> {
   return bavail * bsize;
 }
 
+/** What a container has written into its own layer and its volumes so far. */
+export async function writtenByContainer(
+  deps: DockerDeps,
+  container: Dockerode.Container,
+  signal: AbortSignal,
+): Promise<number> {
+  return await writtenBytes(container, await visiblePaths(deps, container, signal), signal);
+}
+
 async function writtenBytes(
   container: Dockerode.Container,
   paths: readonly string[],

@@ -1,8 +1,9 @@
 import type { Logger } from "../../../src/shared/logger.ts";
 import { buildImage } from "./build.ts";
+import { adoptContainer, adoptService } from "./adopt.ts";
 import { hasBuildKit } from "./buildkit.ts";
 import type { BuildLimits } from "./build-plan.ts";
-import { call, connect } from "./client.ts";
+import { call, connect, connectAnew } from "./client.ts";
 import type { DockerDeps, EngineAddress } from "./client.ts";
 import { createContainer } from "./container.ts";
 import { findImage } from "./image.ts";
@@ -10,6 +11,10 @@ import { findLayer, keepLayer } from "./layers.ts";
 import { findKept } from "./find-kept.ts";
 import { listLeftovers, removeAllOf, removeLeftover } from "./leftovers.ts";
 import { createNetwork, mirrorProxyOf } from "./network.ts";
+import { listStoredImages } from "./stored-images.ts";
+import type { ImageFacts } from "./stored-images.ts";
+import { freeRoom, writtenByAttempts } from "./free-room.ts";
+import { pruneBuildCache } from "./build-cache.ts";
 import { startService } from "./service.ts";
 import { createWorkspace } from "./workspace.ts";
 import type { Engine, EngineFacts } from "../engine.ts";
@@ -35,14 +40,18 @@ export function dockerEngine(options: DockerEngineOptions): Engine {
     ...options,
     mirrorProxy: options.mirrorProxy ? mirrorProxyOf(options.mirrorProxy) : null,
     docker,
+    fresh: connectAnew(options.address),
     knownUsers: new Map(),
     making: new Set<Promise<unknown>>(),
     buildStarts: new Set<{ at: number }>(),
+    unnamedLayers: new Map<string, string>(),
+    knownImages: new Map<string, ImageFacts>(),
     sharedBuilds: new Set<object>(),
   };
 
   return {
     ping: (signal) => ping(deps, signal),
+    answers: (signal) => answers(deps, signal),
     buildImage: (build, signal) => buildImage(deps, build, signal),
     findLayer: (key, signal) => findLayer(deps, key, signal),
     keepLayer: (layer, signal) => keepLayer(deps, layer, signal),
@@ -51,11 +60,21 @@ export function dockerEngine(options: DockerEngineOptions): Engine {
     createWorkspace: (workspace, signal) => createWorkspace(deps, workspace, signal),
     createContainer: (spec, signal) => createContainer(deps, spec, signal),
     startService: (service, signal) => startService(deps, service, signal),
+    adoptContainer: (spec, signal) => adoptContainer(deps, spec, signal),
+    adoptService: (owner, { name }, signal) => adoptService(deps, owner, name, signal),
     findKept: (step, signal) => findKept(deps, step, signal),
     removeAllOf: (owner, signal) => removeAllOf(deps, owner, signal),
     listLeftovers: (signal) => listLeftovers(deps, signal),
     removeLeftover: (leftover, signal) => removeLeftover(deps, leftover, signal),
+    listStored: (signal) => listStoredImages(deps, signal),
+    freeBytes: (signal) => freeRoom(deps, signal),
+    writtenBytes: (workerId, signal) => writtenByAttempts(deps, workerId, signal),
+    pruneBuildCache: (keepBytes, signal) => pruneBuildCache(deps, keepBytes, signal),
   };
+}
+
+async function answers({ fresh }: DockerDeps, signal: AbortSignal): Promise<void> {
+  await call({ doing: "answer", deadlineMs: PING_DEADLINE_MS, signal }, () => fresh.ping());
 }
 
 async function ping({ docker }: DockerDeps, signal: AbortSignal): Promise<EngineFacts> {

@@ -1,4 +1,5 @@
 import { InfraFault } from "../../../src/domain/faults.ts";
+import { nameLayers } from "./classic.ts";
 import { DEADLINE_MS, call, callOrNothing, raceAbort, statusOf } from "./client.ts";
 import type { DockerDeps } from "./client.ts";
 import { removeContainer } from "./container.ts";
@@ -6,6 +7,7 @@ import { removeImage } from "./image.ts";
 import { heldVolumes, isKept } from "./kept.ts";
 import { IMAGE_LABEL, IMAGE_TAGS, LABEL, keptUntil, workerOfCgroup } from "./names.ts";
 import { removeNetwork } from "./network.ts";
+import { lastUseOf } from "./stored-images.ts";
 import type { Leftover, Owner } from "../engine.ts";
 
 export interface LeftoverDeps extends DockerDeps {
@@ -13,6 +15,7 @@ export interface LeftoverDeps extends DockerDeps {
   readonly imageTtlMs: number;
   readonly now: () => number;
   readonly buildStarts: ReadonlySet<{ readonly at: number }>;
+  readonly unnamedLayers: Map<string, string>;
 }
 
 /** Clocks of engine and worker differ, and the engine counts whole seconds. */
@@ -76,6 +79,7 @@ export async function listLeftovers(
   deps: LeftoverDeps,
   signal: AbortSignal,
 ): Promise<readonly Leftover[]> {
+  await nameLayers(deps);
   const found = await Promise.all([
     listContainers(deps, signal),
     listNetworks(deps, signal),
@@ -184,21 +188,6 @@ async function listImages(deps: LeftoverDeps, signal: AbortSignal): Promise<Left
 
 function endOf({ imageTtlMs }: LeftoverDeps, id: string, usedAt: number): number {
   return keptUntil(id) ?? usedAt + imageTtlMs;
-}
-
-/** When a build last ended with this image: a build from the cache renews the tag, not the image. */
-async function lastUseOf(
-  { docker }: DockerDeps,
-  id: string,
-  signal: AbortSignal,
-): Promise<number | undefined> {
-  const found = await callOrNothing(
-    { doing: "inspect an image", deadlineMs: DEADLINE_MS.quick, signal },
-    (abortSignal) => docker.getImage(id).inspect({ abortSignal } as object),
-  );
-  if (!found) return undefined;
-  const { Metadata: metadata } = found as { Metadata?: { LastTagTime?: string } };
-  return Math.max(Date.parse(found.Created), Date.parse(metadata?.LastTagTime ?? "") || 0);
 }
 
 function leftoverOf(kind: Leftover["kind"], id: string, createdAt: number) {

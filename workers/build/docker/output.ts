@@ -1,8 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { InfraFault } from "../../../src/domain/faults.ts";
+import type { OnOutput } from "../engine.ts";
 import { frameReader } from "./frames.ts";
+import type { Piece } from "./frames.ts";
 
-export type OnOutput = (chunk: Buffer) => void | Promise<void>;
+/** Takes one piece of output after the other. */
+export type OnPiece = (piece: Piece) => void | Promise<void>;
+
+export function piecesTo(container: string, onOutput: OnOutput): OnPiece {
+  return ({ stream, bytes, stdout, stderr }) =>
+    onOutput(bytes, { container, stream, stdout, stderr });
+}
 
 const HEAD_BYTES_MAX = 256;
 
@@ -13,23 +21,25 @@ export class DockerOutput {
   #head = Buffer.alloc(0);
   #totalBytes = 0;
 
-  /** While `onOutput` is busy nothing is read, so that the engine holds the container back. */
+  /** While `onPiece` is busy nothing is read, so that the engine holds the container back. */
   async handOver(
     output: NodeJS.ReadableStream,
-    onOutput: OnOutput,
+    onPiece: OnPiece,
     isNote?: (text: string) => boolean,
   ): Promise<void> {
     const frames = frameReader(isNote);
     for await (const chunk of output) {
-      const bytes = frames.push(chunk as Buffer);
-      if (bytes.length === 0) continue;
-      this.#note(bytes);
-      this.#isHandingOver = true;
-      await onOutput(bytes);
-      this.#isHandingOver = false;
-      this.listen();
+      for (const piece of frames.read(chunk as Buffer)) await this.hand(piece, onPiece);
     }
     if (!frames.isWhole()) throw new InfraFault("ENGINE_FAILED", "Output was cut off mid-frame.");
+  }
+
+  async hand(piece: Piece, onPiece: OnPiece): Promise<void> {
+    this.#note(piece.bytes);
+    this.#isHandingOver = true;
+    await onPiece(piece);
+    this.#isHandingOver = false;
+    this.listen();
   }
 
   /** Counts silence from now. */

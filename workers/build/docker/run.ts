@@ -3,24 +3,28 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type Dockerode from "dockerode";
 import { InfraFault, UserFault } from "../../../src/domain/faults.ts";
 import type { ContainerEnd } from "../../../src/domain/step.ts";
-import { DEADLINE_MS, call, raceAbort, statusOf } from "./client.ts";
+import { DEADLINE_MS, call, confirmThere, raceAbort, statusOf } from "./client.ts";
 import type { CallOptions, DockerDeps } from "./client.ts";
 import { diskFull } from "./disk.ts";
 import { gateLines, gateWordIn } from "./gate.ts";
-import { DockerOutput } from "./output.ts";
-import type { OnOutput } from "./output.ts";
-import type { ContainerSpec } from "../engine.ts";
+import type { GateWord } from "./gate.ts";
+import { followLogs } from "./follow-logs.ts";
+import type { Piece } from "./frames.ts";
+import { DockerOutput, piecesTo } from "./output.ts";
+import type { ContainerSpec, OnOutput, OutputStart } from "../engine.ts";
 
 const STOP_GRACE_SECONDS = 10;
 const STOP_DEADLINE_MS = STOP_GRACE_SECONDS * 1000 + DEADLINE_MS.quick;
 /** Exit and end of output belong together; so long one may wait for the other without a byte. */
 const SETTLE_MS = 30_000;
 
+export type RunSpec = Pick<ContainerSpec, "limits" | "secrets" | "gate">;
+
 /** The one run of a container: from the attached output to how it ended. */
 export class DockerRun {
   readonly #deps: DockerDeps;
   readonly #container: Dockerode.Container;
-  readonly #spec: ContainerSpec;
+  readonly #spec: RunSpec;
   /** Ends the connections that live as long as the container. */
   readonly #closed = new AbortController();
   readonly #opened = Promise.withResolvers<{ atMs: number }>();
@@ -30,8 +34,11 @@ export class DockerRun {
   #heard: Promise<void> | undefined;
   readonly #commandExit = Promise.withResolvers<number | null>();
   #memoryPeak: number | null = null;
+  /** What its gate said, where only that can tell an end of its own from one by the engine's stop. */
+  #word: GateWord | undefined;
+  #isAdopted = false;
 
-  constructor(deps: DockerDeps, container: Dockerode.Container, spec: ContainerSpec) {
+  constructor(deps: DockerDeps, container: Dockerode.Container, spec: RunSpec) {
     this.#deps = deps;
     this.#container = container;
     this.#spec = spec;
@@ -63,13 +70,47 @@ export class DockerRun {
     this.#stdin = gate as Duplex;
     // A container that is gone shows in `wait`; here it must not end the process.
     this.#stdin.on("error", () => undefined).resume();
-    this.#heard = observed(this.#output.handOver(output, onOutput, (note) => this.#note(note)));
+    const onPiece = piecesTo(this.#container.id, onOutput);
+    this.#heard = observed(this.#output.handOver(output, onPiece, (note) => this.#note(note)));
     this.#exited = observed(readExit(exit));
+  }
+
+  /** Goes on with a run that an earlier life of this worker began, and that may have ended since. */
+  async resume(
+    onOutput: OnOutput,
+    { from, openedAgoMs }: { readonly from: OutputStart | undefined; readonly openedAgoMs: number },
+    signal: AbortSignal,
+  ): Promise<void> {
+    this.#isAdopted = true;
+    const closed = this.#closed.signal;
+    const waiting = quick("wait for a container", signal);
+    const exit = await call(waiting, () => nextExit(this.#container, closed, "not-running"));
+    this.#exited = observed(readExit(exit));
+    this.#output.listen();
+    let hasExited = false;
+    this.#exited.then(
+      () => (hasExited = true),
+      () => undefined,
+    );
+    const onPiece = piecesTo(this.#container.id, onOutput);
+    const logs = {
+      from,
+      isNote: (text: string) => this.#note(text),
+      onPiece: (piece: Piece) => this.#output.hand(piece, onPiece),
+      // What is known already is no sign of life, but shows that the last of it is on its way.
+      onHeard: () => {
+        if (hasExited) this.#output.listen();
+      },
+      exited: this.#exited,
+    };
+    this.#heard = observed(followLogs(this.#container, logs, closed));
+    this.#opened.resolve({ atMs: performance.now() - openedAgoMs });
   }
 
   #note(text: string): boolean {
     const word = gateWordIn(text);
     if (word === undefined) return false;
+    this.#word = word;
     this.#memoryPeak = word.memoryPeakBytes;
     this.#commandExit.resolve(word.code);
     return true;
@@ -174,10 +215,15 @@ export class DockerRun {
     if (state.Running) {
       throw new InfraFault("ENGINE_FAILED", "The output ended while the container was running.");
     }
+    await confirmThere(this.#deps);
     const { ExitCode: code } = state;
     // A child may have been killed for its memory while the command went on and passed.
     if (state.OOMKilled && code !== 0) return { how: "out-of-memory" };
     if (code === 127) this.#throwIfNoShell();
+    // Nobody was there to see it: without its last word it was ended from outside.
+    if (this.#isAdopted && this.#word?.code !== code) {
+      throw new InfraFault("ENGINE_FAILED", "A container was ended while its worker was away.");
+    }
     return { how: "exited", code };
   }
 
@@ -243,6 +289,7 @@ export function observed<T>(promise: Promise<T>): Promise<T> {
 export async function nextExit(
   container: Dockerode.Container,
   abortSignal: AbortSignal,
+  condition: "next-exit" | "not-running" = "next-exit",
 ): Promise<NodeJS.ReadableStream> {
   const modem: Modem = container.modem;
   const answer = Promise.withResolvers<NodeJS.ReadableStream>();
@@ -251,7 +298,7 @@ export async function nextExit(
     method: "POST",
     isStream: true,
     abortSignal,
-    options: { _query: { condition: "next-exit" }, _body: {} },
+    options: { _query: { condition }, _body: {} },
     statusCodes: { 200: true, 404: "no such container", 500: "server error" },
   };
   modem.dial(request, (err, stream) => (err ? answer.reject(err) : answer.resolve(stream)));

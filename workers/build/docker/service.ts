@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type Dockerode from "dockerode";
-import { DEADLINE_MS, call, callOrNothing, raceAbort } from "./client.ts";
+import { DEADLINE_MS, call, callOrNothing, confirmThere, raceAbort } from "./client.ts";
 import type { DockerDeps } from "./client.ts";
 import { createReplacing, removeContainer } from "./container.ts";
-import { DockerOutput } from "./output.ts";
+import { followLogs } from "./follow-logs.ts";
+import { DockerOutput, piecesTo } from "./output.ts";
+import type { OnPiece } from "./output.ts";
 import { probeOf } from "./readiness.ts";
 import type { Probe } from "./readiness.ts";
 import { attachTo, observed, readExit } from "./run.ts";
@@ -29,6 +31,7 @@ export async function startService(
   try {
     await run.start(signal);
     const why = await run.untilReady(await probeOf(deps, spec, container, signal), signal);
+    if (why !== undefined) await confirmThere(deps);
     if (why === undefined) return { kind: "ready", service: run };
     await run.stop(AbortSignal.timeout(REMOVE_DEADLINE_MS));
     return { kind: "not-ready", why, lastLines: run.lastLines() };
@@ -58,11 +61,12 @@ class ServiceRun implements RunningService {
 
   async start(signal: AbortSignal): Promise<void> {
     const { output, exit } = await attachTo(this.#container, this.#closed.signal, signal);
-    const onOutput = async (chunk: Buffer) => {
-      this.#tail.push(chunk);
-      await this.#spec.onOutput(chunk);
+    const hand = piecesTo(this.#container.id, this.#spec.onOutput);
+    const onPiece: OnPiece = async (piece) => {
+      this.#tail.push(piece.bytes);
+      await hand(piece);
     };
-    this.#heard = observed(new DockerOutput().handOver(output, onOutput));
+    this.#heard = observed(new DockerOutput().handOver(output, onPiece));
     this.#exited = observed(readExit(exit));
     await call({ doing: "start a service", deadlineMs: DEADLINE_MS.heavy, signal }, (abortSignal) =>
       this.#container.start({ abortSignal }),

@@ -36,7 +36,7 @@ export interface TakeKeptOptions {
  * are left out with a note, as is nothing else: too much is a `UserFault` "ARTIFACT_LIMIT".
  */
 export async function takeKept(
-  container: Container,
+  container: Pick<Container, "getArchive">,
   options: TakeKeptOptions,
   signal: AbortSignal,
 ): Promise<KeptSet> {

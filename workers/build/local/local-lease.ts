@@ -12,6 +12,7 @@ export function localLease(signal: AbortSignal): Lease {
     },
     beat: () => undefined,
     lose: () => undefined,
+    breakOff: () => undefined,
     close: () => undefined,
   };
 }

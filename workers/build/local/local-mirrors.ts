@@ -6,6 +6,7 @@ export function localMirrors(gitDir: string): Mirrors {
   return {
     fetch: ({ sha }) => Promise.resolve({ gitDir, sourceGitDir: join(gitDir, "source"), sha }),
     headOf: () => Promise.resolve(undefined),
+    stored: () => Promise.resolve([]),
     tidy: () => Promise.resolve(),
   };
 }

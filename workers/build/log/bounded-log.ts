@@ -5,6 +5,8 @@ export const LOG_TAIL_BYTES = 16 * 1024 * 1024;
 export interface BoundedLog {
   /** What is kept of this chunk now. */
   push(chunk: Buffer): Buffer;
+  /** So many bytes came; undefined: some of them are kept nowhere but here. */
+  seenBytes(): number | undefined;
   /** The end of the log: in place of what was left out, a line that says how much. */
   end(): Buffer;
 }
@@ -12,8 +14,14 @@ export interface BoundedLog {
 export function boundLog({
   headBytes = LOG_HEAD_BYTES,
   tailBytes = LOG_TAIL_BYTES,
-}: { readonly headBytes?: number; readonly tailBytes?: number } = {}): BoundedLog {
-  let seenBytes = 0;
+  seenBytes: seenBefore = 0,
+}: {
+  readonly headBytes?: number;
+  readonly tailBytes?: number;
+  /** Bytes that came before, all of them among the first. */
+  readonly seenBytes?: number;
+} = {}): BoundedLog {
+  let seenBytes = seenBefore;
   // Most logs never need it.
   let tail: RingBuffer | undefined;
 
@@ -26,6 +34,7 @@ export function boundLog({
       tail.push(chunk.subarray(room));
       return chunk.subarray(0, room);
     },
+    seenBytes: () => (tail === undefined ? seenBytes : undefined),
     end: () => {
       if (tail === undefined) return Buffer.alloc(0);
       const kept = tail.read();

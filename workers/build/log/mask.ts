@@ -4,9 +4,30 @@ export interface Mask {
   push(chunk: Buffer): Buffer;
   /** What is still held back when it is so short that showing it gives nothing away. */
   flushShort(): Buffer;
-  /** The rest, at the end of the stream. */
+  /** The rest, at the end of the stream; what follows is a stream of its own. */
   end(): Buffer;
+  /** Where it is now. Numbers only: of the bytes themselves nothing is told. */
+  place(): MaskPlace;
 }
+
+/**
+ * Where a mask is in its stream. Another mask of the same secrets goes on exactly there, if it is given
+ * the held bytes once more.
+ */
+export interface MaskPlace {
+  /** Bytes that were taken and may still become part of a secret. */
+  readonly heldBytes: number;
+  /** So many of them were shown, since they give nothing away. */
+  readonly shownBytes: number;
+  /** Parts of them that are secrets, those that began before them included. */
+  readonly covers: readonly {
+    readonly start: number;
+    readonly end: number;
+    readonly isMarked: boolean;
+  }[];
+}
+
+const START: MaskPlace = { heldBytes: 0, shownBytes: 0, covers: [] };
 
 const MARK = Buffer.from("***");
 /** Shorter values are words like any other; masking them would tear every log to pieces. */
@@ -18,21 +39,26 @@ const HALF_SECRET_BYTES = 8;
  * Bytes go through an automaton that knows every spelling of every secret (Aho-Corasick). Its depth is
  * the number of bytes that may be the beginning of one: exactly these are held back.
  */
-export function createMask(secrets: readonly string[]): Mask {
+export function createMask(secrets: readonly string[], from: MaskPlace = START): Mask {
   const automaton = buildAutomaton(spellingsOf(secrets));
-  if (automaton === undefined) {
-    return {
-      push: (chunk) => chunk,
-      flushShort: () => Buffer.alloc(0),
-      end: () => Buffer.alloc(0),
-    };
-  }
+  if (automaton === undefined) return openMask(from);
 
   let state = 0;
   /** Shown only once it cannot become part of a secret; positions below count from its start. */
   let held: Buffer = Buffer.alloc(0);
-  let shownBytes = 0;
-  let covers: Cover[] = [];
+  let shownBytes = from.shownBytes;
+  let covers: Cover[] = from.covers.map((cover) => ({ ...cover }));
+  /** Of what an earlier mask held, so much has not come again. */
+  let missingBytes = from.heldBytes;
+
+  /** The automaton gets to where it was; what is a secret in there is known already. */
+  const catchUp = (chunk: Buffer): Buffer => {
+    const part = chunk.subarray(0, missingBytes);
+    state = automaton.scan(part, { from: 0, state, covers: [] });
+    held = Buffer.concat([held, part]);
+    missingBytes -= part.length;
+    return chunk.subarray(part.length);
+  };
 
   const showUpTo = (limit: number): Buffer => {
     const out: Buffer[] = [];
@@ -57,7 +83,9 @@ export function createMask(secrets: readonly string[]): Mask {
   };
 
   return {
-    push: (chunk) => {
+    push: (given) => {
+      const chunk = missingBytes > 0 ? catchUp(given) : given;
+      if (missingBytes > 0 || chunk.length === 0) return Buffer.alloc(0);
       const from = held.length;
       held = from === 0 ? chunk : Buffer.concat([held, chunk]);
       state = automaton.scan(held, { from, state, covers });
@@ -66,13 +94,35 @@ export function createMask(secrets: readonly string[]): Mask {
       forget(safeBytes);
       return shown;
     },
-    flushShort: () => (held.length < SECRET_BYTES_MIN ? showUpTo(held.length) : Buffer.alloc(0)),
+    flushShort: () => {
+      if (missingBytes > 0 || held.length >= SECRET_BYTES_MIN) return Buffer.alloc(0);
+      return showUpTo(held.length);
+    },
     end: () => {
-      if (held.length >= HALF_SECRET_BYTES) addCover(covers, 0, held.length);
-      const shown = showUpTo(held.length);
+      // What never came again cannot be judged, so nothing of it is shown.
+      if (missingBytes === 0 && held.length >= HALF_SECRET_BYTES) addCover(covers, 0, held.length);
+      const shown = missingBytes === 0 ? showUpTo(held.length) : Buffer.alloc(0);
       held = Buffer.alloc(0);
+      covers = [];
+      [state, shownBytes, missingBytes] = [0, 0, 0];
       return shown;
     },
+    place: () => ({ heldBytes: held.length + missingBytes, shownBytes, covers: [...covers] }),
+  };
+}
+
+/** Without secrets nothing is held; what an earlier mask had shown of what comes again is left out. */
+function openMask({ shownBytes }: MaskPlace): Mask {
+  let known = shownBytes;
+  return {
+    push: (chunk) => {
+      const skipped = Math.min(known, chunk.length);
+      known -= skipped;
+      return chunk.subarray(skipped);
+    },
+    flushShort: () => Buffer.alloc(0),
+    end: () => Buffer.alloc(0),
+    place: () => START,
   };
 }
 

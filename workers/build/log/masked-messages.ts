@@ -5,6 +5,7 @@ import type {
   StepMessage,
 } from "../../../src/shared/build-messages.ts";
 import type { FaultMessage } from "../../../src/shared/worker-messages.ts";
+import type { StepMemo } from "../resume/journal.ts";
 import { textMask } from "./mask.ts";
 
 /**
@@ -17,6 +18,7 @@ export interface MaskedMessages {
   reports(message: ReportsMessage): ReportsMessage;
   end(message: EndMessage): EndMessage;
   fault(message: FaultMessage): FaultMessage;
+  memo(memo: StepMemo): StepMemo;
 }
 
 /** Words of the protocol, digests, and paths that files are found by: they must stay as they are. */
@@ -31,6 +33,8 @@ export function maskedMessages(secrets: readonly string[]): MaskedMessages {
     reports: hide,
     end: ({ packages, ...message }) => ({ ...hide(message), packages }),
     fault: hide,
+    // Of what else it holds nothing is shown to anybody, and it must stay as it is.
+    memo: (memo) => (memo.tests === undefined ? memo : { ...memo, tests: hide(memo.tests) }),
   };
 }
 

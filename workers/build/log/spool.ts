@@ -3,6 +3,9 @@ import type { FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { LogAnswer } from "../../../src/shared/build-messages.ts";
+import { leaveOutEcho } from "./echo.ts";
+import { markPath, openMarkFile } from "./log-mark.ts";
+import type { LogMark, MarkFile } from "./log-mark.ts";
 
 export const CHUNK_BYTES_MAX = 256 * 1024;
 export const SPOOL_BYTES_MAX = 256 * 1024 * 1024;
@@ -12,8 +15,11 @@ const COALESCE_MS = 15;
 
 /** Log bytes on this worker's disk until the server has acknowledged them. */
 export interface Spool {
-  /** Resolves when there is room for more, on the way to the disk and in the worker's budget. */
-  write(bytes: Buffer): Promise<void>;
+  /**
+   * Resolves when there is room for more, on the way to the disk and in the worker's budget. `mark`
+   * says where the output is that these bytes end with: it is on the disk before they are sent.
+   */
+  write(bytes: Buffer, mark?: Omit<LogMark, "fileBytes">): Promise<void>;
   /** No more bytes follow; resolves when the server has them all. */
   drain(): Promise<void>;
   /** Removes the file, sent or not. */
@@ -29,6 +35,8 @@ export interface SpoolBudget {
   give(bytes: number): void;
   /** Resolves at once unless the budget is used up. */
   room(): Promise<void>;
+  /** Bytes that the server has not taken yet. */
+  held(): number;
 }
 
 export function spoolBudget(bytesMax: number = SPOOL_BYTES_MAX): SpoolBudget {
@@ -42,6 +50,7 @@ export function spoolBudget(bytesMax: number = SPOOL_BYTES_MAX): SpoolBudget {
       for (const go of waiting) go();
       waiting = [];
     },
+    held: () => held,
     room: async () => {
       // Whoever is woken may find that another writer was quicker.
       for (;;) {
@@ -52,13 +61,30 @@ export function spoolBudget(bytesMax: number = SPOOL_BYTES_MAX): SpoolBudget {
   };
 }
 
+/** What an earlier life of this worker left of a log. */
+export interface SpoolStart {
+  /** The file goes on behind so many of its bytes. */
+  readonly fileBytes: number;
+  /** Those that the server has. */
+  readonly sentBytes: number;
+  /** What will be written once more, and is there already. */
+  readonly known: Buffer;
+  /** Number of the last mark. */
+  readonly markNumber: number;
+}
+
+const EMPTY: SpoolStart = { fileBytes: 0, sentBytes: 0, known: Buffer.alloc(0), markNumber: 0 };
+
 export async function openSpool(
   path: string,
   { send, budget }: { readonly send: SendChunk; readonly budget: SpoolBudget },
+  start?: SpoolStart,
 ): Promise<Spool> {
   await mkdir(dirname(path), { recursive: true });
-  const file = await open(path, "w+", 0o600);
-  return new DiskSpool(file, path, send, budget);
+  const isThere = start !== undefined && start.fileBytes > 0;
+  const file = await open(path, isThere ? "r+" : "w+", 0o600);
+  await file.truncate(start?.fileBytes ?? 0);
+  return new DiskSpool(file, { path, send, budget, start: start ?? EMPTY });
 }
 
 class DiskSpool implements Spool {
@@ -70,23 +96,49 @@ class DiskSpool implements Spool {
   #pending: Buffer[] = [];
   #pendingBytes = 0;
   #writing: Promise<void> | undefined;
-  #writtenBytes = 0;
-  #sentBytes = 0;
+  #givenBytes: number;
+  #writtenBytes: number;
+  #sentBytes: number;
   #sending: Promise<void> | undefined;
   #isEnding = false;
   #hurry = Promise.withResolvers<void>();
   #failure: { readonly err: unknown } | undefined;
+  readonly #marks: MarkFile;
+  readonly #leaveOut: (bytes: Buffer) => Buffer;
+  /** Of what was given last, on its way to the disk; then of what is there. */
+  #givenMark: LogMark | undefined;
+  #writtenMark: LogMark | undefined;
 
-  constructor(file: FileHandle, path: string, send: SendChunk, budget: SpoolBudget) {
+  constructor(
+    file: FileHandle,
+    parts: {
+      readonly path: string;
+      readonly send: SendChunk;
+      readonly budget: SpoolBudget;
+      readonly start: SpoolStart;
+    },
+  ) {
+    const { path, send, budget, start } = parts;
     this.#file = file;
     this.#path = path;
     this.#send = send;
     this.#budget = budget;
+    this.#marks = openMarkFile(markPath(path), start.markNumber);
+    this.#leaveOut = leaveOutEcho(start.known);
+    this.#givenBytes = start.fileBytes;
+    this.#writtenBytes = start.fileBytes;
+    this.#sentBytes = start.sentBytes;
+    budget.take(start.fileBytes - start.sentBytes);
+    if (start.sentBytes < start.fileBytes) this.#sending = this.#sendAll();
   }
 
-  async write(bytes: Buffer): Promise<void> {
+  async write(given: Buffer, mark?: Omit<LogMark, "fileBytes">): Promise<void> {
     // Once the lease is lost nobody wants the log; whoever writes learns of it by the lease's signal.
-    if (bytes.length === 0 || this.#failure) return;
+    if (given.length === 0 || this.#failure) return;
+    const bytes = this.#leaveOut(given);
+    if (bytes.length === 0) return;
+    this.#givenBytes += bytes.length;
+    if (mark !== undefined) this.#givenMark = { ...mark, fileBytes: this.#givenBytes };
     this.#budget.take(bytes.length);
     this.#pending.push(bytes);
     this.#pendingBytes += bytes.length;
@@ -110,7 +162,9 @@ class DiskSpool implements Spool {
     await this.#sending;
     this.#drop();
     await this.#file.close();
+    await this.#marks.close();
     await rm(this.#path, { force: true });
+    await rm(markPath(this.#path), { force: true });
   }
 
   #hurryUp(): void {
@@ -124,10 +178,13 @@ class DiskSpool implements Spool {
     try {
       while (this.#pending.length > 0) {
         const bytes = Buffer.concat(this.#pending);
+        const mark = this.#givenMark;
         this.#pending = [];
-        await this.#file.appendFile(bytes);
+        this.#givenMark = undefined;
+        await this.#append(bytes);
         this.#pendingBytes -= bytes.length;
         this.#writtenBytes += bytes.length;
+        this.#writtenMark = mark ?? this.#writtenMark;
         this.#sending ??= this.#sendAll();
       }
     } catch (err) {
@@ -137,6 +194,26 @@ class DiskSpool implements Spool {
     } finally {
       this.#writing = undefined;
     }
+  }
+
+  async #append(bytes: Buffer): Promise<void> {
+    for (let at = 0; at < bytes.length;) {
+      const { bytesWritten } = await this.#file.write(
+        bytes,
+        at,
+        bytes.length - at,
+        this.#writtenBytes + at,
+      );
+      at += bytesWritten;
+    }
+  }
+
+  /** What the server has, a later life must be able to go on behind. */
+  async #saveMark(): Promise<void> {
+    const mark = this.#writtenMark;
+    if (mark === undefined) return;
+    this.#writtenMark = undefined;
+    await this.#marks.save(mark);
   }
 
   /** What was not sent is wanted no more. */
@@ -172,6 +249,7 @@ class DiskSpool implements Spool {
   }
 
   async #sendNext(): Promise<void> {
+    await this.#saveMark();
     const from = this.#sentBytes;
     const size = Math.min(CHUNK_BYTES_MAX, this.#writtenBytes - from);
     const { buffer } = await this.#file.read(Buffer.allocUnsafe(size), 0, size, from);

@@ -7,10 +7,13 @@ import { isRefName, isSha, isTryRef } from "../../../src/domain/push.ts";
 import { fetchProblem } from "./fetch-problem.ts";
 import { GitFailed } from "./git.ts";
 import type { Git, GitOptions } from "./git.ts";
+import type { Stored } from "../stored.ts";
 
 const FETCH_TIMEOUT_MS = 10 * 60 * 1_000;
 const SIZE_CHECK_MS = 2_000;
 const PACKS_MAX = 40;
+/** An empty file in each mirror: its time is that of the last fetch, even of one that brought nothing. */
+const LAST_USE = "tatara-last-use";
 export const MIRROR_BYTES_MAX = 5 * 1024 ** 3;
 
 export interface FetchRequest {
@@ -49,6 +52,8 @@ export interface Mirrors {
     request: Omit<FetchRequest, "ref" | "sha">,
     signal: AbortSignal,
   ): Promise<string | undefined>;
+  /** All mirrors; one that is being fetched into is removed after that. */
+  stored(signal: AbortSignal): Promise<readonly Stored[]>;
   /** Each fetch adds a pack: packs that became many become one. Harmless while fetches go on. */
   tidy(signal: AbortSignal): Promise<void>;
 }
@@ -63,7 +68,11 @@ export function openMirrors(deps: MirrorDeps): Mirrors {
         throw new InfraFault("CANNOT_FETCH", `"${request.ref}" is no ref that can be fetched.`);
       }
       const gitDir = join(deps.dir, nameOf(request));
-      return await lockOf(gitDir, async () => await fetchWithin(deps, gitDir, request, signal));
+      return await lockOf(gitDir, async () => {
+        const mirror = await fetchWithin(deps, gitDir, request, signal);
+        await writeFile(join(gitDir, LAST_USE), "").catch(() => undefined);
+        return mirror;
+      });
     },
     headOf: async (branch, request, signal) => {
       const ref = `refs/heads/${branch}`;
@@ -75,6 +84,20 @@ export function openMirrors(deps: MirrorDeps): Mirrors {
         signal.throwIfAborted();
         throw faultOf(err, request);
       });
+    },
+    stored: async (signal) => {
+      const names = (await readdir(deps.dir).catch(() => [])).filter((name) => name.endsWith(".git"));
+      const stored: Stored[] = [];
+      for (const name of names) {
+        signal.throwIfAborted();
+        const gitDir = join(deps.dir, name);
+        const used = await stat(join(gitDir, LAST_USE)).catch(() => stat(gitDir));
+        const bytes = await packBytes(gitDir);
+        const remove = () =>
+          lockOf(gitDir, () => rm(gitDir, { recursive: true, force: true, maxRetries: 3 }));
+        stored.push({ kind: "mirror", name, usedAt: used.mtimeMs, parts: [{ id: gitDir, bytes }], remove });
+      }
+      return stored;
     },
     tidy: async (signal) => {
       for (const name of await readdir(deps.dir).catch(() => [])) {

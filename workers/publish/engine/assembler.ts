@@ -1,5 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { InfraFault, UserFault } from "../../../src/domain/faults.ts";
+import { diskRefusal } from "../../../src/shared/disk-errors.ts";
 import type { Logger } from "../../../src/shared/logger.ts";
 import type { AssemblyAnswer, AssemblyCalls, AssemblyError, ThreadData } from "./assembly-calls.ts";
 
@@ -120,8 +121,10 @@ function faultOf({ name, message, code, stack }: AssemblyError): Error {
     return new UserFault("PACKAGE_INVALID", message, { hint });
   }
   const cause = Object.assign(new Error(message), { name, code, stack });
-  if (code === "ENOSPC" || code === "EDQUOT") {
-    return new InfraFault("DISK_FULL", "The disk with the yum repositories is full.", { cause });
+  const refusal = diskRefusal(cause);
+  if (refusal !== undefined) {
+    const what = `The disk with the yum repositories refused: ${refusal.why} (${refusal.code}).`;
+    return new InfraFault("DISK_FULL", what, { cause });
   }
   return new InfraFault("PUBLISH_FAILED", `The metadata could not be made: ${message}`, { cause });
 }

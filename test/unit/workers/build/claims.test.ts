@@ -25,13 +25,13 @@ afterEach(async () => {
   await server[Symbol.asyncDispose]();
 });
 
-function open({ slots = 2, ping = async () => facts } = {}): Claims {
+function open({ slots = 2, answers = async () => undefined as void } = {}): Claims {
   const client = serverClient({ url: server.url, token: server.token });
   const run = (grant: BuildGrant) =>
     new Promise<void>((resolve) => void running.set(grant.jobId, resolve));
   return openClaims({
     client,
-    engine: watchEngine({ ping }, silentLogger),
+    engine: watchEngine({ engine: { answers }, logger: silentLogger }),
     workerId: "w",
     slots,
     run,
@@ -40,14 +40,6 @@ function open({ slots = 2, ping = async () => facts } = {}): Claims {
     random: Math.random,
   });
 }
-
-const facts = {
-  version: "x",
-  cgroupVersion: "2",
-  cpus: 1,
-  memoryBytes: 1,
-  hasBuildKit: true,
-};
 
 function offer(): BuildGrant {
   const grant = aGrant({
@@ -92,11 +84,10 @@ test("while all slots are busy nothing is claimed, so that another worker can", 
 test("while the engine is away nothing is claimed", async () => {
   offer();
   let isAway = true;
-  const ping = async () => {
+  const answers = async () => {
     if (isAway) throw new InfraFault("ENGINE_UNAVAILABLE", "The engine does not answer.");
-    return facts;
   };
-  const claims = open({ ping });
+  const claims = open({ answers });
 
   const waiting = claims.claimOne();
   await new Promise((resolve) => setTimeout(resolve, 50));

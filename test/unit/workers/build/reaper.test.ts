@@ -72,6 +72,7 @@ async function reapAs(workerId: string, engine: Engine): Promise<void> {
       jobsDir,
       isOurs: (attempt) => attempt === "running-here-1",
       tidy: async () => undefined,
+      pause: async () => "over",
       logger: silentLogger,
     },
     never,

@@ -1,0 +1,139 @@
+import { mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { readCopy, type CopyFacts } from "../../shared/database-copy.ts";
+import { yumLayout } from "../../yum/layout.ts";
+import { CommandError, EXIT } from "../exit-codes.ts";
+import { digestOf, forEachInLanes, putBack } from "./copy-file.ts";
+import { DATABASE } from "./find-files.ts";
+import type { BackupEntry, Manifest } from "./manifest.ts";
+
+const LANES = 8;
+/** While it is there, no server starts: half of the files would look like all of them. */
+export const UNFINISHED = "restore-unfinished";
+/**
+ * Numbers that may have been served since the backup was taken: what hosts and caches have under them
+ * is not ours to say any more, so none of them is used again.
+ */
+const NUMBERS_SKIPPED = 1_000;
+
+export interface Backup {
+  readonly folder: string;
+  readonly manifest: Manifest;
+}
+
+export interface Restored {
+  readonly files: number;
+  readonly bytes: number;
+  readonly facts: CopyFacts;
+}
+
+/** Reads every file of a backup. Answers the paths of those that are not what they were. */
+export async function checkBackup(
+  { folder, manifest }: Backup,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const bad: string[] = [];
+  await forEachInLanes(manifest.entries.values(), LANES, async ({ path, sha256 }) => {
+    signal.throwIfAborted();
+    if ((await digestOf(folder, path)) !== sha256) bad.push(path);
+  });
+  if (bad.length > 0 || !manifest.entries.has(DATABASE)) return bad;
+  return readCopy(join(folder, DATABASE)).damage.map((line) => `${DATABASE}: ${line}`);
+}
+
+/**
+ * Puts a backup into a data folder in which nothing is, or nothing but yum files that it goes beside.
+ * The database comes last. Killed at any point, the same command does it again.
+ */
+export async function restoreBackup(
+  backup: Backup,
+  dataDir: string,
+  { besideYum, signal }: { readonly besideYum: boolean; readonly signal: AbortSignal },
+): Promise<Restored> {
+  await refuseOverwriting(dataDir, besideYum);
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  await writeFile(join(dataDir, UNFINISHED), `${backup.folder}\n`, { mode: 0o600, flush: true });
+  const entries = [...backup.manifest.entries.values()];
+  const files = entries.filter(({ path }) => path !== DATABASE);
+  const bad: string[] = [];
+  let put = 0;
+  await forEachInLanes(files, LANES, async (entry) => {
+    signal.throwIfAborted();
+    if (besideYum && (await isThereAlready(dataDir, entry))) return;
+    if (await putOne(backup, dataDir, entry)) put += 1;
+    else bad.push(entry.path);
+  });
+  const database = backup.manifest.entries.get(DATABASE);
+  if (database === undefined) bad.push(DATABASE);
+  if (bad.length > 0) throw damaged(backup.folder, bad);
+  if (!besideYum) await skipNumbers(dataDir, readCopy(join(backup.folder, DATABASE)).heads);
+  if (database !== undefined) await putDatabase(backup, dataDir, database);
+  await rm(join(dataDir, UNFINISHED));
+  const bytes = entries.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  return { files: put + 1, bytes, facts: readCopy(join(dataDir, DATABASE)) };
+}
+
+/** Yum files are named by what is in them, but for the keys' public side, which the keys make. */
+async function isThereAlready(dataDir: string, { path, sizeBytes }: BackupEntry): Promise<boolean> {
+  if (!path.startsWith("yum/")) return false;
+  const found = await stat(join(dataDir, path)).catch(() => undefined);
+  return found?.size === sizeBytes;
+}
+
+async function putOne({ folder }: Backup, dataDir: string, entry: BackupEntry): Promise<boolean> {
+  const to = join(dataDir, entry.path);
+  await mkdir(dirname(to), { recursive: true });
+  return await putBack(join(folder, entry.path), to, entry);
+}
+
+async function putDatabase(backup: Backup, dataDir: string, entry: BackupEntry): Promise<void> {
+  const part = join(dataDir, `${DATABASE}.restored`);
+  if (!(await putBack(join(backup.folder, DATABASE), part, { ...entry, mode: 0o600 }))) {
+    throw damaged(backup.folder, [DATABASE]);
+  }
+  const { damage } = readCopy(part);
+  if (damage.length > 0) throw damaged(backup.folder, damage.slice(0, 3));
+  await rename(part, join(dataDir, DATABASE));
+}
+
+async function skipNumbers(dataDir: string, heads: ReadonlyMap<string, number>): Promise<void> {
+  const layout = yumLayout(join(dataDir, "yum"));
+  for (const [channel, head] of heads) {
+    if (head === 0) continue;
+    const folder = layout.generations(channel);
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, `${head + NUMBERS_SKIPPED}.used`), "", { flush: true });
+  }
+}
+
+async function refuseOverwriting(dataDir: string, besideYum: boolean): Promise<void> {
+  const names = await readdir(dataDir).catch((): string[] => []);
+  // Our own, from a restore that was cut short: all of it is written again.
+  if (names.includes(UNFINISHED)) return;
+  for (const name of names) {
+    if (besideYum && name === "yum") continue;
+    if (!(await hasFiles(join(dataDir, name)))) continue;
+    const hint =
+      name === "yum"
+        ? "--beside-yum keeps the packages that are there and restores the rest"
+        : "move what is there away, or set TATARA_DATA_DIR to an empty folder";
+    throw new CommandError(EXIT.usage, `${dataDir} is not empty: it has ${name}.`, hint);
+  }
+}
+
+/** Mount points and folders of nothing but folders are empty. */
+async function hasFiles(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory() !== true) return found !== undefined;
+  for (const name of await readdir(path)) {
+    if (name !== "lost+found" && (await hasFiles(join(path, name)))) return true;
+  }
+  return false;
+}
+
+function damaged(folder: string, bad: readonly string[]): CommandError {
+  const more = bad.length > 3 ? ` and ${bad.length - 3} more` : "";
+  const what = `${bad.slice(0, 3).join(", ")}${more}`;
+  const hint = `take an older backup; \`tatara restore --check ${folder}\` names every damaged file`;
+  return new CommandError(EXIT.failed, `The backup is damaged: ${what}. It is not in use.`, hint);
+}

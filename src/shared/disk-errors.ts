@@ -1,0 +1,61 @@
+/** A disk that did not take or give what it was asked to: full, over quota, failing or away. */
+export interface DiskRefusal {
+  /** `ENOSPC`, `EIO`, …; SQLite's come as `SQLITE_FULL` and `SQLITE_IOERR`. */
+  readonly code: string;
+  /** In words. */
+  readonly why: string;
+  /** What it was asked to do, as far as the error tells: `write`, `fsync`, … */
+  readonly call: string | undefined;
+  readonly path: string | undefined;
+}
+
+const WHY: Readonly<Record<string, string>> = {
+  ENOSPC: "no space is left",
+  EDQUOT: "the quota is used up",
+  EIO: "it reports an input/output error",
+  EROFS: "it is read-only",
+  ESTALE: "its network store is away",
+  ENOTCONN: "its network store is away",
+  EREMOTEIO: "its network store is away",
+  SQLITE_FULL: "no space is left",
+  SQLITE_IOERR: "it reports an input/output error",
+};
+const SQLITE_NAMES: ReadonlyMap<number, string> = new Map([
+  [10, "SQLITE_IOERR"],
+  [13, "SQLITE_FULL"],
+]);
+/** Causes of causes: no honest error has more. */
+const DEPTH_MAX = 8;
+
+/** What the disk refused, if that is what is behind the error. */
+export function diskRefusal(err: unknown, depth = 0): DiskRefusal | undefined {
+  if (!(err instanceof Error) || depth > DEPTH_MAX) return undefined;
+  const { code, errcode, syscall, path } = err as {
+    code?: unknown;
+    errcode?: unknown;
+    syscall?: unknown;
+    path?: unknown;
+  };
+  const name = typeof errcode === "number" ? SQLITE_NAMES.get(errcode & 0xff) : textOf(code);
+  const why = WHY[name ?? ""];
+  // A socket that is not connected is no disk.
+  const isSocket = name === "ENOTCONN" && typeof path !== "string";
+  if (name === undefined || why === undefined || isSocket) {
+    return diskRefusal(err.cause, depth + 1);
+  }
+  return {
+    code: name,
+    why,
+    call: textOf(syscall),
+    path: textOf(path),
+  };
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+/** What a worker told us: was it its disk? */
+export function isDiskFault(fault: { readonly code: string; readonly message: string }): boolean {
+  return fault.code === "DISK_FULL" || /\b(?:ENOSPC|EDQUOT|EIO|EROFS)\b/.test(fault.message);
+}

@@ -1,0 +1,181 @@
+import { z } from "zod";
+import { githubCaller } from "./github.ts";
+import { toPostResult, type ForgeAnswer } from "./post-result.ts";
+
+/** A delivery that did not get through, and no try of it since. */
+export interface FailedDelivery {
+  /** Of the newest try; what is asked for again is named by it. */
+  readonly id: number;
+  readonly hookId: number;
+  /** `X-GitHub-Delivery`: all tries share it. */
+  readonly deliveryId: string;
+  readonly event: string;
+  /** What happened to a pull request; null where the event knows no actions. */
+  readonly action: string | null;
+  /** How often it was tried, as far back as the list was read. */
+  readonly tries: number;
+  /** Of the newest try, in epoch milliseconds. */
+  readonly triedAt: number;
+}
+
+export type HookAnswer<T> =
+  | { readonly kind: "done"; readonly value: T }
+  /** The credential may not see or use this repo's hooks. */
+  | { readonly kind: "not-allowed"; readonly reason: string }
+  /** Nothing with this credential before that. */
+  | { readonly kind: "wait"; readonly afterMs: number; readonly reason: string }
+  | { readonly kind: "unavailable"; readonly reason: string };
+
+/** What GitHub could not deliver to us. Only `signal`'s reason is thrown. */
+export interface GithubHooks {
+  /** Oldest first. */
+  failedDeliveries(
+    repo: string,
+    signal: AbortSignal,
+  ): Promise<HookAnswer<readonly FailedDelivery[]>>;
+  redeliver(
+    repo: string,
+    delivery: Pick<FailedDelivery, "id" | "hookId">,
+    signal: AbortSignal,
+  ): Promise<HookAnswer<undefined>>;
+}
+
+const PER_PAGE = 100;
+const PAGES_MAX = 5;
+const HOOKS_MAX = 3;
+/** Answers that are kept to ask only for what is new; GitHub does not count a question so answered. */
+const REMEMBERED_MAX = 2_000;
+const WEBHOOK_PATH = "/webhooks/github";
+
+const hooks = z.array(
+  z.object({
+    id: z.number().int(),
+    active: z.boolean(),
+    config: z.object({ url: z.string().optional() }),
+  }),
+);
+const deliveries = z.array(
+  z.object({
+    id: z.number().int(),
+    guid: z.string(),
+    delivered_at: z.string(),
+    status_code: z.number().int(),
+    event: z.string(),
+    action: z.string().nullish(),
+  }),
+);
+type Delivery = z.infer<typeof deliveries>[number];
+
+export interface GithubHooksOptions {
+  readonly apiUrl: string;
+  readonly token: string;
+  /** Where our hooks deliver to, if that is known: others' are left alone. */
+  readonly publicUrl: string | undefined;
+  readonly now: () => number;
+}
+
+export function githubHooks({ apiUrl, token, publicUrl, now }: GithubHooksOptions): GithubHooks {
+  const send = githubCaller({ apiUrl, token });
+  const remembered = new Map<string, { readonly etag: string; readonly page: Page }>();
+
+  const read = async (url: string, signal: AbortSignal): Promise<HookAnswer<Page>> => {
+    const known = remembered.get(url);
+    const headers = known === undefined ? {} : { "if-none-match": known.etag };
+    const answer = await send("GET", url, { headers }, signal);
+    if (known !== undefined && !(answer instanceof Error) && answer.status === 304) {
+      return { kind: "done", value: known.page };
+    }
+    const refusal = refusalOf(answer, now());
+    if (refusal !== undefined || answer instanceof Error) return refusal ?? UNREADABLE;
+    const page = { data: answer.data, next: nextOf(String(answer.headers["link"] ?? ""), apiUrl) };
+    const etag = answer.headers["etag"];
+    if (etag !== undefined) {
+      if (remembered.size >= REMEMBERED_MAX) remembered.clear();
+      remembered.set(url, { etag: String(etag), page });
+    }
+    return { kind: "done", value: page };
+  };
+
+  const ourHooks = async (repo: string, signal: AbortSignal): Promise<HookAnswer<number[]>> => {
+    const answer = await read(`/repos/${repo}/hooks?per_page=${PER_PAGE}`, signal);
+    if (answer.kind !== "done") return answer;
+    const parsed = hooks.safeParse(answer.value.data);
+    if (!parsed.success) return UNREADABLE;
+    const ours = parsed.data.filter(({ active, config }) => active && isOurs(config.url ?? ""));
+    // Without an address of our own, two hooks of the same path may be another server's.
+    const isSure = publicUrl !== undefined || ours.length === 1;
+    return { kind: "done", value: isSure ? ours.slice(0, HOOKS_MAX).map(({ id }) => id) : [] };
+  };
+
+  const isOurs = (url: string): boolean =>
+    publicUrl === undefined ? url.endsWith(WEBHOOK_PATH) : url === publicUrl + WEBHOOK_PATH;
+
+  return {
+    failedDeliveries: async (repo, signal) => {
+      const found = await ourHooks(repo, signal);
+      if (found.kind !== "done") return found;
+      const failed: FailedDelivery[] = [];
+      for (const hookId of found.value) {
+        const tries: Delivery[] = [];
+        let url: string | undefined =
+          `/repos/${repo}/hooks/${hookId}/deliveries?per_page=${PER_PAGE}`;
+        for (let page = 0; url !== undefined && page < PAGES_MAX; page += 1) {
+          const answer: HookAnswer<Page> = await read(url, signal);
+          if (answer.kind !== "done") return answer;
+          const parsed = deliveries.safeParse(answer.value.data);
+          if (!parsed.success) return UNREADABLE;
+          tries.push(...parsed.data);
+          url = answer.value.next;
+        }
+        failed.push(...failedOf(tries, hookId));
+      }
+      return { kind: "done", value: failed.toSorted((a, b) => a.triedAt - b.triedAt) };
+    },
+    redeliver: async (repo, { hookId, id }, signal) => {
+      const url = `/repos/${repo}/hooks/${hookId}/deliveries/${id}/attempts`;
+      const answer = await send("POST", url, {}, signal);
+      return refusalOf(answer, now()) ?? { kind: "done", value: undefined };
+    },
+  };
+}
+
+interface Page {
+  readonly data: unknown;
+  /** Address of the next page, relative to the API. */
+  readonly next: string | undefined;
+}
+
+const UNREADABLE = {
+  kind: "unavailable",
+  reason: "GitHub's answer could not be read",
+} as const;
+
+function refusalOf(answer: ForgeAnswer | Error, now: number) {
+  const result = toPostResult(answer, now);
+  if (result.kind === "sent") return undefined;
+  const { reason } = result;
+  if (result.kind === "wait") return { kind: "wait", afterMs: result.afterMs, reason } as const;
+  if (result.kind === "unavailable" && result.isOutage) {
+    return { kind: "unavailable", reason } as const;
+  }
+  return { kind: "not-allowed", reason } as const;
+}
+
+function failedOf(tries: readonly Delivery[], hookId: number): readonly FailedDelivery[] {
+  return [...Map.groupBy(tries, ({ guid }) => guid)].flatMap(([deliveryId, all]) => {
+    // GitHub lists the newest first.
+    const [newest] = all;
+    const hasArrived = all.some(({ status_code: code }) => code >= 200 && code < 400);
+    if (newest === undefined || hasArrived) return [];
+    const { id, event, action = null } = newest;
+    const triedAt = Date.parse(newest.delivered_at);
+    return [{ id, hookId, deliveryId, event, action, tries: all.length, triedAt }];
+  });
+}
+
+/** Only an address on the same API is followed: the token must reach no other host. */
+function nextOf(link: string, apiUrl: string): string | undefined {
+  const [, next] = /<([^>]+)>;\s*rel="next"/.exec(link) ?? [];
+  if (next === undefined || !next.startsWith(`${apiUrl}/`) || /[{}]/.test(next)) return undefined;
+  return next.slice(apiUrl.length);
+}

@@ -1,0 +1,257 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { connect, createServer, type Socket } from "node:net";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Redis } from "ioredis";
+import { expect, onTestFinished, test } from "vitest";
+import { processEnv } from "../../src/shared/config.ts";
+import { consumeTickets, openTickets } from "../../src/shared/queues.ts";
+import { openRedisWatch } from "../../src/shared/redis-watch.ts";
+import { startRedis } from "../support/a-redis.ts";
+import { silentLogger } from "../support/silent-logger.ts";
+import { until } from "../support/until.ts";
+
+const SERVER = join(import.meta.dirname, "../../src/server/main.ts");
+
+async function aRedis() {
+  const redis = await startRedis();
+  const client = new Redis(redis.url.replace("unix://", ""));
+  onTestFinished(async () => {
+    client.disconnect();
+    await redis[Symbol.asyncDispose]();
+  });
+  return { redisUrl: redis.url, client };
+}
+
+function ticketsOf(redisUrl: string, ticketsMax?: number) {
+  const tickets = openTickets({
+    redisUrl,
+    logger: silentLogger,
+    onConnect: () => undefined,
+    ...(ticketsMax === undefined ? {} : { ticketsMax }),
+  });
+  onTestFinished(() => tickets.close());
+  return tickets;
+}
+
+/** Its first call may come before the connection. */
+async function addSoon(tickets: ReturnType<typeof ticketsOf>, ids: readonly string[]) {
+  const isAdded = () =>
+    tickets.addAll("build", ids).then(
+      () => true,
+      () => false,
+    );
+  await until(isAdded, true);
+}
+
+test("beyond the cap tickets are not written, and again once there is room", async () => {
+  const { redisUrl, client } = await aRedis();
+  const tickets = ticketsOf(redisUrl, 50);
+  const ids = (from: number, count: number) =>
+    Array.from({ length: count }, (_none, index) => `j-${from + index}`);
+  await addSoon(tickets, ids(0, 30));
+  await tickets.addAll("build", ids(30, 40));
+  await tickets.addAll("publish", ids(200, 40));
+  expect(await tickets.depth("build")).toBe(50);
+  expect(await tickets.depth("publish")).toBe(0);
+
+  await client.flushall();
+  const depth = async () => {
+    await tickets.addAll("build", ids(100, 3));
+    return await tickets.depth("build");
+  };
+  await until(depth, 3);
+});
+
+test("what Redis forgot is noticed without a new connection, and after each: emptied, or an old state", async () => {
+  const { redisUrl, client } = await aRedis();
+  let forgotten = 0;
+  let epochs = 0;
+  const watch = openRedisWatch({
+    redisUrl,
+    logger: silentLogger,
+    now: Date.now,
+    newEpoch: () => `epoch-${(epochs += 1)}`,
+    onForgotten: () => (forgotten += 1),
+  });
+  onTestFinished(() => watch.close());
+  await until(() => client.get("tatara:epoch"), "epoch-1");
+  await watch.look();
+  expect(forgotten).toBe(0);
+
+  await client.flushall();
+  await watch.look();
+  expect(forgotten).toBe(1);
+  expect(watch.warnings().join()).toContain("Redis lost what it held");
+
+  // As after a failover to a replica that lagged behind.
+  await client.set("tatara:epoch", "epoch-2");
+  await watch.look();
+  expect(forgotten).toBe(2);
+  await watch.look();
+  expect(forgotten).toBe(2);
+});
+
+test("a Redis that is nearly full, or that evicts, is told; one that is full stops nobody", async () => {
+  const { redisUrl, client } = await aRedis();
+  const watch = openRedisWatch({
+    redisUrl,
+    logger: silentLogger,
+    now: Date.now,
+    newEpoch: () => "same",
+    onForgotten: () => undefined,
+  });
+  onTestFinished(() => watch.close());
+  expect(await watch.policyAtStart()).toBe("noeviction");
+  expect(watch.warnings()).toEqual([]);
+
+  const used = Number(/used_memory:(\d+)/.exec(await client.info("memory"))?.[1]);
+  await client.config("SET", "maxmemory", String(Math.round(used * 1.1)));
+  await client.config("SET", "maxmemory-policy", "allkeys-lru");
+  await watch.look();
+  expect(watch.warnings().join("\n")).toMatch(
+    /maxmemory-policy allkeys-lru.*uses 9\d % of its memory/s,
+  );
+
+  await client.config("SET", "maxmemory-policy", "noeviction");
+  const tickets = ticketsOf(redisUrl);
+  await until(() => tickets.depth("build").catch(() => -1), 0);
+  await client.config("SET", "maxmemory", "1");
+  await expect(tickets.add("build", "j-1")).rejects.toThrow("OOM");
+  await watch.look();
+
+  await client.config("SET", "maxmemory", "0");
+  await tickets.add("build", "j-1");
+  expect(await tickets.depth("build")).toBe(1);
+});
+
+test("a consumer to whom no ticket comes although all looks well is opened anew at the second hint", async () => {
+  const { redisUrl, client } = await aRedis();
+  const tickets = ticketsOf(redisUrl);
+  let taken = 0;
+  const consumer = consumeTickets({
+    queue: "build",
+    redisUrl,
+    logger: silentLogger,
+    onTicket: () => {
+      taken += 1;
+      return Promise.resolve();
+    },
+  });
+  onTestFinished(() => consumer.close());
+  await addSoon(tickets, ["j-1"]);
+  await until(() => taken, 1);
+  const connections = async () => new Set(idsOf(String(await client.client("LIST"))));
+  const before = await connections();
+
+  consumer.foundUnannounced();
+  expect(idsIn(await connections(), before)).toBe(true);
+  consumer.foundUnannounced();
+  await until(async () => idsIn(await connections(), before), false);
+  await tickets.add("build", "j-2");
+  await until(() => taken, 2);
+});
+
+test("a line that swallows everything is found dead, and tickets come again over a new one", async () => {
+  const { redisUrl } = await aRedis();
+  await using gate = await swallowingGate(redisUrl.replace("unix://", ""));
+  const tickets = ticketsOf(redisUrl);
+  let taken = 0;
+  const consumer = consumeTickets({
+    queue: "build",
+    redisUrl: gate.url,
+    logger: silentLogger,
+    onTicket: () => {
+      taken += 1;
+      return Promise.resolve();
+    },
+  });
+  onTestFinished(() => consumer.close());
+  await addSoon(tickets, ["j-1"]);
+  await until(() => taken, 1);
+
+  gate.swallow();
+  await tickets.add("build", "j-2");
+
+  await until(() => taken, 2, { deadlineMs: 25_000 });
+});
+
+test("a server does not start on a Redis that throws tickets away, unless it is told to", async () => {
+  const { redisUrl, client } = await aRedis();
+  await client.config("SET", "maxmemory-policy", "allkeys-lru");
+
+  const { code, said } = await launch({ TATARA_REDIS_URL: redisUrl });
+  expect(code).toBe(2);
+  expect(said).toMatch(/maxmemory-policy is allkeys-lru.*CONFIG SET.*TATARA_REDIS_MAY_EVICT=true/s);
+
+  const told = await launch({ TATARA_REDIS_URL: redisUrl, TATARA_REDIS_MAY_EVICT: "true" });
+  expect(told.said).toContain('{"ready":true');
+});
+
+function idsOf(list: string): readonly string[] {
+  return [...list.matchAll(/^id=(\d+)/gm)].map(([, id]) => id ?? "");
+}
+
+/** Are all of the second among the first? */
+function idsIn(now: ReadonlySet<string>, before: ReadonlySet<string>): boolean {
+  return [...before].every((id) => now.has(id));
+}
+
+/** What was connected before hears and says nothing from then on; new lines are good. */
+async function swallowingGate(socket: string) {
+  const open = new Set<Socket>();
+  const server = createServer((inner) => {
+    const outer = connect(socket);
+    for (const [from, to] of [
+      [inner, outer],
+      [outer, inner],
+    ] as const) {
+      open.add(from);
+      from.on("data", (chunk) => to.write(chunk));
+      from.on("error", () => undefined);
+      from.on("close", () => to.destroy());
+    }
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    swallow: () => {
+      for (const one of open) one.removeAllListeners("data").on("data", () => undefined);
+    },
+    [Symbol.asyncDispose]: async () => {
+      for (const one of open) one.destroy();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+/** A server until it says that it is ready, or ends. */
+async function launch(settings: Readonly<Record<string, string>>) {
+  const dataDir = await mkdtemp(join(tmpdir(), "tatara-policy-"));
+  const child = spawn(process.execPath, [SERVER], {
+    env: {
+      PATH: processEnv()["PATH"],
+      TATARA_DATA_DIR: dataDir,
+      TATARA_PORT: "0",
+      TATARA_BUILD_TOKEN: "a-build-token-for-tests",
+      TATARA_PUBLISH_TOKEN: "a-publish-token-for-tests",
+      TATARA_REPORT_TOKEN: "a-report-token-for-tests",
+      ...settings,
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let said = "";
+  child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  child.stdout.on("data", (chunk: Buffer) => {
+    said += chunk.toString();
+    child.kill("SIGKILL");
+  });
+  const [code] = (await once(child, "close")) as [number | null];
+  await rm(dataDir, { recursive: true, force: true });
+  return { code, said };
+}

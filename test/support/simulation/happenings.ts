@@ -1,0 +1,194 @@
+import fc from "fast-check";
+import { RULES, type Rules } from "./rules.ts";
+import { World } from "./world.ts";
+
+/** All that can happen, with three drawn numbers to say to whom and how. */
+const HAPPENINGS = {
+  push: (world: World, a: number, b: number) => world.push(a, b),
+  ask: (world: World, a: number, b: number) => world.ask(a, b % 8 === 7),
+  act: (world: World, a: number, b: number, c: number) => world.act(a, b, c),
+  beat: (world: World, a: number) => world.beat(a),
+  crash: (world: World, a: number) => world.crash(a),
+  goodbye: (world: World, a: number) => world.goodbye(a),
+  comeBack: (world: World, a: number) => world.comeBack(a),
+  restart: (world: World, a: number) => world.restart(a),
+  askPublish: (world: World, a: number, b: number) => world.askPublish(a, b % 8 === 7),
+  publish: (world: World, a: number, b: number, c: number) => world.publish(a, b, c),
+  beatPublish: (world: World, a: number) => world.beatPublish(a),
+  crashPublisher: (world: World, a: number) => world.crashPublisher(a),
+  askPost: (world: World, a: number) => world.forge.ask(a),
+  post: (world: World, a: number, b: number) => world.forge.post(a, b),
+  land: (world: World, a: number) => world.forge.land(a),
+  arrive: (world: World, a: number, b: number) => world.arrive(a, b),
+  cancel: (world: World, a: number) => world.cancel(a),
+  rerun: (world: World, a: number) => world.rerun(a),
+  supersede: (world: World, a: number) => world.supersede(a),
+  wait: (world: World, a: number, b: number) => world.wait(b % 4 === 0 ? a * 10_000 : a * 500),
+  jump: (world: World, a: number) => world.jump(a),
+  serverDies: (world: World) => world.serverDies(),
+  serverStarts: (world: World) => world.serverStarts(),
+} as const satisfies Record<string, (world: World, a: number, b: number, c: number) => unknown>;
+export type Happening = keyof typeof HAPPENINGS;
+
+const WEIGHTS: Readonly<Record<Happening, number>> = {
+  push: 4,
+  ask: 10,
+  act: 40,
+  beat: 4,
+  crash: 2,
+  goodbye: 1,
+  comeBack: 3,
+  restart: 4,
+  askPublish: 8,
+  publish: 8,
+  beatPublish: 1,
+  crashPublisher: 1,
+  askPost: 8,
+  post: 9,
+  land: 2,
+  arrive: 7,
+  cancel: 2,
+  rerun: 1,
+  supersede: 1,
+  wait: 6,
+  jump: 1,
+  serverDies: 1,
+  serverStarts: 2,
+};
+const NAMES = Object.keys(HAPPENINGS) as Happening[];
+const BAG: readonly Happening[] = NAMES.flatMap((name) =>
+  Array.from({ length: WEIGHTS[name] }, () => name),
+);
+
+export type Told = readonly [Happening, number, number, number];
+
+/** One thing that happens to the world; afterwards all promises must hold. */
+class Command implements fc.Command<object, World> {
+  readonly told: Told;
+
+  constructor(told: Told) {
+    this.told = told;
+  }
+
+  check(): boolean {
+    return true;
+  }
+
+  run(_model: object, world: World): void {
+    happen(world, this.told);
+  }
+
+  toString(): string {
+    return JSON.stringify(this.told);
+  }
+}
+
+export class Broken extends Error {
+  override readonly name = "Broken";
+}
+
+function happen(world: World, [name, a, b, c]: Told): void {
+  HAPPENINGS[name](world, a, b, c);
+  world.promises.check();
+  refuse(world);
+}
+
+function refuse({ promises }: World): void {
+  if (promises.broken.length > 0) throw new Broken(promises.broken.join("; "));
+}
+
+/** How it ends: workers come and do all that is left, or nobody ever comes. */
+export function leaveAlone(world: World, isAbandoned: boolean): void {
+  if (isAbandoned) world.abandon();
+  else world.calmDown();
+  world.promises.checkEnd(world.forge);
+  refuse(world);
+}
+
+const HAPPENINGS_MAX = 200;
+
+/** What a number of schedules came to, for those who publish figures. */
+export interface Tally {
+  schedules: number;
+  /** Pushes that were answered 2xx. */
+  accepted: number;
+  builds: number;
+  /** Crashes, losses, repetitions, jumps of clocks, answers of a broken forge. */
+  faults: number;
+}
+
+export function newTally(): Tally {
+  return { schedules: 0, accepted: 0, builds: 0, faults: 0 };
+}
+
+/** Schedules as fast-check draws them, under the real rules or broken ones. */
+export function schedules(rules: Rules = RULES, tally: Tally = newTally()) {
+  const command = fc.nat({ max: 2 ** 31 - 1 }).map((drawn) => new Command(toldBy(drawn)));
+  const commands = fc.commands([command], { maxCommands: HAPPENINGS_MAX, size: "max" });
+  return fc.property(commands, fc.nat({ max: 3 }), (happenings, end) => {
+    const world = new World(rules);
+    fc.modelRun(() => ({ model: {}, real: world }), happenings);
+    leaveAlone(world, end === 3);
+    tally.schedules += 1;
+    tally.accepted += world.records.deliveries.length;
+    tally.builds += world.records.builds.length;
+    tally.faults += world.faults;
+  });
+}
+
+export interface Found {
+  /** Which schedule of the seed, from 0. */
+  readonly index: number;
+  readonly what: string;
+  /** The smallest schedule that does it, as `regressions.json` keeps it. */
+  readonly case: KeptSchedule;
+}
+
+export interface KeptSchedule {
+  /** What it broke when it was found. */
+  readonly name: string;
+  /** The planted bug that it finds; none: it was found in the real rules. */
+  readonly bug?: string;
+  readonly happenings: readonly Told[];
+  readonly isAbandoned: boolean;
+}
+
+/** Runs so many schedules of a seed. Undefined: all promises held. */
+export function findBroken(
+  wish: {
+    readonly seed: number;
+    readonly count: number;
+    readonly rules?: Rules;
+    /** False: it is enough to know that there is one. */
+    readonly isShrunk?: boolean;
+  },
+  tally: Tally = newTally(),
+): Found | undefined {
+  const { seed, count: numRuns, rules, isShrunk = true } = wish;
+  const run = fc.check(schedules(rules, tally), { seed, numRuns, endOnFailure: !isShrunk });
+  if (!run.failed) return undefined;
+  const [happenings, end] = run.counterexample ?? [[], 0];
+  const index = Number((run.counterexamplePath ?? "0").split(":")[0]);
+  const what = run.errorInstance instanceof Error ? run.errorInstance.message : "it fell over";
+  const told = [...happenings].map((one) => JSON.parse(String(one)) as Told);
+  return { index, what, case: { name: what, happenings: told, isAbandoned: end === 3 } };
+}
+
+/** One drawn number says it all, since a schedule has many of them and drawing is what takes time. */
+function toldBy(drawn: number): Told {
+  const name = BAG[drawn % BAG.length] ?? "wait";
+  const rest = Math.floor(drawn / BAG.length);
+  return [name, rest % 100, Math.floor(rest / 100) % 100, Math.floor(rest / 10_000) % 100];
+}
+
+/** A kept schedule, played again. Throws what it breaks. */
+export function replay({ happenings, isAbandoned }: KeptSchedule, rules: Rules = RULES): void {
+  const world = new World(rules);
+  for (const one of happenings) happen(world, one);
+  leaveAlone(world, isAbandoned);
+}
+
+/** What to type to see a schedule break again; chunks count their seeds from the suite's. */
+export function replayLine(seed: number, { index }: Found): string {
+  return `npm run torture -- --suite simulation --seed ${seed} --count ${index + 1}`;
+}

@@ -1,0 +1,55 @@
+import { randomOf } from "../random.ts";
+import { keyOf } from "./sites.ts";
+import type { Site } from "./sites.ts";
+
+export const ERRORS = ["ENOSPC", "EIO"] as const;
+export type DiskError = (typeof ERRORS)[number];
+
+/** A fault that is to be dealt. */
+export interface Wanted {
+  readonly key: string;
+  readonly site: Site;
+  readonly error: DiskError;
+  /** How often it was tried to hit it. */
+  aims: number;
+}
+
+export function keyOfFault(error: DiskError, site: Omit<Site, "nth">): string {
+  return `${error} ${keyOf(site)}`;
+}
+
+/** Each site with each error, in an order that the seed draws. */
+export function wantedOf(sites: readonly Site[], seed: number): readonly Wanted[] {
+  const random = randomOf(seed, "order of disk faults");
+  return sites
+    .flatMap((site) => ERRORS.map((error) => ({ site, error })))
+    .map((one) => ({ ...one, at: random.next() }))
+    .sort((one, other) => one.at - other.at)
+    .map(({ site, error }) => ({ key: keyOfFault(error, site), site, error, aims: 0 }));
+}
+
+/** What fails before there is a package keeps its push from the publish worker, so it comes alone. */
+export function isLonely({ site }: Wanted): boolean {
+  return site.target.startsWith("build-") || site.target.startsWith("git-");
+}
+
+/** The least aimed at first, so that one that hides does not hold up the others. */
+export function nextShot(open: readonly Wanted[]): readonly Wanted[] {
+  const sorted = open.toSorted((one, other) => one.aims - other.aims);
+  const [first] = sorted;
+  if (first === undefined) return [];
+  if (isLonely(first)) return [first];
+  const chosen = new Map<string, Wanted>();
+  for (const wanted of sorted.filter((one) => !isLonely(one))) {
+    // One per process: a thread has one tracer.
+    const process = wanted.site.target.split("-")[0] ?? "";
+    if (!chosen.has(process)) chosen.set(process, wanted);
+  }
+  return [...chosen.values()];
+}
+
+/** Which of its thread's calls to fail: where it was in the listed life, then around it. */
+export function aimOf({ site, aims }: Wanted): number {
+  const step = Math.ceil(aims / 2) * (aims % 2 === 0 ? -1 : 1);
+  return Math.max(1, site.nth + step);
+}

@@ -1,0 +1,122 @@
+import { join } from "node:path";
+import { stat } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
+import type { ProcessName } from "../../src/cli/processes/process-table.ts";
+import { startSecondWorker, workerIdOf } from "./pause/second-worker.ts";
+import type { SecondWorker } from "./pause/second-worker.ts";
+import { staleContainers, staleLogs } from "./pause/stale-attempts.ts";
+import type { Random } from "./random.ts";
+import type { Outcome, SuiteOptions } from "./suite.ts";
+import { underLoad } from "./under-load.ts";
+import type { Scene } from "./under-load.ts";
+
+const READY_MS = 4_000;
+const BETWEEN_MS = { min: 500, max: 4_000 } as const;
+/** A lease lasts 25 s: some pauses are far below, some just around it, some far above. */
+const LENGTHS = {
+  short: { min: 1_000, max: 6_000 },
+  edge: { min: 22_000, max: 30_000 },
+  long: { min: 40_000, max: 90_000 },
+} as const;
+const WEIGHTS = { short: 4, edge: 2, long: 4 } as const;
+const SHORT_ONLY = { short: 1, edge: 0, long: 0 } as const;
+/** Up to so many pauses all are short, so that a change is tested within seconds. */
+const SMALL_COUNT = 8;
+const LANES = ["build", "second", "publish", "report", "server", "redis"] as const;
+type Lane = (typeof LANES)[number];
+
+/**
+ * Stops processes for a while and lets them go on: build workers (two of them), the publish worker,
+ * the report worker, the server, Redis; some longer than a lease, several at once. Who wakes with a
+ * lost lease must stop its containers and change nothing.
+ */
+export async function runPauseSuite(options: SuiteOptions): Promise<Outcome> {
+  let second: SecondWorker | undefined;
+  try {
+    return await underLoad(options, {
+      attack: async (scene) => {
+        second = await startSecondWorker(scene.tatara);
+        await delay(READY_MS);
+        await pauseInLanes(scene, second, options.count);
+      },
+      check: async () => {
+        await second?.end();
+        second = undefined;
+        return [];
+      },
+    });
+  } finally {
+    await second?.end();
+  }
+}
+
+interface Pausing {
+  readonly scene: Scene;
+  readonly second: SecondWorker;
+  readonly weights: Readonly<Record<keyof typeof LENGTHS, number>>;
+  /** False once all pauses were given out. */
+  take(): boolean;
+  readonly paused: Set<Lane>;
+}
+
+/** Each process has a lane of its own, so that several stand still at the same time. */
+async function pauseInLanes(scene: Scene, second: SecondWorker, count: number): Promise<void> {
+  let left = count;
+  const take = (): boolean => {
+    left -= 1;
+    return left >= 0;
+  };
+  const weights = count <= SMALL_COUNT ? SHORT_ONLY : WEIGHTS;
+  const pausing: Pausing = { scene, second, weights, take, paused: new Set() };
+  await Promise.all(LANES.map((lane) => pauseLane(pausing, lane)));
+}
+
+async function pauseLane(pausing: Pausing, lane: Lane): Promise<void> {
+  const random = pausing.scene.random(`pause ${lane}`);
+  for (;;) {
+    await delay(random.integer(BETWEEN_MS.min, BETWEEN_MS.max));
+    if (!pausing.take()) return;
+    await pauseOnce(pausing, lane, random);
+  }
+}
+
+async function pauseOnce(pausing: Pausing, lane: Lane, random: Random): Promise<void> {
+  const { scene, paused } = pausing;
+  const { min, max } = LENGTHS[random.weighted(pausing.weights)];
+  const forMs = random.integer(min, max);
+  signal(pausing, lane, "SIGSTOP");
+  paused.add(lane);
+  scene.dealt();
+  scene.tell(`${lane} stands still for ${(forMs / 1_000).toFixed(1)} s`);
+  await delay(forMs);
+  // What stale attempts have written by now is all that they may ever have written.
+  const before = await staleLogs(scene.tatara.dataDir);
+  signal(pausing, lane, "SIGCONT");
+  paused.delete(lane);
+  if (lane === "build" || lane === "second") await checkWoken(pausing, lane, before);
+}
+
+/** Two build workers: the supervised one is called after its test. */
+async function checkWoken(
+  { scene, paused }: Pausing,
+  lane: "build" | "second",
+  before: ReadonlyMap<string, number>,
+): Promise<void> {
+  const { dataDir } = scene.tatara;
+  const workerId = await workerIdOf(dataDir, lane === "build" ? "test" : "second");
+  const unheard = () => paused.has("server") || paused.has(lane);
+  for (const name of await staleContainers(dataDir, workerId, unheard)) {
+    scene.violations.push({ figure: "orphans", what: `${name} runs on after its lease was lost` });
+  }
+  for (const [path, sizeBytes] of before) {
+    const now = await stat(join(dataDir, "logs", path));
+    if (now.size === sizeBytes) continue;
+    const what = `${path}: a stale attempt wrote ${now.size - sizeBytes} bytes`;
+    scene.violations.push({ figure: "broken", what });
+  }
+}
+
+function signal({ scene, second }: Pausing, lane: Lane, name: "SIGSTOP" | "SIGCONT"): void {
+  if (lane === "second") second.kill(name);
+  else scene.tatara.kill(lane satisfies ProcessName, name);
+}

@@ -1,0 +1,121 @@
+import { writeFile } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
+import { FAILPOINTS } from "../../../src/shared/failpoints.ts";
+import type { Failpoint } from "../../../src/shared/failpoints.ts";
+import type { Random } from "../random.ts";
+import type { Scene } from "../under-load.ts";
+import type { Flood } from "./flood.ts";
+
+const LOOK_EVERY_MS = 5;
+/** So long a life waits for its failpoint before it is killed at random, and at the end of the run. */
+const PATIENCE_MS = 2_500;
+const LAST_PATIENCE_MS = 45_000;
+/** From here on every failpoint must have been reached, however long it takes. */
+const WHOLE_SWEEP = 100;
+const HITS_MAX = { common: 40, rare: 1 } as const;
+/** Reached hundreds of times a second under this load. */
+const COMMON: ReadonlySet<Failpoint> = new Set(["commit.before", "commit.after"]);
+const DEATH_MS = 60_000;
+const EXTRA_LIVES_MAX = 60;
+
+export interface Lives {
+  readonly reached: ReadonlyMap<Failpoint, number>;
+  /** From a death to the first answer after it, in ms. */
+  readonly silencesMs: readonly number[];
+}
+
+interface Armed {
+  readonly name: Failpoint;
+  readonly hit: number;
+}
+
+/**
+ * One life of the server after the other, each ended by a kill -9: at a failpoint that was armed before
+ * it was born, at a random moment, or in the middle of its start.
+ */
+export async function killServers(
+  scene: Scene,
+  { count, flood, armedPath }: { count: number; flood: Flood; armedPath: string },
+): Promise<Lives> {
+  const random = scene.random("lives");
+  const reached = new Map<Failpoint, number>();
+  const silencesMs: number[] = [];
+  const waiting = shuffled(FAILPOINTS, random);
+  let armed: Armed | undefined;
+  const isWhole = count >= WHOLE_SWEEP;
+  const livesMax = count + EXTRA_LIVES_MAX;
+
+  const lacks = (): boolean => FAILPOINTS.some((name) => !reached.has(name));
+  for (let life = 1; life <= count || (isWhole && lacks() && life <= livesMax); life += 1) {
+    const isLast = life >= count;
+    const death = await endOf(scene, { armed, random, isLast });
+    scene.dealt();
+    if (armed !== undefined && death === armed.name) {
+      reached.set(armed.name, (reached.get(armed.name) ?? 0) + 1);
+    } else if (armed !== undefined) waiting.push(armed.name);
+    const diedAt = performance.now();
+    // Read at its birth, which comes after the supervisor's pause.
+    if (isLast) waiting.splice(0, Infinity, ...FAILPOINTS.filter((name) => !reached.has(name)));
+    armed = isLast || random.chance(0.65) ? nextArmed(waiting, random, isWhole) : undefined;
+    await writeFile(armedPath, armed === undefined ? "" : `${armed.name}@${armed.hit}:kill`);
+    scene.tell(`kill ${life}/${count}: server, ${death}`);
+    // Mostly it may live; now and then the next kill meets it while it starts.
+    const isSeen = random.chance(0.85) && (await firstAnswer(scene, flood, diedAt));
+    if (isSeen) silencesMs.push(flood.answeredAt() - diedAt);
+  }
+  await writeFile(armedPath, "");
+  return { reached, silencesMs };
+}
+
+/** Those that were not reached stand at the end of the row, to be tried again in another life. */
+function nextArmed(waiting: Failpoint[], random: Random, isWhole: boolean): Armed | undefined {
+  if (waiting.length === 0 && isWhole) waiting.push(...shuffled(FAILPOINTS, random));
+  const name = waiting.shift();
+  if (name === undefined) return undefined;
+  return { name, hit: random.integer(1, COMMON.has(name) ? HITS_MAX.common : HITS_MAX.rare) };
+}
+
+/** Kills it, or waits until it has killed itself; says how it died. */
+async function endOf(
+  { tatara }: Scene,
+  options: { readonly armed: Armed | undefined; readonly random: Random; readonly isLast: boolean },
+): Promise<string> {
+  const { armed, random, isLast } = options;
+  const { supervisor } = tatara;
+  const isDead = (pid: number | undefined): boolean => supervisor.pidOf("server") !== pid;
+  let pid = supervisor.pidOf("server");
+  while (pid === undefined) {
+    await delay(LOOK_EVERY_MS);
+    pid = supervisor.pidOf("server");
+  }
+  if (armed !== undefined) {
+    const endAt = performance.now() + (isLast ? LAST_PATIENCE_MS : PATIENCE_MS);
+    while (!isDead(pid) && performance.now() < endAt) await delay(LOOK_EVERY_MS);
+    if (isDead(pid)) return armed.name;
+  } else await delay(random.integer(0, 900));
+  if (isDead(pid)) return "by itself";
+  supervisor.kill("server", "SIGKILL");
+  const endAt = performance.now() + DEATH_MS;
+  while (!isDead(pid) && performance.now() < endAt) await delay(1);
+  return "at random";
+}
+
+async function firstAnswer(scene: Scene, flood: Flood, diedAt: number): Promise<boolean> {
+  const endAt = diedAt + DEATH_MS;
+  while (flood.answeredAt() < diedAt) {
+    if (performance.now() > endAt) {
+      const what = "the server does not answer a minute after its death";
+      scene.violations.push({ figure: "unfinished", what });
+      return false;
+    }
+    await delay(LOOK_EVERY_MS);
+  }
+  return true;
+}
+
+function shuffled<T>(items: readonly T[], random: Random): T[] {
+  return items
+    .map((item) => [random.next(), item] as const)
+    .toSorted(([a], [b]) => a - b)
+    .map(([, item]) => item);
+}
