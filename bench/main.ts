@@ -12,6 +12,7 @@ const SUITES: Readonly<
   cache: () => import("./cache.ts"),
   card: () => import("./card.ts"),
   queue: () => import("./queue.ts"),
+  logs: () => import("./logs.ts"),
   check: () => import("./check.ts"),
   "yum-serve": () => import("./yum-serve.ts"),
 };

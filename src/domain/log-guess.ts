@@ -43,7 +43,7 @@ export function guessedTest(lines: readonly string[]): GuessedFailure | undefine
 
 /** `fatal: not a git repository`, `jq: error: …`, `curl: (7) …`: the last words of a program. */
 const LAST_WORDS =
-  /^(?:\[?(?:fatal|FATAL|error|ERROR|Error|parse error|E)\]?: ?\S|[\w.+-]{1,40}: (?:error|fatal|cannot|can't|could not|failed|unable|invalid|unrecognized|missing|\(\d+\)) ?\S|[\w.+-]{1,40}: .{1,200}: (?:No such file or directory|Permission denied|Is a directory|Not a directory|File exists|Connection refused|No space left on device)$)/;
+  /^(?:\[?(?:fatal|FATAL|error|ERROR|Error|parse error|E)\]?: ?\S|[\w.+-]{1,40}: (?:error|fatal|cannot|can't|could not|failed|unable|invalid|unrecognized|missing|\(\d+\)) ?\S|[\w.+-]{1,40}: .{1,200}: (?:No such file or directory|Permission denied|Is a directory|Not a directory|File exists|Connection refused|No space left on device|Disk quota exceeded|Too many open files|Argument list too long|Cannot allocate memory|Resource temporarily unavailable)$)/;
 const LAST_WORDS_LINES = 5;
 
 /** What a program said just before the step ended, if it sounds like the reason. */

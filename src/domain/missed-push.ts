@@ -29,7 +29,8 @@ export function missedMove(
     if (seen === undefined) return isFirstLook ? undefined : { before: NO_SHA };
     return seen.sha === head ? undefined : { before: seen.sha };
   }
-  const isEnd =
-    moves.some(({ after }) => after === head) && !moves.some(({ before }) => before === head);
-  return last.after === head || isEnd ? undefined : { before: last.after };
+  const ends = moves.filter(({ after }) => !moves.some(({ before }) => before === after));
+  if (last.after === head || ends.some(({ after }) => after === head)) return undefined;
+  // A late copy of an older delivery is no way back.
+  return { before: (ends.at(-1) ?? last).after };
 }

@@ -19,28 +19,6 @@ export function isFinal(state: State): state is FinalState {
   return FINAL.has(state);
 }
 
-const BUILD_MOVES = {
-  queued: ["running", "skipped", "cancelled", "errored"],
-  running: ["passed", "failed", "errored", "cancelled"],
-  passed: [],
-  failed: [],
-  errored: [],
-  cancelled: [],
-  skipped: [],
-} as const satisfies Record<State, readonly State[]>;
-
-/** May a build go from one state to the other? Final states are never left. */
-export function canBuildMove(from: State, to: State): boolean {
-  return (BUILD_MOVES[from] as readonly State[]).includes(to);
-}
-
-/** A job moves like a build, returns to `queued` for its next attempt, and may end `skipped`. */
-export function canJobMove(from: State, to: State): boolean {
-  if (from === "running" && (to === "queued" || to === "skipped")) return true;
-  // Jobs after a failed one are skipped without ever running.
-  return canBuildMove(from, to);
-}
-
 /**
  * The state that a build's jobs add up to, or undefined while one of them is not final. The worst
  * answer wins: our own error is shown only if the user's side did not fail.

@@ -13,7 +13,7 @@ export const CAPS = {
   redisBytes: 512 * 2 ** 20,
   freeBytes: 2 ** 30,
   openFilesShare: 0.8,
-  rssBytes: { server: 500 * 2 ** 20, build: 300 * 2 ** 20, other: 500 * 2 ** 20 },
+  rssBytes: 500 * 2 ** 20,
 } as const;
 /** A peak is none of our business. */
 const LASTING_MS = 20_000;
@@ -129,11 +129,10 @@ async function checkDisk({ dataDir }: Look): Promise<readonly Finding[]> {
 function checkProcess(process: ProcessView): readonly Finding[] {
   const { name, pid, rssBytes, openFiles, openFilesMax } = process;
   const where = `process ${name} (${pid})`;
-  const cap = name === "server" || name === "build" ? CAPS.rssBytes[name] : CAPS.rssBytes.other;
   const wayOut = "restart it: nothing is lost; please report it with its log";
   const found: Finding[] = [];
-  if (rssBytes > cap) {
-    const seen = `${mib(rssBytes)}, ${mib(cap)} may be`;
+  if (rssBytes > CAPS.rssBytes) {
+    const seen = `${mib(rssBytes)}, ${mib(CAPS.rssBytes)} may be`;
     found.push(over("a process uses more memory than it may", where, seen, wayOut));
   }
   if (openFiles > openFilesMax * CAPS.openFilesShare) {

@@ -1,7 +1,7 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { open, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { diskRefusal } from "../shared/disk-errors.ts";
+import { diskRefusal, speaksOfDisk } from "../shared/disk-errors.ts";
 
 /** So long an operator still sees that the disk refused something, after it works again. */
 const REMEMBERED_MS = 10 * 60_000;
@@ -13,6 +13,8 @@ const TO_DO = "Make room or mend the disk; nothing needs to be restarted.";
 export interface DiskAlarm {
   /** True if it is the disk that refused; then it is remembered. `who` did not get its way. */
   note(who: string, err: unknown): boolean;
+  /** The same of a program that we ran, by what it said at its end. */
+  noteWords(who: string, text: string): void;
   /** A worker told us of its disk, in its own words. */
   noteWorker(worker: string, message: string): void;
   /** Sentences for `/healthz`: what was refused, where, why, and what to do. */
@@ -58,6 +60,11 @@ export function openDiskAlarm({
       own = { at: now(), what: `${who}: ${where} was refused, since ${why} (${code})` };
       remember(memory, own);
       return true;
+    },
+    noteWords: (who, text) => {
+      if (!speaksOfDisk(text)) return;
+      const last = text.trim().split("\n").slice(-3).join(" ").slice(0, 500);
+      own = { at: now(), what: `${who} below ${dataDir} was refused: ${last}` };
     },
     noteWorker: (worker, message) => {
       workers = { at: now(), what: `the ${worker} worker's disk refused a write: ${message}` };

@@ -19,7 +19,14 @@ const LOOK_EVERY_MS = 1_000;
 const ALIVE_MS = 60_000;
 
 /** `too-old`, `too-new`: it speaks no version of the protocol that this server does. */
-export type WorkerState = "working" | "draining" | "drained" | "in-trouble" | "away" | "too-old" | "too-new";
+export type WorkerState =
+  | "working"
+  | "draining"
+  | "drained"
+  | "in-trouble"
+  | "away"
+  | "too-old"
+  | "too-new";
 
 export interface WorkerView extends Omit<WorkerRecord, "drainUntilAt"> {
   readonly state: WorkerState;
@@ -107,7 +114,11 @@ function stateOf(record: WorkerRecord, now: number): Exclude<WorkerState, "in-tr
   return now - record.seenAt > ALIVE_MS ? "away" : "working";
 }
 
-function wordsOf(state: Exclude<WorkerState, "in-trouble">, record: WorkerRecord, now: number): string {
+function wordsOf(
+  state: Exclude<WorkerState, "in-trouble">,
+  record: WorkerRecord,
+  now: number,
+): string {
   const note = record.drainNote === null ? "" : ` (${record.drainNote})`;
   const { protocolLowest: lowest, protocolHighest: highest, running } = record;
   const speaks = lowest === highest ? `protocol ${lowest}` : `protocols ${lowest} to ${highest}`;

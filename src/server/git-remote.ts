@@ -19,6 +19,7 @@ import { failpoint } from "../shared/failpoints.ts";
 import type { Logger } from "../shared/logger.ts";
 import type { Announcer } from "./announcer.ts";
 import { readCgiHead } from "./cgi.ts";
+import type { DiskAlarm } from "./disk-alarm.ts";
 import type { GitRepos } from "./git-repos.ts";
 import type { IntakeDoor, IntakeResult } from "./intake-types.ts";
 import { findBuild, makeReady, skipBuild, unreadyBuilds } from "./store/builds.ts";
@@ -43,6 +44,7 @@ export interface GitRemoteDeps {
   readonly newId: (prefix: string) => string;
   /** False while the disk is too full to accept anything. */
   readonly hasRoom: () => Promise<boolean>;
+  readonly disk: Pick<DiskAlarm, "noteWords">;
   /** Who asks, by HTTP Basic; undefined: nobody we know. */
   readonly identify: (request: Request, repo: string) => Promise<GitCaller | undefined>;
   readonly buildUrl: (request: Request, repo: string, number: number) => string;
@@ -79,7 +81,7 @@ export function gitRemote(deps: GitRemoteDeps): Router {
     if (isPush && !(await deps.hasRoom())) {
       return refuse(response, 503, "The disk is full; nothing is accepted now.");
     }
-    if (isPush) await deps.repos.create(repo);
+    if (isPush) await makeReadyForPush(deps, repo);
     else if (!(await deps.repos.exists(repo)))
       return refuse(response, 404, `There is no ${repo} here.`);
     await runBackend(deps, { repo, caller, request, response });
@@ -115,6 +117,14 @@ async function trySettling(deps: GitRemoteDeps, build: BuildRow): Promise<void> 
   await settlePush(deps, build).catch((err: unknown) => {
     const { id: buildId, repo, ref } = build;
     deps.logger.warn({ err, buildId, repo, ref }, "Could not find out whether a ref has moved");
+  });
+}
+
+async function makeReadyForPush({ repos, logger }: GitRemoteDeps, repo: string): Promise<void> {
+  await repos.create(repo);
+  await repos.removeStaleLocks(repo).catch((err: unknown) => {
+    // git says so to whoever pushes, if one is in its way.
+    logger.warn({ err, repo }, "Stale locks of a repo could not be removed");
   });
 }
 
@@ -176,6 +186,7 @@ async function runBackend(deps: GitRemoteDeps, exchange: Exchange): Promise<void
     hook.destroy();
     await answered;
     if (code !== 0 && problem !== "") deps.logger.info({ repo, problem }, "git backend complained");
+    if (problem !== "") deps.disk.noteWords(`git for ${repo}`, problem);
     if (accepted.length > 0) await failpoint("push.after-move");
     await settleAccepted(deps, accepted);
     if (accepted.length > 0) await failpoint("push.after-ready");
@@ -344,7 +355,12 @@ async function settlePush(deps: GitRemoteDeps, build: BuildRow): Promise<void> {
     return;
   }
   const branch = branchOf(ref);
-  if (branch !== undefined && branch === build.defaultBranch) await repos.setHead(repo, branch);
+  if (branch !== undefined && branch === build.defaultBranch) {
+    // What a clone checks out by default: no reason to hold up a build.
+    await repos.setHead(repo, branch).catch((err: unknown) => {
+      deps.logger.warn({ err, repo, branch }, "The default branch of a repo could not be set");
+    });
+  }
   const skip = skipReason(build, commit.message);
   announcer.announce(await store.write((tx) => makeReady(tx, build.id, { ...commit, skip })));
   await deps.superseder.consider(build.id);

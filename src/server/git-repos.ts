@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { glob, mkdir, stat } from "node:fs/promises";
+import { glob, mkdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { fileURLToPath } from "node:url";
@@ -64,6 +64,22 @@ export interface TryRef {
   readonly madeAt: number;
 }
 
+/** git holds a lock for milliseconds; one this old was left by a git that was killed, or by a bad disk. */
+const LOCK_STALE_MS = 10_000;
+
+/**
+ * Removes locks that nobody holds any more: git itself never does, and a repo with one refuses every
+ * push for ever.
+ */
+async function removeStaleLocks(gitDir: string, now: number): Promise<void> {
+  for await (const path of glob(["*.lock", "refs/**/*.lock"], { cwd: gitDir })) {
+    const found = await stat(join(gitDir, path)).catch(() => undefined);
+    if (found !== undefined && now - found.mtimeMs > LOCK_STALE_MS) {
+      await rm(join(gitDir, path), { force: true });
+    }
+  }
+}
+
 /** Read from the disk, where each is a file: nothing packs refs here. */
 async function listTryRefs(dir: string): Promise<readonly TryRef[]> {
   const found: TryRef[] = [];
@@ -107,6 +123,8 @@ export function openGitRepos({ dir, path }: { readonly dir: string; readonly pat
       const args = ["init", "--quiet", "--bare", "--template=", dirOf(repo)];
       await run("git", args, { env, timeout: COMMAND_MS });
     },
+    /** For a moment at which no git of ours writes to the repo. */
+    removeStaleLocks: (repo: string) => removeStaleLocks(dirOf(repo), Date.now()),
     /** The commit behind `object` (tags peeled); undefined when it is not in the repo. */
     commitOf: async (repo: string, object: string): Promise<CommitFacts | undefined> => {
       const format = "--format=%H%x00%an%x00%B";

@@ -92,6 +92,7 @@ export async function openParts(options: PartsOptions) {
   const hasRoom = watchRoom(config.dataDir, config.freeDiskMinMib, now);
   const git: GitRemoteDeps = {
     hasRoom,
+    disk,
     repos,
     superseder,
     intake,

@@ -55,7 +55,16 @@ function textOf(value: unknown): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
+/** As node and as programs such as git say it. */
+const DISK_WORDS =
+  /\b(?:ENOSPC|EDQUOT|EIO|EROFS)\b|no space left on device|disk quota exceeded|input\/output error|read-only file system/i;
+
+/** Does a program's last word speak of its disk? */
+export function speaksOfDisk(text: string): boolean {
+  return DISK_WORDS.test(text);
+}
+
 /** What a worker told us: was it its disk? */
 export function isDiskFault(fault: { readonly code: string; readonly message: string }): boolean {
-  return fault.code === "DISK_FULL" || /\b(?:ENOSPC|EDQUOT|EIO|EROFS)\b/.test(fault.message);
+  return fault.code === "DISK_FULL" || speaksOfDisk(fault.message);
 }

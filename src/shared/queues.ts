@@ -19,6 +19,8 @@ const COUNT_AGAIN_MS = 1_000;
 const UNANNOUNCED_MAX = 2;
 /** A consumer asks Redis again after so long: what is silent for longer is dead, see `redis.ts`. */
 const WAIT_SECONDS = 3;
+/** After a question to Redis that failed. BullMQ's own 15 s would be all the time that there is. */
+const RETRY_MS = 1_000;
 const LOCK_MS = 30_000;
 const STALLED_CHECK_MS = 15_000;
 const PREFIX = "tatara";
@@ -211,6 +213,7 @@ function openConsumer(options: Parameters<typeof consumeTickets>[0]) {
     lockDuration: LOCK_MS,
     stalledInterval: STALLED_CHECK_MS,
     drainDelay: WAIT_SECONDS,
+    runRetryDelay: RETRY_MS,
   });
   consumer.on("error", (err) => options.logger.debug({ err }, "Consumer error"));
   consumer.on("failed", (_ticket, err) => {

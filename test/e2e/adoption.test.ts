@@ -116,3 +116,75 @@ describe("a build worker that is killed in the middle of a test", () => {
     await tatara.untilNothingIsLeft();
   });
 });
+
+/** One that lasts until its worker has been killed, and is over before that is back. */
+const SHORT: SampleFiles = {
+  ".tatara.yml": `image: tatara/base
+test:
+  unit:
+    run: |
+      i=0; while [ $i -lt 20 ]; do i=$((i+1)); echo "out $i"; done
+      sleep 0.6
+      i=20; while [ $i -lt 40 ]; do i=$((i+1)); echo "out $i"; done; exit CODE
+    reports: "*.xml"
+  after: { run: "cat made || echo ran after", needs: [unit] }
+`,
+};
+
+describe("a test that ends while its worker is away", () => {
+  test.each([
+    ["passes", 0, "passed"],
+    ["fails", 3, "failed"],
+  ] as const)("and %s has its own end, once", async (name, code, state) => {
+    const text = (SHORT[".tatara.yml"] ?? "").replace("CODE", String(code));
+    await pushRepo(name, { ".tatara.yml": text });
+    await untilLog(name, "out 20\n");
+
+    tatara.kill("build");
+
+    const build = await tatara.until(`adopt/${name}#2`, state, 120_000);
+    const log = await tatara.log(build.id, "unit");
+    expect(numbersIn(log, "out")).toEqual(Array.from({ length: 40 }, (_none, index) => index + 1));
+    expect(build.jobs.map(({ attempt }) => attempt)).toEqual([1]);
+    const after = build.jobs[0]?.steps.find((step) => step.name === "after");
+    expect(after?.state).toBe(code === 0 ? "passed" : "skipped");
+    await tatara.untilNothingIsLeft();
+  });
+});
+
+const LONG: SampleFiles = {
+  ".tatara.yml": `image: tatara/base
+test:
+  unit: |
+    i=0; while [ $i -lt 150 ]; do i=$((i+1)); echo "out $i"; sleep 0.02; done
+`,
+};
+
+describe("a build worker that is told to stop", () => {
+  test("by SIGTERM says goodbye, and its next life carries on with a whole log", async () => {
+    await pushRepo("upgraded", LONG);
+    await untilLog("upgraded", "out 20\n");
+
+    tatara.kill("build", "SIGTERM");
+
+    const { build, logs } = await ended("upgraded", ["unit"]);
+    expect(build.jobs.map(({ attempt }) => attempt)).toEqual([1]);
+    expect(numbersIn(logs["unit"], "out")).toHaveLength(150);
+    expect(logs["unit"]?.split("\n")).toHaveLength(151);
+    expect(await tatara.operatorLog("build")).toContain("Stopped for a restart: containers run on");
+    expect(await tatara.operatorLog("server")).toContain("A worker says that it will be back");
+    await tatara.untilNothingIsLeft();
+  });
+
+  test("by SIGINT hands its job back: another attempt, which the first one costs nothing", async () => {
+    await pushRepo("handed", LONG);
+    await untilLog("handed", "out 20\n");
+
+    tatara.kill("build", "SIGINT");
+
+    const { build, logs } = await ended("handed", ["unit"]);
+    expect(build.jobs.map(({ attempt }) => attempt)).toEqual([2]);
+    expect(numbersIn(logs["unit"], "out")).toHaveLength(150);
+    await tatara.untilNothingIsLeft();
+  });
+});

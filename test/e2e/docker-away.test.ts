@@ -15,7 +15,8 @@ test("a worker without Docker claims nothing and says so, and begins once Docker
     const repo = await tatara.createRepo("acme/tiny", tinyRepo());
     await repo.push();
 
-    const stuck = () => tatara.client.health().then(({ warnings }) => warnings.filter(isAboutDocker));
+    const stuck = () =>
+      tatara.client.health().then(({ warnings }) => warnings.filter(isAboutDocker));
     await until(() => stuck().then(({ length }) => length), 1);
     expect((await stuck())[0]).toMatch(/^worker test-\w+ takes no jobs: Docker is unavailable: /);
     const waiting = await tatara.build("acme/tiny#1");

@@ -76,7 +76,10 @@ test("a backup that was taken under load is whole and is readable by its owner a
   for (const secret of ["secret-key", "tatara.db", "manifest.jsonl", "keys/rotation.json"]) {
     expect([secret, modes.get(join(first, secret))]).toEqual([secret, 0o600]);
   }
-  expect((await readdir(first)).toSorted()).not.toContain("redis");
+  const kept = await readdir(first);
+  for (const one of ["redis", "cache", "worker", "log", "server.lock", "server.pid"]) {
+    expect(kept).not.toContain(one);
+  }
 });
 
 test("the next backup reads only what is new", async () => {
@@ -84,7 +87,9 @@ test("the next backup reads only what is new", async () => {
   const json = await at(yum.dataDir, ["backup", join(folder, "backups"), "--json"]);
   const second = JSON.parse(json.stdout) as { files: number; linkedFiles: number; folder: string };
 
-  expect(second.linkedFiles / second.files).toBeGreaterThan(0.8);
+  // The database, the keys and their public side: they are replaced in place.
+  expect(second.files - second.linkedFiles).toBeLessThan(20);
+  expect(second.linkedFiles).toBeGreaterThan(20);
   expect((await at(folder, ["restore", "--check", second.folder])).code).toBe(0);
   // The older one does not need the newer one, nor the other way round.
   for (const name of await readdir(join(folder, "backups"))) {
@@ -149,9 +154,8 @@ test("beside newer packages nothing is lost: they are named, imported again, num
     prepare: (dir) => cp(dataDir, dir, { recursive: true }),
   });
   const recovered = join(again.dataDir, "recovered", "dev", TARGET);
-  const brought = await tataraAt(again)([
-    ...["channel", "import", "dev", recovered, "--target", TARGET, "--yes"],
-  ]);
+  const words = ["channel", "import", "dev", recovered, "--target", TARGET, "--yes"];
+  const brought = await tataraAt(again)(words);
 
   expect(brought, brought.stderr).toMatchObject({ code: 0 });
   expect((await again.api<{ head: number }>("/api/channels/dev")).head).toBeGreaterThan(newest);

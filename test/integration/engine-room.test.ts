@@ -8,7 +8,16 @@ import { diskBudget } from "../../workers/build/disk-budget.ts";
 import { watchDisk } from "../../workers/build/disk-watch.ts";
 import { reap } from "../../workers/build/reaper.ts";
 import { startBuildServer } from "../support/build-server.ts";
-import { BASE_IMAGE, LIMITS, MIB, buildOptions, never, openJob, realEngine, tarOf } from "../support/engine-rig.ts";
+import {
+  BASE_IMAGE,
+  LIMITS,
+  MIB,
+  buildOptions,
+  never,
+  openJob,
+  realEngine,
+  tarOf,
+} from "../support/engine-rig.ts";
 import { startPrivateEngine, type PrivateEngine } from "../support/private-engine.ts";
 import { silentLogger } from "../support/silent-logger.ts";
 

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, symlink } from "node:fs/promises";
+import { mkdtemp, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { DatabaseSync } from "node:sqlite";
 import { tmpdir } from "node:os";
@@ -75,6 +75,7 @@ async function aRemote(change: (deps: GitRemoteDeps) => Partial<GitRemoteDeps>) 
     patterns: ["*"],
     newId: store.newId,
     hasRoom: () => Promise.resolve(true),
+    disk: { noteWords: () => undefined },
     identify: () => Promise.resolve({ name: "dev", mayPush: true }),
     buildUrl: (_request, repo, number) => `${repo} ${number}`,
   };
@@ -122,6 +123,25 @@ test("a push makes the repo and a build, and git prints the build's address", as
   expect(buildsOf(server)).toMatchObject([
     { number: 1, ref: "refs/heads/main", sha, state: "queued", message: "first" },
   ]);
+});
+
+test("a lock that a killed git left does not refuse pushes for ever", async () => {
+  await using git = await aRemote(() => ({}));
+  await using tree = await aGitWorkTree();
+  await tree.commit({ "a.txt": "a" }, "first");
+  expect(await tree.git("push", git.url, "main")).toMatchObject({ code: 0 });
+  const longAgo = new Date(Date.now() - 60_000);
+  for (const name of ["HEAD.lock", "refs/heads/main.lock"]) {
+    const path = join(git.deps.repos.dir, "acme/hello.git", name);
+    await writeFile(path, "");
+    await utimes(path, longAgo, longAgo);
+  }
+  await tree.commit({ "a.txt": "b" }, "second");
+
+  const push = await tree.git("push", git.url, "main");
+
+  expect(push).toMatchObject({ code: 0 });
+  await until(async () => (await git.builds()).length, 2);
 });
 
 test("without a token, or with a wrong one, nothing is taken and nothing is created", async () => {

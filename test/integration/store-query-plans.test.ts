@@ -1,6 +1,7 @@
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { Kysely } from "kysely";
 import { expect, test } from "vitest";
+import { pickJob } from "../../src/server/store/claim-order.ts";
 import { passedAt } from "../../src/server/store/build-grants.ts";
 import { claimPublish } from "../../src/server/store/publishes.ts";
 import type { Tables } from "../../src/server/store/schema.ts";
@@ -48,4 +49,13 @@ test("what passed last is found in the newest builds of the ref, not in all of t
 
   expect(plans).toContain("SEARCH builds USING INDEX sqlite_autoindex_builds_1 (id=?)");
   expect(plans.filter((plan) => plan.includes("(repo=? AND number<?)"))).toEqual([]);
+});
+
+test("a claim reads the head of the line; it does not sort all that wait", async () => {
+  await using held = await aStore();
+  await accept(held.store);
+  const plans = await plansOf(held, (tx) => pickJob(tx, { arch: "x86_64" }));
+
+  expect(plans).toContain("SEARCH jobs USING INDEX jobsInLine (state=? AND isBlocked=?)");
+  expect(plans).not.toContain("USE TEMP B-TREE FOR ORDER BY");
 });

@@ -50,9 +50,9 @@ export const BOMBS: Readonly<Record<string, Bomb>> = {
     log: /the end\n$/,
   },
   "fork-bomb": {
-    run: "bomb() { bomb | bomb & }; bomb; i=0; while [ $i -lt 1000 ]; do i=$((i+1)); sleep 0.01; done",
+    run: "perl -e 'while (1) { my $pid = fork; die qq(forker: fork: $!\\n) if !defined $pid; next if $pid; sleep 600 }'",
     limits: FEW_PIDS,
-    ends: { code: "STEP_FAILED", title: /fork|process/i },
+    ends: { code: "STEP_FAILED", title: /Resource temporarily unavailable/ },
   },
   memory: {
     run: "perl -e '$x .= q(x) x 1048576 while 1'",
@@ -92,7 +92,7 @@ export const BOMBS: Readonly<Record<string, Bomb>> = {
     log: /gone/,
   },
   "open-files": {
-    run: `perl -e 'for (1..100000) { open(my $f, q(<), q(/dev/null)) or die qq($_: $!); push @f, $f }'`,
+    run: "perl -e 'for (1..100000) { open(my $f, q(<), q(/dev/null)) or die qq(opener: file $_: $!\\n); push @f, $f }'",
     limits: ONE_CPU,
     ends: { code: "STEP_FAILED", title: /Too many open files/ },
   },

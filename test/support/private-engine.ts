@@ -101,6 +101,10 @@ class Daemon implements PrivateEngine {
     await writeFile(this.#path("daemon.json"), JSON.stringify(settings));
     // As systemd does: what it finds after a kill may end it once more.
     for (let tries = 1; !(await this.#run()); tries += 1) {
+      // A network half written is a panic at each start of this version: an operator removes it.
+      if ((await this.log()).slice(-10_000).includes("reservePools")) {
+        await rm(join(this.dataRoot, "network/files/local-kv.db"), { force: true });
+      }
       if (tries === TRIES_MAX) throw new Error(`dockerd:\n${(await this.log()).slice(-3_000)}`);
     }
   }

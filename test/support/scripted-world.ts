@@ -2,8 +2,7 @@ import { buffer } from "node:stream/consumers";
 import { posix } from "node:path";
 import { extract } from "tar-stream";
 import type { ContainerEnd } from "../../src/domain/step.ts";
-import type { ScriptedContainer } from "./scripted-container.ts";
-import type { ImageBuild, Leftover, Owner } from "../../workers/build/engine.ts";
+import type { AdoptedContainer, ImageBuild, Leftover, Owner } from "../../workers/build/engine.ts";
 
 /** What happens in the step of one name; a step without a script passes in silence. */
 export interface StepScript {
@@ -42,7 +41,7 @@ export interface World {
   /** Steps whose containers were kept, by container, with the end of that. */
   readonly kept: Map<string, number>;
   /** Those that were made, by id, for whoever finds them again. */
-  readonly containers: Map<string, ScriptedContainer>;
+  readonly containers: Map<string, AdoptedContainer & { readonly isStarted: boolean }>;
   readonly now: () => number;
 }
 

@@ -29,6 +29,8 @@ export interface StartTataraOptions {
   readonly processes?: ProcessTable;
   /** Keeps the folder and prints where it is: for looking at a failure. */
   readonly keep?: boolean;
+  /** Fills the data folder before anything starts. */
+  readonly prepare?: (dataDir: string) => Promise<void>;
 }
 
 /** A whole Tatara with real parts, on a free port, in a folder of its own. */
@@ -74,6 +76,7 @@ export async function startTatara(options: StartTataraOptions = {}): Promise<Tat
   const given = processEnv();
   const dockerHost =
     options.env?.["DOCKER_HOST"] ?? given["DOCKER_HOST"] ?? "unix:///var/run/docker.sock";
+  await options.prepare?.(dataDir);
   const supervisor = await startSupervisor({
     dataDir,
     ...(options.processes === undefined ? {} : { processes: options.processes }),

@@ -6,6 +6,7 @@ import type { Suite } from "./suite.ts";
 const SUITES: Readonly<Record<string, () => Promise<Suite>>> = {
   kill: async () => (await import("./kill-suite.ts")).runKillSuite,
   "worker-kill": async () => (await import("./worker-kill-suite.ts")).runWorkerKillSuite,
+  soak: async () => (await import("./soak-suite.ts")).runSoakSuite,
   "server-kill": async () => (await import("./server-kill-suite.ts")).runServerKillSuite,
   "redis-kill": async () => (await import("./redis-kill-suite.ts")).runRedisKillSuite,
   simulation: async () => (await import("./simulation-suite.ts")).runSimulationSuite,
@@ -17,6 +18,7 @@ const SUITES: Readonly<Record<string, () => Promise<Suite>>> = {
   network: async () => (await import("./network-suite.ts")).runNetworkSuite,
   pause: async () => (await import("./pause-suite.ts")).runPauseSuite,
   "docker-kill": async () => (await import("./docker-kill-suite.ts")).runDockerKillSuite,
+  backup: async () => (await import("./backup-suite.ts")).runBackupSuite,
   upgrade: async () => (await import("./upgrade-suite.ts")).runUpgradeSuite,
 };
 const FIGURES = [

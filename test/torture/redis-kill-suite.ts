@@ -14,8 +14,10 @@ const RESUMED_MS = 15_000;
 /** The machine may be busy with other runs; what takes longer than this is no matter of load. */
 const RESUMED_AT_LAST_MS = 60_000;
 const LOOK_EVERY_MS = 50;
-/** Build, publish and report worker, and the server's own for schedules. */
-const CONSUMERS = 4;
+/** These wait for a ticket at nearly every moment. */
+const IDLE_QUEUES = ["publish", "report", "schedule"] as const;
+/** Its consumer holds a ticket while all slots are busy, so being connected is all that one can see. */
+const BUSY_QUEUE = "build";
 /** From here on one absence lasts for minutes. */
 const LONG_COUNT = 100;
 
@@ -28,6 +30,7 @@ export async function runRedisKillSuite(options: SuiteOptions): Promise<Outcome>
   await rig.start("everysec");
   return await underLoad(options, {
     env: () => ({ TATARA_REDIS_URL: rig.url }),
+    repos: { own: ["own/one"], github: ["hub/one"] },
     attack: async (scene) => {
       await delay(READY_MS);
       await hurt(scene, rig, options.count);
@@ -56,19 +59,27 @@ async function hurt(scene: Scene, rig: RedisRig, count: number): Promise<void> {
   scene.tell(describe(faults, resumedMs));
 }
 
-/** Every consumer waits for a ticket at some moment; those of lines that are dead do not count. */
+/** Undefined: not even after a minute. */
 async function untilAllListen(rig: RedisRig): Promise<number | undefined> {
   const startedAt = performance.now();
   const seen = new Set<string>();
   while (performance.now() - startedAt < RESUMED_AT_LAST_MS) {
     const list = await rig.ask("CLIENT", "LIST").catch(() => "");
-    for (const line of list.split("\n").filter((one) => one.includes("cmd=bzpopmin"))) {
-      seen.add(/\bid=(\d+)/.exec(line)?.[1] ?? "");
+    const lines = list.split("\n");
+    for (const queue of IDLE_QUEUES) {
+      if (ofQueue(lines, queue).some((line) => line.includes("cmd=bzpopmin"))) seen.add(queue);
     }
-    if (seen.size >= CONSUMERS) return performance.now() - startedAt;
+    const isBuildThere = ofQueue(lines, BUSY_QUEUE).length > 0;
+    if (isBuildThere && seen.size === IDLE_QUEUES.length) return performance.now() - startedAt;
     await delay(LOOK_EVERY_MS);
   }
   return undefined;
+}
+
+/** BullMQ names the line over which a consumer waits. */
+function ofQueue(lines: readonly string[], queue: string): readonly string[] {
+  const name = `name=tatara:${Buffer.from(queue).toString("base64")} `;
+  return lines.filter((line) => line.includes(name));
 }
 
 function describe(faults: readonly Fault[], resumedMs: readonly number[]): string {

@@ -30,6 +30,7 @@ export async function runServerKillSuite(options: SuiteOptions): Promise<Outcome
         TATARA_FAILPOINTS: `file:${armedPath}`,
         TATARA_REPOS: `own/*, hub/*, ${INSIDE}/*`,
       }),
+      repos: { own: ["own/one", "own/two"], github: ["hub/one"] },
       attack: async (scene) => {
         const { tatara, ledger, random } = scene;
         for (const repo of floodedRepos()) await scene.forge.addRepo(repo);

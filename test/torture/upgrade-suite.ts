@@ -72,9 +72,12 @@ async function replace(
   dealt();
   tell(`${name} becomes the ${version} version (${signal})`);
   const deadline = performance.now() + REPLACED_MS;
-  const isBack = (): boolean =>
-    tatara.supervisor.restartCount(name) > before && tatara.supervisor.pidOf(name) !== undefined;
-  while (!isBack() || (name === "server" && !(await answers(tatara.url)))) {
+  const isBack = async (): Promise<boolean> => {
+    const { supervisor } = tatara;
+    const lives = supervisor.restartCount(name) > before && supervisor.pidOf(name) !== undefined;
+    return lives && (name !== "server" || (await answers(tatara.url)));
+  };
+  while (!(await isBack())) {
     if (performance.now() > deadline) {
       violations.push({ figure: "broken", what: `${name} did not come back as ${version}` });
       return;

@@ -17,7 +17,7 @@ const REPOS = { own: ["own/two", "own/verified", "own/verified-too"], github: ["
  * log, and nothing is left of the dead.
  */
 export async function runWorkerKillSuite(options: SuiteOptions): Promise<Outcome> {
-  const quota = quotaOf(options.count);
+  const quota = quotaOf(options.count, options.seed);
   const own: OwnWorker[] = [];
   const wanted = Math.min(OWN_WORKERS_MAX, Math.max(2, Math.ceil(options.count / 8)));
   try {

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { statfs } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { InfraFault } from "../../src/domain/faults.ts";
@@ -82,11 +83,9 @@ export function watchDisk(deps: DiskWatchDeps): DiskWatch {
   return {
     look,
     ready: async (signal) => {
-      while (!hasRoom) {
-        const pause = delay(LOOK_EVERY_MS, undefined, { signal });
-        await Promise.race([onRoom.promise, pause]);
-        pause.catch(() => undefined);
-      }
+      signal.throwIfAborted();
+      if (hasRoom) return;
+      await Promise.race([onRoom.promise, once(signal, "abort")]);
       signal.throwIfAborted();
     },
     lookForever: async (shutdown) => {

@@ -4,7 +4,7 @@ import type { Logger } from "../../src/shared/logger.ts";
 import type { Engine } from "./engine.ts";
 
 const PAUSE_FIRST_MS = 500;
-const PAUSE_MAX_MS = 15_000;
+const PAUSE_MAX_MS = 5_000;
 /** So long its last answer counts for claims: many come together. */
 const FRESH_MS = 250;
 /** An idle worker looks too, so that people hear of it before a push does. */

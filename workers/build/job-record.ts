@@ -20,7 +20,7 @@ import type { KeptCopy } from "./keep/job-kept.ts";
 import type { Lease } from "./lease.ts";
 import { maskedMessages } from "./log/masked-messages.ts";
 import { openSpool } from "./log/spool.ts";
-import type { SpoolBudget } from "./log/spool.ts";
+import type { SendChunk, SpoolBudget } from "./log/spool.ts";
 import type { JobMemory } from "./resume/job-memory.ts";
 import type { Journal, StepMemo } from "./resume/journal.ts";
 import { openStepLog } from "./log/step-log.ts";
@@ -87,17 +87,19 @@ function openJobRecord(
   { jobId, secrets, clone }: Pick<BuildGrant, "jobId" | "secrets" | "clone">,
   { client, lease, budget, dir, journal, memory }: JobRecordDeps,
 ): JobRecord {
-  const values = secrets.map(({ value }) => value);
-  const hidden = [...values, ...credentialParts(clone.authorization), lease.token];
+  const hidden = [
+    ...secrets.map(({ value }) => value),
+    ...credentialParts(clone.authorization),
+    lease.token,
+  ];
   const masked = maskedMessages(hidden);
   const closed = new AbortController();
   const talking = AbortSignal.any([lease.talking, closed.signal]);
   let failure: { readonly err: unknown } | undefined;
   let told: Promise<void> = Promise.resolve();
 
-  const send = async (path: string, json?: unknown): Promise<void> => {
-    const body = json === undefined ? {} : { json };
-    await client.send({ path, leaseToken: lease.token, ...body }, talking);
+  const send = async (path: string, json: unknown): Promise<void> => {
+    await client.send({ path, leaseToken: lease.token, json }, talking);
   };
   /** One after the other. What fails is told by `settled`: nobody waits for a single one. */
   const tell = (work: () => Promise<void>): void => {
@@ -117,22 +119,20 @@ function openJobRecord(
     const call = { path: PATHS.log(jobId, name), leaseToken: lease.token, answer: logAnswer };
     const sendChunk = (offset: number, bytes: Uint8Array) =>
       client.send({ ...call, query: { offset }, bytes }, talking);
-    const spool = { budget, send: sendChunk };
-    const recovered = memory.logs.get(name);
-    const open = () => openSpool(logPath(dir, name), spool, recovered?.spool);
-    return openStepLog(hidden, open, recovered);
+    return spooledLog(name, { dir, hidden, memory }, { budget, send: sendChunk });
   });
-  // They were written down before they were told, so the server may not have heard of them.
+  // Written down before they were told: the server may not have heard of them.
   for (const { step, message } of memory.ended.values()) {
-    tell(() => send(PATHS.step(jobId, step), masked.step(message)));
+    tell(() => send(PATHS.step(jobId, step), message));
   }
 
   return {
     log: logs.of,
-    plan: (json) => {
-      const call = { path: PATHS.plan(jobId), json, leaseToken: lease.token, answer: planAnswer };
-      return client.send(call, talking);
-    },
+    plan: (json) =>
+      client.send(
+        { path: PATHS.plan(jobId), json, leaseToken: lease.token, answer: planAnswer },
+        talking,
+      ),
     step: (name, message, memo = {}) =>
       tell(async () => {
         const shown = masked.step(message);
@@ -179,6 +179,21 @@ function openJobRecord(
       await journal.close();
     },
   };
+}
+
+/** On this worker's disk until it is sent, and beyond: a later life of the worker goes on from there. */
+function spooledLog(
+  name: string,
+  {
+    dir,
+    hidden,
+    memory,
+  }: Pick<JobRecordDeps, "dir" | "memory"> & { readonly hidden: readonly string[] },
+  spool: { readonly budget: SpoolBudget; readonly send: SendChunk },
+): StepLog {
+  const recovered = memory.logs.get(name);
+  const open = () => openSpool(logPath(dir, name), spool, recovered?.spool);
+  return openStepLog(hidden, open, recovered);
 }
 
 /** A step's name is a file's name, and so is a service's beside it: `unit~db`. */

@@ -106,11 +106,9 @@ export function jobSteps({
   const run: JobSteps["run"] = async (name, body, options = {}) => {
     await lease.renewed();
     const before = memory.ended.get(name);
-    if (before !== undefined) {
-      const failed = failedBefore(before);
-      if (failed !== undefined) return failed;
-      if (options.again !== undefined) return await options.again(before.memo);
-    }
+    const failed = before && failedBefore(before);
+    if (failed) return failed;
+    if (before && options.again) return await options.again(before.memo);
     const startedAt = options.startedAt ?? now();
     const isAllowed = options.isAllowedToFail === true;
     const details = gatherDetails();

@@ -12,7 +12,9 @@ import type { Wakeable } from "./wakeable.ts";
  * first looks follow each other soon.
  */
 const PAUSES_MS = [10_000, 20_000] as const;
-const REAP_EVERY_MS = 3 * 60_000;
+const REAP_EVERY_MS = 60_000;
+/** Tidying walks over all that is stored, and nothing of it is in a hurry. */
+const TIDY_EACH = 3;
 const REAP_TIMEOUT_MS = 60_000;
 
 export interface ReaperDeps {
@@ -39,9 +41,11 @@ export async function reapForever(deps: ReaperDeps, shutdown: AbortSignal): Prom
     await reap(deps, shutdown).catch((err: unknown) => {
       if (!shutdown.aborted) deps.logger.warn({ err }, "Leftovers not removed");
     });
-    await deps.tidy(shutdown).catch((err: unknown) => {
-      if (!shutdown.aborted) deps.logger.warn({ err }, "Mirrors not tidied");
-    });
+    if (round % TIDY_EACH === 0) {
+      await deps.tidy(shutdown).catch((err: unknown) => {
+        if (!shutdown.aborted) deps.logger.warn({ err }, "Mirrors, caches and images not tidied");
+      });
+    }
     const pauseMs = PAUSES_MS[round] ?? REAP_EVERY_MS;
     // An engine that comes back is as one that a new worker finds: soon looked at again.
     if ((await deps.pause(pauseMs, shutdown)) === "woken") round = -1;

@@ -14,7 +14,8 @@ const LEFT_OUT = [
   /^worker(\/|$)/,
   /^log(\/|$)/,
   /^tmp(\/|$)/,
-  /^[^/]*\.lock$/,
+  /^cache(\/|$)/,
+  /^[^/]*\.(lock|lock-journal|pid)$/,
   /^yum\/staging(\/|$)/,
   /^keys\/(lock$|S\.|.*\.lock$|\.#)/,
   // Half an upload, half a pack.

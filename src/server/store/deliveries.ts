@@ -96,6 +96,7 @@ export async function recordOnce(
     const reason = "the same push is known under another delivery";
     const known = { disposition: "duplicate", reason, buildId: owner.buildId } as const;
     const row = await insertDelivery(tx, delivery, { ...known, pushKey: null });
+    if (owner.isFound) await matchFound(tx, delivery, owner.deliveryRowId);
     return { result: await duplicateOf(tx, row, reason) };
   }
   if (owner !== undefined) await releasePushKey(tx, owner.deliveryRowId);

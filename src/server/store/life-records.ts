@@ -53,15 +53,22 @@ async function numberOf({ db }: Db, buildId: string | null): Promise<number | nu
   return row?.number ?? null;
 }
 
-/** A build's jobs as they are now, in order. */
+/** A build's jobs as they are now, in order; without what each is to do, which may be long. */
 export async function jobsOf({ db }: Db, buildId: string): Promise<readonly JobRecord[]> {
   const rows = await db
     .selectFrom("jobs")
-    .selectAll()
+    .select(["id", "buildId", "name", "project", "kind", "state", "reason", "isBlocked"])
+    .select(["attempt", "countedAttempts", "notBeforeAt", "queuedAt", "startedAt", "needsJson"])
+    .select(["worker", "workerArch", "leaseTokenHash", "leaseExpiresAt", "goodbyeAt"])
+    .select(({ eb }) => eb("specJson", "is not", null).as("isPlanned"))
     .where("buildId", "=", buildId)
     .orderBy("position")
     .execute();
-  return rows.map(jobRecord);
+  return rows.map(({ needsJson, isPlanned, ...facts }) => ({
+    ...facts,
+    needs: needsOf({ needsJson }),
+    isPlanned: Boolean(isPlanned),
+  }));
 }
 
 export function jobRecord(row: JobRow): JobRecord {

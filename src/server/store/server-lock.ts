@@ -5,6 +5,8 @@ import { DatabaseUnusable } from "./inspect-database.ts";
 
 /** A holder that was killed this very moment still has its lock. */
 const DYING_MS = 1_000;
+/** SQLite's code. */
+const BUSY = 5;
 
 export interface ServerLock {
   release(): void;
@@ -26,13 +28,19 @@ export function lockData(
     lock.exec("BEGIN EXCLUSIVE");
   } catch (err) {
     lock.close();
+    const { errcode } = (err ?? {}) as { readonly errcode?: unknown };
+    if (errcode !== BUSY) throw err;
     throw new DatabaseUnusable(
       `${dataDir} is in use by another server (${holderOf(holderPath)}). One server process owns a ` +
         "data folder. Nothing was written. Stop that one, or set TATARA_DATA_DIR to another folder.",
       err,
     );
   }
-  writeFileSync(holderPath, `${pid} ${new Date(now()).toISOString()}\n`);
+  try {
+    writeFileSync(holderPath, `${pid} ${new Date(now()).toISOString()}\n`);
+  } catch {
+    // On a full disk nobody can be told the holder's name; the lock holds all the same.
+  }
   return { release: () => lock.close() };
 }
 

@@ -21,7 +21,9 @@ import type { Random } from "../../torture/random.ts";
 import { aPackageStep, aPipeline, aPlanMessage, aRule, aTest, VERIFY } from "../a-pipeline.ts";
 import { aPush, anIntake, type TestStore } from "../a-store.ts";
 import { aPackage, headOf, SERVER, switchOf } from "../store-rig.ts";
-import { Records, WAITING_MAX, type Build, type PlannedJob } from "./records.ts";
+import { compare } from "./compare-store.ts";
+import type { Build, PlannedJob } from "./kept.ts";
+import { Records, WAITING_MAX } from "./records.ts";
 import { RULES } from "./rules.ts";
 
 interface HeldJob {
@@ -158,7 +160,7 @@ export function besideStore({ store, advance }: TestStore, random: Random): Besi
   async function end(job: HeldJob, token: string): Promise<void> {
     const { id, modelId } = job;
     const lease = { id: modelId, token };
-    const how = random.weighted({ pass: 12, fail: 2, fault: 2, handBack: 2, forget: 1 });
+    const how = random.weighted({ pass: 20, fail: 2, fault: 2, handBack: 2, forget: 1 });
     if (how === "forget") return;
     if (how === "pass" || how === "fail") {
       const isPassed = how === "pass";
@@ -240,12 +242,9 @@ export function besideStore({ store, advance }: TestStore, random: Random): Besi
     const base = await headOf(store, channel);
     const request = switchOf({ publishId, token, base, channel, packages });
     const { answer } = await store.write((tx) => switchPublishes(tx, request));
-    model.finishPublish({ id: modelId, token }, "live");
-    agree(
-      `switch of ${publishId}`,
-      answer.kind === "live",
-      model.publish(modelId).state === "live",
-    );
+    const told = model.finishPublish({ id: modelId, token }, "live");
+    const isLive = told === "ended" && model.publish(modelId).state === "live";
+    agree(`switch of ${publishId}`, answer.kind === "live", isLive);
   }
 
   async function post(): Promise<void> {
@@ -262,14 +261,14 @@ export function besideStore({ store, advance }: TestStore, random: Random): Besi
     const result = random.chance(0.6) ? one(results[0]) : one(drawn(results));
     const answer = { lease: held.lease, version: held.version, result };
     const taken = await store.write((tx) => answerStatus(tx, held.id, answer));
-    agree(`answer for ${held.sha}`, taken, model.answerStatus(held.sha, answer));
+    agree(`answer for ${held.sha}`, taken, model.outbox.answer(held.sha, answer, model.now));
   }
 
   async function takeStatuses(): Promise<void> {
-    const due = new Set(model.dueStatuses());
+    const due = new Set(model.outbox.due(model.now));
     const claimed = await store.write(claimStatuses);
     for (const { sha } of claimed) agree(`status of ${sha} is due`, true, due.has(sha));
-    for (const { sha, lease } of claimed) model.claimStatus(sha, lease);
+    for (const { sha, lease } of claimed) model.outbox.claim(sha, lease, model.now);
     statuses.push(...claimed);
   }
 
@@ -299,7 +298,7 @@ export function besideStore({ store, advance }: TestStore, random: Random): Besi
       await store.write((tx) => noteGoodbye(tx, worker));
       model.goodbye({ id: modelId, token });
     }
-    const held = [{ jobId, token, nextToken, wasWorkedOn: true }];
+    const held = [{ jobId, token, nextToken, wasWorkedOn: true, logs: [] }];
     const { resumed } = await store.write((tx) => returnWorker(tx, worker, held));
     const answer = model.comeBack({ id: modelId, token }, nextToken, 0);
     agree(`return to ${jobId}`, resumed.length > 0, answer === "resumed");
@@ -340,13 +339,13 @@ export function besideStore({ store, advance }: TestStore, random: Random): Besi
   };
   const weights = {
     push: 8,
-    claim: 16,
-    work: 26,
+    claim: 20,
+    work: 34,
     stale: 6,
-    takePublish: 8,
-    publish: 8,
+    takePublish: 12,
+    publish: 12,
     post: 10,
-    wait: 8,
+    wait: 5,
     restart: 4,
     cancel: 3,
     rerun: 2,
@@ -357,73 +356,6 @@ export function besideStore({ store, advance }: TestStore, random: Random): Besi
     step: async () => await happenings[random.weighted(weights)](),
     differences: async () => [...answers.splice(0), ...(await compare(store.db, model))],
   };
-}
-
-async function compare(db: TestStore["store"]["db"], model: Records): Promise<readonly string[]> {
-  const builds = await db.selectFrom("builds").selectAll().orderBy("number").execute();
-  const jobs = await db.selectFrom("jobs").selectAll().orderBy("position").execute();
-  const publishes = await db.selectFrom("publishes").selectAll().execute();
-  const outbox = await db.selectFrom("outbox").selectAll().execute();
-  const inStore = builds.map((build) =>
-    JSON.stringify([
-      [build.state, build.reason, build.startedAt, build.endedAt, build.cancelRequestedAt],
-      jobs.filter(({ buildId }) => buildId === build.id).map(jobFacts),
-      publishes.filter(({ buildId }) => buildId === build.id).map(publishFacts),
-    ]),
-  );
-  const inModel = model.builds.map(({ life: { build, jobs, publishes } }) => {
-    const ends = build as typeof build & { readonly reason?: string; readonly endedAt?: number };
-    const { state, reason = null, startedAt, endedAt = null, cancelRequestedAt } = ends;
-    const facts = [state, reason, startedAt, endedAt, cancelRequestedAt];
-    return JSON.stringify([facts, jobs.map(jobFacts), publishes.map(publishFacts)]);
-  });
-  const statuses = outbox.flatMap((row) => {
-    const said = JSON.stringify(statusFacts(row));
-    const wanted = JSON.stringify(statusFacts(model.status(row.sha)));
-    return said === wanted ? [] : [`status of ${row.sha}: store ${said}, model ${wanted}`];
-  });
-  const lives = inStore.flatMap((row, index) =>
-    row === inModel[index] ? [] : [`#${index + 1}: store ${row}, model ${inModel[index]}`],
-  );
-  return [...lives, ...statuses];
-}
-
-type JobFacts = Pick<
-  ReturnType<Records["job"]>,
-  | "state"
-  | "reason"
-  | "kind"
-  | "isBlocked"
-  | "attempt"
-  | "countedAttempts"
-  | "notBeforeAt"
-  | "queuedAt"
-  | "leaseExpiresAt"
-  | "goodbyeAt"
->;
-
-function jobFacts(job: JobFacts) {
-  const { state, reason, kind, isBlocked, attempt, countedAttempts } = job;
-  const { notBeforeAt, queuedAt, leaseExpiresAt, goodbyeAt } = job;
-  const times = [notBeforeAt, queuedAt, leaseExpiresAt, goodbyeAt];
-  return [state, reason, kind, isBlocked, attempt, countedAttempts, ...times];
-}
-
-function publishFacts(
-  publish: Omit<JobFacts, "reason" | "kind" | "isBlocked" | "goodbyeAt" | "state"> & {
-    readonly state: string;
-    readonly purpose: string;
-  },
-) {
-  const { state, purpose, attempt, countedAttempts, notBeforeAt, leaseExpiresAt } = publish;
-  return [state, purpose, attempt, countedAttempts, notBeforeAt, leaseExpiresAt];
-}
-
-function statusFacts(row: ReturnType<Records["status"]>) {
-  const { state, buildNumber, version, sentVersion, tries, nextTryAt, terminalReason } = row;
-  const { leaseToken, leaseUntilAt, doubtUntilAt, checkAt, updatedAt } = row;
-  const times = [nextTryAt, leaseUntilAt, doubtUntilAt, checkAt, updatedAt];
-  return [state, buildNumber, version, sentVersion, tries, terminalReason, leaseToken, ...times];
 }
 
 /** One project, in one or two targets, verified or not, published or not. */

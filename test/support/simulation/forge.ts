@@ -36,11 +36,11 @@ export class Forge {
 
   ask(which: number): boolean {
     const poster = this.#poster(which);
-    const [sha] = this.#records.dueStatuses();
+    const [sha] = this.#records.outbox.due(this.#records.now);
     if (poster.held !== undefined || sha === undefined) return false;
     this.#leases += 1;
     const lease = `l${this.#leases}`;
-    poster.held = { sha, lease, row: this.#records.claimStatus(sha, lease) };
+    poster.held = { sha, lease, row: this.#records.outbox.claim(sha, lease, this.#records.now) };
     poster.leftMs = LEASE_MS;
     return true;
   }
@@ -59,7 +59,8 @@ export class Forge {
     if (outcome.startsWith("flies on")) this.#fly(sha, row.state, poster.leftMs);
     const result = RESULTS[outcome];
     if (result !== undefined) {
-      this.#records.answerStatus(sha, { lease: held.lease, version: row.version, result });
+      const answer = { lease: held.lease, version: row.version, result };
+      this.#records.outbox.answer(sha, answer, this.#records.now);
     }
     return true;
   }

@@ -3,7 +3,8 @@ import { ATTEMPTS_MAX } from "../../../src/domain/attempt.ts";
 import type { BuildLife, JobRecord } from "../../../src/domain/life/records.ts";
 import { isFinal, type State } from "../../../src/domain/states.ts";
 import type { Forge } from "./forge.ts";
-import type { Build, Lease, Records } from "./records.ts";
+import type { Build, Lease } from "./kept.ts";
+import type { Records } from "./records.ts";
 
 /**
  * What is promised, looked at from outside: it knows what happened, never how it was decided. Each
@@ -101,7 +102,7 @@ export class Promises {
     }
     this.#checkedBuilds = lives;
     this.#checkSteps();
-    for (const [sha, row] of outbox) {
+    for (const [sha, row] of outbox.rows) {
       const before = this.#wanted.get(sha);
       const isSame = before?.number === row.buildNumber;
       if (isSame && before.state !== "pending" && row.state === "pending") {

@@ -6,51 +6,26 @@ import {
   type Verdict,
   type Write,
 } from "../../../src/domain/life/records.ts";
-import { isLegal, BUILD_MOVES, JOB_MOVES, PUBLISH_MOVES } from "../../../src/domain/life/moves.ts";
-import type { PlannedPlace } from "../../../src/domain/life/planning.ts";
-import type { PostEnd, StatusRecord } from "../../../src/domain/life/status.ts";
 import type { JobEnd, Loss } from "../../../src/domain/life/job-ends.ts";
 import type { PublishEnd, PublishLoss } from "../../../src/domain/life/publish-ends.ts";
 import { isFinal, type State } from "../../../src/domain/states.ts";
+import {
+  aBuild,
+  aJob,
+  aPublish,
+  type Build,
+  type Delivery,
+  type Lease,
+  type PlannedJob,
+  type Step,
+} from "./kept.ts";
+import { illegalMove } from "./legal.ts";
+import { Outbox } from "./outbox.ts";
 import type { Rules } from "./rules.ts";
 
 export const WAIT_MS = 24 * 3_600_000;
 /** Of one repo. */
 export const WAITING_MAX = 30;
-
-/** What a build is for, beside its life. */
-export interface Build {
-  readonly number: number;
-  readonly sha: string;
-  /** Names the push; a rerun has none. */
-  readonly pushKey: string | null;
-  /** Its packages go somewhere once all has passed. */
-  publishes: boolean;
-  life: BuildLife;
-}
-
-export interface PlannedJob extends PlannedPlace {
-  /** Places of the jobs that must have passed before. */
-  readonly needs: readonly number[];
-}
-
-export interface Delivery {
-  readonly id: string;
-  readonly disposition: "accepted" | "duplicate";
-  readonly build: Build;
-}
-
-export interface Step {
-  readonly jobId: string;
-  readonly attempt: number;
-  readonly name: string;
-  state: State;
-}
-
-export interface Lease {
-  readonly id: string;
-  readonly token: string;
-}
 
 /**
  * The smallest keeper of records that the rules can be run on: what the store does in SQL, done in
@@ -59,7 +34,7 @@ export interface Lease {
 export class Records {
   readonly builds: Build[] = [];
   readonly deliveries: Delivery[] = [];
-  readonly outbox = new Map<string, StatusRecord>();
+  readonly outbox: Outbox;
   readonly steps = new Map<string, Step[]>();
   /** Ids of publishes, in the order in which pointers moved for them. */
   readonly generations: string[] = [];
@@ -73,6 +48,7 @@ export class Records {
 
   constructor(rules: Rules) {
     this.#rules = rules;
+    this.outbox = new Outbox(rules);
   }
 
   // Deliveries and builds.
@@ -104,16 +80,7 @@ export class Records {
     const waiting = this.builds.filter(({ life }) => life.build.state === "queued").length;
     const end = this.#rules.overQuota("acme/hello", waiting, WAITING_MAX);
     const life: BuildLife = {
-      build: {
-        id,
-        state: end?.state ?? "queued",
-        isReady: 1,
-        waitReason: null,
-        cancelRequestedAt: null,
-        startedAt: null,
-        supersededByNumber: null,
-        failureTitle: null,
-      },
+      build: aBuild(id, end?.state ?? "queued"),
       jobs: end === null ? [this.#newJob(id)] : [],
       publishes: [],
       hasPackages: false,
@@ -121,40 +88,12 @@ export class Records {
     const build = { number: this.builds.length + 1, sha, pushKey, publishes: false, life };
     this.builds.push(build);
     this.#index(build);
-    this.#want(build, life.build.state);
+    this.outbox.want(build, life.build.state, this.now);
     return build;
   }
 
   #newJob(buildId: string, facts: Partial<JobRecord> = {}): JobRecord {
-    return {
-      id: this.#newId("j"),
-      buildId,
-      name: "",
-      project: "",
-      kind: "build",
-      state: "queued",
-      reason: null,
-      isBlocked: 0,
-      isPlanned: false,
-      needs: [],
-      goodbyeAt: null,
-      workerArch: null,
-      ...this.#unclaimed(),
-      ...facts,
-    };
-  }
-
-  #unclaimed() {
-    return {
-      attempt: 0,
-      countedAttempts: 0,
-      notBeforeAt: 0,
-      queuedAt: this.now,
-      startedAt: null,
-      worker: null,
-      leaseTokenHash: null,
-      leaseExpiresAt: null,
-    };
+    return aJob({ id: this.#newId("j"), buildId, queuedAt: this.now, ...facts });
   }
 
   cancel(build: Build, by: string): ReturnType<Rules["cancelBuild"]>["result"] {
@@ -414,37 +353,6 @@ export class Records {
     }
   }
 
-  // The outbox.
-
-  dueStatuses(): readonly string[] {
-    return [...this.outbox].flatMap(([sha, row]) =>
-      this.#rules.isDue(row, this.now) || this.#rules.isToBeChecked(row, this.now) ? [sha] : [],
-    );
-  }
-
-  claimStatus(sha: string, lease: string): StatusRecord {
-    const row = this.status(sha);
-    const claimed = { ...row, ...this.#rules.leaseStatus(row, lease, this.now) };
-    this.outbox.set(sha, claimed);
-    return claimed;
-  }
-
-  answerStatus(sha: string, end: PostEnd): boolean {
-    const row = this.status(sha);
-    const answered = this.#rules.answerOfPost(row, end, this.now);
-    if (answered !== undefined) this.outbox.set(sha, { ...row, ...answered.set });
-    return answered !== undefined;
-  }
-
-  #want({ sha, number, life }: Build, state: State): void {
-    const current = this.outbox.get(sha);
-    const wish = { buildId: life.build.id, buildNumber: number, state };
-    const next = this.#rules.nextStatus(current, wish, this.now);
-    if (next === undefined) return;
-    const { state: _wanted, ...said } = wish;
-    this.outbox.set(sha, { ...NEVER_SENT, ...current, ...said, ...next });
-  }
-
   // Reading.
 
   job(id: string): JobRecord {
@@ -461,10 +369,6 @@ export class Records {
 
   buildOfPublish(id: string): Build {
     return found(this.#byPublish.get(id));
-  }
-
-  status(sha: string): StatusRecord {
-    return found(this.outbox.get(sha));
   }
 
   endedSteps({ id, attempt }: JobRecord): number {
@@ -487,31 +391,17 @@ export class Records {
     const { life } = build;
     const id = this.#newId("p");
     const buildId = life.build.id;
-    const publish = { id, buildId, purpose, state: "queued" as const, ...this.#unclaimed() };
+    const publish = aPublish({ id, buildId, purpose, queuedAt: this.now });
     build.life = { ...life, publishes: [...life.publishes, publish] };
     this.#byPublish.set(id, build);
   }
 
   #write(build: Build, writes: readonly Write[]): void {
     for (const write of writes) {
-      this.#checkMove(build, write);
+      this.illegal.push(...illegalMove(build.life, write));
       build.life = after(build.life, [write]);
-      if (write.on === "build") this.#want(build, write.move.to);
+      if (write.on === "build") this.outbox.want(build, write.move.to, this.now);
       if (write.on === "open-steps") this.#endOpenSteps(write);
-    }
-  }
-
-  #checkMove({ life }: Build, write: Write): void {
-    if (!("move" in write)) return;
-    const { table, records } = {
-      build: { table: BUILD_MOVES, records: [life.build] },
-      job: { table: JOB_MOVES, records: life.jobs },
-      publish: { table: PUBLISH_MOVES, records: life.publishes },
-    }[write.on];
-    const { from, to } = write.move;
-    const state = records.find(({ id }) => id === write.id)?.state;
-    if (state !== from || !isLegal(table, from, to)) {
-      this.illegal.push(`${write.on} ${write.id} is ${state} and was moved from ${from} to ${to}`);
     }
   }
 
@@ -551,15 +441,6 @@ export class Records {
 
 export const STEPS = ["tests"] as const;
 const LOST = { code: "WORKER_LOST", message: "its worker was lost", step: null } as const;
-const NEVER_SENT = {
-  sentVersion: 0,
-  leaseToken: null,
-  leaseUntilAt: 0,
-  lastProblem: null,
-  doubtUntilAt: 0,
-  checkAt: null,
-} as const satisfies Partial<StatusRecord>;
-
 function found<T>(thing: T | undefined): T {
   if (thing === undefined) throw new Error("The simulation names what is not there.");
   return thing;

@@ -1,8 +1,10 @@
 import { isFinal } from "../../../src/domain/states.ts";
 import { Forge } from "./forge.ts";
+import { Network, type Message } from "./network.ts";
 import { Promises } from "./promises.ts";
 import { PLANS } from "./plans.ts";
-import { Records, STEPS, type Build, type Lease } from "./records.ts";
+import type { Build, Lease } from "./kept.ts";
+import { Records, STEPS } from "./records.ts";
 import type { Rules } from "./rules.ts";
 
 /** What a worker has in memory of the job that it works on. */
@@ -25,15 +27,6 @@ interface Publisher {
   readonly name: string;
   held: Lease | undefined;
 }
-
-/** A message on its way to the server, and what becomes of the answer. */
-interface Message {
-  readonly deliver: () => void;
-}
-
-/** How a message travels. */
-const WAYS = ["now", "now", "now", "now", "now", "late", "twice", "answer lost"] as const;
-type Way = (typeof WAYS)[number];
 
 const WORD_COUNT = 1 + STEPS.length * 2;
 const HOUR_MS = 3_600_000;
@@ -59,7 +52,7 @@ export class World {
     { name: "p1", held: undefined },
   ];
   readonly #archOf = new Map<string, string>();
-  #network: Message[] = [];
+  readonly #network = new Network();
   #isUp = true;
   #offsetMs = 0;
   #tokens = 0;
@@ -144,7 +137,7 @@ export class World {
     );
     const { held } = one;
     if (held === undefined || !one.isAlive) return false;
-    this.#send(at(WAYS, way), {
+    this.#send(way, {
       say: () => this.#say(held, how),
       hear: (answer) => {
         if (one.held === held) this.#hear(one, held, answer);
@@ -297,7 +290,7 @@ export class World {
     const hear = (): void => {
       if (one.held === held) one.held = undefined;
     };
-    this.#send(at(WAYS, way), { say, hear });
+    this.#send(way, { say, hear });
     return true;
   }
 
@@ -313,27 +306,13 @@ export class World {
     at(this.#publishers, which).held = undefined;
   }
 
-  // The network.
-
-  #send<Answer>(
-    way: Way,
-    message: { readonly say: () => Answer; readonly hear: (answer: Answer) => void },
-  ): void {
-    const deliver = (): void => message.hear(message.say());
-    if (way !== "now") this.faults += 1;
-    if (way === "late" || !this.#isUp) this.#network.push({ deliver });
-    else if (way === "answer lost") message.say();
-    else deliver();
-    if (way === "twice") this.#network.push({ deliver: () => void message.say() });
+  #send<Answer>(way: number, message: Message<Answer>): void {
+    if (this.#network.send(way, message, this.#isUp)) this.faults += 1;
   }
 
   /** What was late arrives, in any order, once more or never. */
   arrive(which: number, fate: number): void {
-    const index = this.#network.length === 0 ? -1 : which % this.#network.length;
-    const message = this.#network[index];
-    if (message === undefined) return;
-    if (fate % 4 !== 0 || !this.#isUp) this.#network.splice(index, 1);
-    if (fate % 4 !== 1 && this.#isUp) message.deliver();
+    this.#network.arrive(which, fate, this.#isUp);
   }
 
   // The server and the clock.
@@ -385,7 +364,7 @@ export class World {
   /** From here on no worker comes: all that waits is given up in the end. */
   abandon(): void {
     this.serverStarts();
-    this.#network = [];
+    this.#network.forget();
     for (let days = 0; days < DAYS; days += 1) {
       this.wait(25 * HOUR_MS);
       this.records.expireQueued();
@@ -395,7 +374,7 @@ export class World {
 
   #allReturn(): void {
     this.serverStarts();
-    for (const message of this.#network.splice(0)) message.deliver();
+    this.#network.deliverAll();
     for (const index of this.#workers.keys()) this.comeBack(index);
   }
 

@@ -26,6 +26,8 @@ export interface Seen {
   readonly nth: number;
   readonly path: string;
   readonly isInjected: boolean;
+  /** What it was answered, if that was an error. */
+  readonly error: string;
 }
 
 const LINE = /^(?:(\d+)\s+)?(\w+)\((.*)$/;
@@ -39,7 +41,8 @@ export function readTrace(text: string, root: string): readonly Seen[] {
   const end = (thread: number, call: string, nth: number, line: string): void => {
     const path = pathIn(line, root);
     if (path === undefined || (call === "openat" && !line.includes("O_CREAT"))) return;
-    seen.push({ thread, call, nth, path, isInjected: line.includes("(INJECTED)") });
+    const error = / = -1 (E[A-Z]+)/.exec(line)?.[1] ?? "";
+    seen.push({ thread, call, nth, path, isInjected: line.includes("(INJECTED)"), error });
   };
   for (const line of text.split("\n")) {
     const resumed = RESUMED.exec(line);

@@ -1,21 +1,27 @@
 import { join } from "node:path";
 import type { Violation } from "../invariants/violation.ts";
 import type { SuiteOptions } from "../suite.ts";
+import { classOf } from "./calls.ts";
 import type { Seen } from "./calls.ts";
-import { hitsOf, sitesOf } from "./sites.ts";
+import { sitesOf } from "./sites.ts";
 import type { Site } from "./sites.ts";
 import { GIT_TARGETS, TARGETS } from "./targets.ts";
 import { arm } from "./trap.ts";
 import { aimOf, keyOfFault, nextShot } from "./wanted.ts";
-import type { Wanted } from "./wanted.ts";
+import type { Volley, Wanted } from "./wanted.ts";
 import type { World } from "./world.ts";
 
 /** A site comes a little earlier or later in each life; so often it is aimed at. */
 const AIMS_MAX = 7;
 /** They hold nothing that a refused write could make untrue; the server may start anew (F11). */
 const WORKERS = ["build", "publish", "report"] as const;
-/** What fails here is lost to nobody: a line of an operator's log, a leftover, a hint. */
-const QUIET = /-log |^redis-| unlink | utimensat |\.lock$|tatara-last-use$/;
+/**
+ * What fails here is lost to nobody: a line of an operator's log, a leftover, a hint, a worker's memory
+ * for a restart that did not come. Node tells an I/O error of a recursive mkdir as ENOENT; and what
+ * git's own programs meet while they take a push, they tell whoever pushes.
+ */
+const QUIET =
+  /^\w+ (?:\S+-log |redis-|\S+ (?:unlink|utimensat) |.*(?:\.lock|tatara-last-use|journal|\.mark)$|git-receive )|^EIO \S+ mkdir /;
 
 export interface Run {
   readonly world: World & AsyncDisposable;
@@ -33,9 +39,14 @@ export interface Run {
 export async function listSites({ world }: Run): Promise<readonly Site[]> {
   const { dataDir } = world.tatara;
   const sites: Site[] = [];
-  // A thread has one tracer at a time, so the operators' logs have a life of their own.
-  for (const isLog of [false, true]) {
+  // A thread has one tracer at a time, so the operators' logs have a life of their own; and git is
+  // another process each time.
+  for (const [isLog, git] of [
+    [false, GIT_TARGETS[0]],
+    [true, GIT_TARGETS[1]],
+  ] as const) {
     const targets = TARGETS.filter(({ name }) => name.endsWith("-log") === isLog);
+    await world.gitTrap.arm(git.word, { calls: git.calls });
     const armed = await Promise.all(
       targets.map(async ({ name, trap }) => {
         const one = await arm(await trap(world), dataDir, outputOf(world, name));
@@ -44,11 +55,7 @@ export async function listSites({ world }: Run): Promise<readonly Site[]> {
     );
     await live(world);
     for (const { name, one } of armed) sites.push(...sitesOf(name, await one.spring()));
-  }
-  for (const { name, word, calls } of GIT_TARGETS) {
-    await world.gitTrap.arm(word, { calls });
-    await live(world);
-    sites.push(...sitesOf(name, await world.gitTrap.spring(dataDir)));
+    sites.push(...sitesOf(git.name, await world.gitTrap.spring(dataDir)));
   }
   return sites;
 }
@@ -72,18 +79,19 @@ export async function dealFaults(run: Run, faultsMax: number): Promise<void> {
   }
 }
 
-async function shoot(run: Run, shot: readonly Wanted[]): Promise<void> {
+async function shoot(run: Run, shot: readonly Volley[]): Promise<void> {
   const { world } = run;
   const { supervisor } = world.tatara;
   run.shots += 1;
   const restarts = WORKERS.map((name) => supervisor.restartCount(name));
-  const armed = await Promise.all(shot.map((wanted) => armFor(world, wanted, run.shots)));
+  const armed = await Promise.all(shot.map((volley) => armFor(world, volley, run.shots)));
+  const startedMs = performance.now();
   const { sha, firstTry } = await world.push();
-  await world.settled(sha);
-  const alarms = await alarmsOf(world);
-  const hits: string[] = [];
-  for (const { wanted, spring } of armed) hits.push(...note(run, wanted, await spring()));
+  // Each attempt meets the next fault, until none is left.
   const state = await world.ended(sha);
+  const alarms = await alarmsOf(world, startedMs);
+  const hits: string[] = [];
+  for (const { volley, spring } of armed) hits.push(...note(run, volley, await spring()));
   const at = hits.join("; ");
   const facts = [firstTry ? "push taken" : "push taken later", `build ${state}`];
   run.options.tell(
@@ -96,50 +104,55 @@ async function shoot(run: Run, shot: readonly Wanted[]): Promise<void> {
     if (supervisor.restartCount(name) === restarts[index]) return;
     run.violations.push({ figure: "broken", what: `${name} ended itself after ${at}` });
   });
-  if (hits.some((hit) => !QUIET.test(hit.replace(/^\w+ /, ""))) && alarms.length === 0) {
+  if (hits.some((hit) => !QUIET.test(hit)) && alarms.length === 0) {
     run.violations.push({ figure: "broken", what: `/healthz says nothing of ${at}` });
   }
 }
 
 /** Takes off the list what was hit; what only repairs do is hit by chance, and told. */
-function note(run: Run, wanted: Wanted, seen: readonly Seen[]): readonly string[] {
-  const { target } = wanted.site;
-  wanted.aims += 1;
-  const hits = hitsOf(target, seen).map((site) => keyOfFault(wanted.error, site));
-  for (const key of hits) if (run.wanted.delete(key)) run.dealt += 1;
-  for (const site of sitesOf(target, seen)) {
-    const key = keyOfFault(wanted.error, site);
-    if (run.known.has(key)) continue;
-    if (!hits.includes(key)) continue;
+function note(run: Run, { target, wanted }: Volley, seen: readonly Seen[]): readonly string[] {
+  for (const one of wanted) one.aims += 1;
+  const hits = seen
+    .filter(({ isInjected }) => isInjected)
+    .map(({ call, path, error }) => keyOfFault(error, { target, call, place: classOf(path) }));
+  for (const key of hits) {
+    const isListed = run.known.has(key);
+    if (!isListed) run.options.tell(`hit beside the list: ${key}`);
+    if (!isListed || run.wanted.delete(key)) run.dealt += 1;
     run.known.add(key);
-    run.dealt += 1;
-    run.options.tell(`hit beside the list: ${key}`);
   }
   return hits;
 }
 
-async function armFor(world: World, wanted: Wanted, serial: number) {
-  const { site, error } = wanted;
+async function armFor(world: World, volley: Volley, serial: number) {
   const { dataDir } = world.tatara;
-  const inject = { call: site.call, nth: aimOf(wanted), error };
-  const git = GIT_TARGETS.find(({ name }) => name === site.target);
+  const { target: name, wanted } = volley;
+  const inject = wanted.map((one) => ({
+    call: one.site.call,
+    nth: aimOf(one),
+    error: one.error,
+  }));
+  const git = GIT_TARGETS.find((one) => one.name === name);
   if (git !== undefined) {
     await world.gitTrap.arm(git.word, { calls: git.calls, inject });
-    return { wanted, spring: () => world.gitTrap.spring(dataDir) };
+    return { volley, spring: () => world.gitTrap.spring(dataDir) };
   }
-  const target = TARGETS.find(({ name }) => name === site.target);
-  if (target === undefined) throw new Error(`There is no target ${site.target}.`);
-  const output = outputOf(world, `${site.target}-${serial}`);
+  const target = TARGETS.find((one) => one.name === name);
+  if (target === undefined) throw new Error(`There is no target ${name}.`);
+  const output = outputOf(world, `${name}-${serial}`);
   const trap = await arm({ ...(await target.trap(world)), inject }, dataDir, output);
-  return { wanted, spring: () => trap.spring() };
+  return { volley, spring: () => trap.spring() };
 }
 
 /** What /healthz says of disks. */
-async function alarmsOf({ tatara }: World): Promise<readonly string[]> {
+async function alarmsOf({ tatara }: World, sinceMs: number): Promise<readonly string[]> {
   const response = await fetch(`${tatara.url}/healthz`).catch(() => undefined);
   if (response === undefined) return ["the server does not answer"];
   const { problems, warnings } = (await response.json()) as Record<string, readonly string[]>;
-  return [...(problems ?? []), ...(warnings ?? [])].filter((line) => line.includes("disk"));
+  const told = [...(problems ?? []), ...(warnings ?? [])].filter((line) => line.includes("disk"));
+  // It remembers for ten minutes; those of earlier faults say nothing of this one.
+  const seconds = Math.ceil((performance.now() - sinceMs) / 1_000) + 1;
+  return told.filter((line) => Number(/(\d+) s ago/.exec(line)?.[1] ?? 0) <= seconds);
 }
 
 function outputOf({ gitTrap }: World, name: string): string {

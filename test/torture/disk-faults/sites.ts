@@ -25,11 +25,3 @@ export function sitesOf(target: string, seen: readonly Seen[]): readonly Site[] 
   }
   return [...sites.values()];
 }
-
-/** Those that an error was really injected into. */
-export function hitsOf(target: string, seen: readonly Seen[]): readonly Site[] {
-  return sitesOf(
-    target,
-    seen.filter(({ isInjected }) => isInjected),
-  );
-}

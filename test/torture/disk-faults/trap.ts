@@ -15,8 +15,14 @@ export interface Trap {
   readonly calls: readonly string[];
   /** Only calls on this very path. */
   readonly onlyPath?: string;
-  /** Without it all is only written down. */
-  readonly inject?: { readonly call: string; readonly nth: number; readonly error: string };
+  /** At most one per call; without any all is only written down. */
+  readonly inject?: readonly Injection[];
+}
+
+export interface Injection {
+  readonly call: string;
+  readonly nth: number;
+  readonly error: string;
 }
 
 export interface Armed {
@@ -30,10 +36,10 @@ export function straceArgs(
   { calls, onlyPath, inject }: Omit<Trap, "threads">,
   output: string,
 ): readonly string[] {
-  const rule =
-    inject === undefined
-      ? []
-      : ["-e", `inject=${inject.call}:error=${inject.error}:when=${inject.nth}`];
+  const rule = (inject ?? []).flatMap(({ call, error, nth }) => [
+    "-e",
+    `inject=${call}:error=${error}:when=${nth}`,
+  ]);
   const path = onlyPath === undefined ? [] : ["-P", onlyPath];
   return ["-y", "-s", "0", "-o", output, "-e", `trace=${calls.join(",")}`, ...rule, ...path];
 }

@@ -14,7 +14,7 @@ export interface Wanted {
   aims: number;
 }
 
-export function keyOfFault(error: DiskError, site: Omit<Site, "nth">): string {
+export function keyOfFault(error: string, site: Omit<Site, "nth">): string {
   return `${error} ${keyOf(site)}`;
 }
 
@@ -33,19 +33,42 @@ export function isLonely({ site }: Wanted): boolean {
   return site.target.startsWith("build-") || site.target.startsWith("git-");
 }
 
+/** Faults that one target gets during one push. */
+export interface Volley {
+  readonly target: string;
+  /** Each at another call: strace takes one rule for each. */
+  readonly wanted: readonly Wanted[];
+}
+
+/** The server is asked again and a publish is granted again, many times; a job three times in all. */
+const VOLLEY_MAX: Readonly<Record<string, number>> = {
+  "server-pool": 4,
+  "publish-pool": 5,
+  "build-pool": 2,
+};
+
 /** The least aimed at first, so that one that hides does not hold up the others. */
-export function nextShot(open: readonly Wanted[]): readonly Wanted[] {
+export function nextShot(open: readonly Wanted[]): readonly Volley[] {
   const sorted = open.toSorted((one, other) => one.aims - other.aims);
   const [first] = sorted;
   if (first === undefined) return [];
-  if (isLonely(first)) return [first];
-  const chosen = new Map<string, Wanted>();
-  for (const wanted of sorted.filter((one) => !isLonely(one))) {
-    // One per process: a thread has one tracer.
-    const process = wanted.site.target.split("-")[0] ?? "";
-    if (!chosen.has(process)) chosen.set(process, wanted);
+  const targets = new Map<string, string>();
+  for (const wanted of sorted.filter((one) => isLonely(one) === isLonely(first))) {
+    const { target } = wanted.site;
+    // One target per process: a thread has one tracer.
+    const process = isLonely(first) ? "lonely" : (target.split("-")[0] ?? "");
+    if (!targets.has(process)) targets.set(process, target);
   }
-  return [...chosen.values()];
+  return [...targets.values()].map((target) => ({ target, wanted: volleyAt(target, sorted) }));
+}
+
+function volleyAt(target: string, sorted: readonly Wanted[]): readonly Wanted[] {
+  const byCall = new Map<string, Wanted>();
+  for (const wanted of sorted) {
+    if (wanted.site.target !== target || byCall.has(wanted.site.call)) continue;
+    byCall.set(wanted.site.call, wanted);
+  }
+  return [...byCall.values()].slice(0, VOLLEY_MAX[target] ?? 1);
 }
 
 /** Which of its thread's calls to fail: where it was in the listed life, then around it. */

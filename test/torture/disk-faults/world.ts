@@ -26,7 +26,8 @@ const MAIN = "refs/heads/main";
 const LIFE_MS = 20_000;
 const RECOVERY_MS = 90_000;
 const LOOK_EVERY_MS = 50;
-const PUSH_TRIES = 20;
+/** A stale lock of git is removed after ten seconds. */
+const PUSH_TRIES = 60;
 
 /** A whole Tatara, one small repo, and traps for the disk calls of every process. */
 export interface World {
@@ -131,7 +132,8 @@ async function untilSettled(dataDir: string, sha: string): Promise<void> {
 
 function isSettled(dataDir: string, sha: string): boolean {
   using records = openRecords(dataDir);
-  const build = records.all("builds").find((one) => one.after === sha);
+  // A push that was refused after it was recorded leaves a row of its own.
+  const build = records.all("builds").findLast((one) => one.after === sha);
   if (build === undefined) return false;
   return isFinal(build.state) || pausedOf(records, build.id).length > 0;
 }
@@ -177,7 +179,8 @@ async function untilEnded({ dataDir, supervisor }: Tatara, sha: string): Promise
 
 function lookAt(dataDir: string, sha: string) {
   using records = openRecords(dataDir);
-  const build = records.all("builds").find((one) => one.after === sha);
+  // A push that was refused after it was recorded leaves a row of its own.
+  const build = records.all("builds").findLast((one) => one.after === sha);
   if (build === undefined) return { state: "queued", paused: [] } as const;
   return { state: build.state, paused: pausedOf(records, build.id) };
 }

@@ -19,7 +19,8 @@ export async function keepBusy(scene: Scene, stop: AbortSignal): Promise<void> {
     REPOS.map((repo) => ownPusher({ repo, tatara, ledger, random: scene.random(repo) })),
   );
   const [first, ...rest] = pushers;
-  while (!stop.aborted && first !== undefined) {
+  if (first === undefined) return;
+  while (!stop.aborted) {
     await delay(LOOK_EVERY_MS, undefined, { signal: stop }).catch(() => undefined);
     if (isHungry(tatara.dataDir)) await random.pick([first, ...rest])("passing");
   }

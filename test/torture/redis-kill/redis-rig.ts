@@ -107,5 +107,5 @@ export async function openRedisRig(): Promise<RedisRig> {
 async function appendOnly(files: string): Promise<readonly string[]> {
   const dir = join(files, "appendonlydir");
   const names = await readdir(dir).catch(() => []);
-  return names.toSorted().map((name) => join(dir, name));
+  return names.toSorted((a, b) => a.localeCompare(b)).map((name) => join(dir, name));
 }

@@ -16,7 +16,7 @@ const PAUSE_MS = 90;
 const AGAIN_MS = 50;
 const SEND_MS = 10_000;
 /** One in so many deletes a branch, the others are about repos outside. */
-const DELETIONS = 1 / 120;
+const DELETIONS = 1 / 50;
 const DOUBLED = 0.05;
 
 /** The forge must have what its deliveries are about. */

@@ -8,13 +8,15 @@ import type { Flood } from "./flood.ts";
 
 const LOOK_EVERY_MS = 5;
 /** So long a life waits for its failpoint before it is killed at random, and at the end of the run. */
-const PATIENCE_MS = 2_500;
+const PATIENCE_MS = 2_000;
 const LAST_PATIENCE_MS = 45_000;
 /** From here on every failpoint must have been reached, however long it takes. */
 const WHOLE_SWEEP = 100;
-const HITS_MAX = { common: 40, rare: 1 } as const;
+const HITS_MAX = { common: 12, rare: 1 } as const;
 /** Reached hundreds of times a second under this load. */
 const COMMON: ReadonlySet<Failpoint> = new Set(["commit.before", "commit.after"]);
+const isSoonReached = (name: Failpoint): boolean =>
+  /^(?:commit|intake|push|reconcile)\./.test(name);
 const DEATH_MS = 60_000;
 const EXTRA_LIVES_MAX = 60;
 
@@ -38,21 +40,29 @@ export async function killServers(
   { count, flood, armedPath }: { count: number; flood: Flood; armedPath: string },
 ): Promise<Lives> {
   const random = scene.random("lives");
-  const reached = new Map<Failpoint, number>();
+  let reached: ReadonlyMap<Failpoint, number> = new Map();
   const silencesMs: number[] = [];
-  const waiting = shuffled(FAILPOINTS, random);
+  // First those that every load reaches, so that a short run meets some.
+  const waiting = [
+    ...shuffled(FAILPOINTS.filter(isSoonReached), random),
+    ...shuffled(
+      FAILPOINTS.filter((name) => !isSoonReached(name)),
+      random,
+    ),
+  ];
   let armed: Armed | undefined;
+  let hasDied = false;
   const isWhole = count >= WHOLE_SWEEP;
-  const livesMax = count + EXTRA_LIVES_MAX;
+  const livesMax = isWhole ? count + EXTRA_LIVES_MAX : count;
 
-  const lacks = (): boolean => FAILPOINTS.some((name) => !reached.has(name));
-  for (let life = 1; life <= count || (isWhole && lacks() && life <= livesMax); life += 1) {
+  const isEnough = (lives: number): boolean =>
+    lives >= livesMax || (lives >= count && FAILPOINTS.every((name) => reached.has(name)));
+  for (let life = 1; !isEnough(life - 1); life += 1) {
     const isLast = life >= count;
-    const death = await endOf(scene, { armed, random, isLast });
+    const death = await endOf(scene, { armed, random, isLast, hasDied });
     scene.dealt();
-    if (armed !== undefined && death === armed.name) {
-      reached.set(armed.name, (reached.get(armed.name) ?? 0) + 1);
-    } else if (armed !== undefined) waiting.push(armed.name);
+    reached = await reachedIn(scene);
+    if (armed !== undefined && death !== armed.name) waiting.push(armed.name);
     const diedAt = performance.now();
     // Read at its birth, which comes after the supervisor's pause.
     if (isLast) waiting.splice(0, Infinity, ...FAILPOINTS.filter((name) => !reached.has(name)));
@@ -60,8 +70,9 @@ export async function killServers(
     await writeFile(armedPath, armed === undefined ? "" : `${armed.name}@${armed.hit}:kill`);
     scene.tell(`kill ${life}/${count}: server, ${death}`);
     // Mostly it may live; now and then the next kill meets it while it starts.
-    const isSeen = random.chance(0.85) && (await firstAnswer(scene, flood, diedAt));
-    if (isSeen) silencesMs.push(flood.answeredAt() - diedAt);
+    const seen = random.chance(0.85) ? await firstAnswer(scene, flood, diedAt) : "unseen";
+    if (seen === "answered") silencesMs.push(flood.answeredAt() - diedAt);
+    hasDied = seen === "died";
   }
   await writeFile(armedPath, "");
   return { reached, silencesMs };
@@ -78,9 +89,15 @@ function nextArmed(waiting: Failpoint[], random: Random, isWhole: boolean): Arme
 /** Kills it, or waits until it has killed itself; says how it died. */
 async function endOf(
   { tatara }: Scene,
-  options: { readonly armed: Armed | undefined; readonly random: Random; readonly isLast: boolean },
+  options: {
+    readonly armed: Armed | undefined;
+    readonly random: Random;
+    readonly isLast: boolean;
+    readonly hasDied: boolean;
+  },
 ): Promise<string> {
-  const { armed, random, isLast } = options;
+  const { armed, random, isLast, hasDied } = options;
+  if (hasDied && armed !== undefined) return armed.name;
   const { supervisor } = tatara;
   const isDead = (pid: number | undefined): boolean => supervisor.pidOf("server") !== pid;
   let pid = supervisor.pidOf("server");
@@ -100,17 +117,37 @@ async function endOf(
   return "at random";
 }
 
-async function firstAnswer(scene: Scene, flood: Flood, diedAt: number): Promise<boolean> {
+/** What is heard of the next life first: an answer, or that it died at its failpoint while it started. */
+async function firstAnswer(
+  { tatara, violations }: Scene,
+  flood: Flood,
+  diedAt: number,
+): Promise<"answered" | "died" | "silent"> {
+  const { supervisor } = tatara;
+  const lives = supervisor.restartCount("server");
   const endAt = diedAt + DEATH_MS;
   while (flood.answeredAt() < diedAt) {
+    if (supervisor.restartCount("server") > lives + 1) return "died";
     if (performance.now() > endAt) {
       const what = "the server does not answer a minute after its death";
-      scene.violations.push({ figure: "unfinished", what });
-      return false;
+      violations.push({ figure: "unfinished", what });
+      return "silent";
     }
     await delay(LOOK_EVERY_MS);
   }
-  return true;
+  return "answered";
+}
+
+/** As the server wrote it down itself, before it died of it. */
+async function reachedIn({ tatara }: Scene): Promise<ReadonlyMap<Failpoint, number>> {
+  const log = await tatara.operatorLog("server");
+  const names = [...log.matchAll(/"message":"Failpoint reached","name":"([^"]+)"/g)];
+  const reached = new Map<Failpoint, number>();
+  for (const [, name = ""] of names) {
+    const known = FAILPOINTS.find((one) => one === name);
+    if (known !== undefined) reached.set(known, (reached.get(known) ?? 0) + 1);
+  }
+  return reached;
 }
 
 function shuffled<T>(items: readonly T[], random: Random): T[] {

@@ -14,7 +14,8 @@ export interface Quota {
   describe(): string;
 }
 
-export function quotaOf(count: number): Quota {
+/** A small run has some of the phases: `first` says with which it begins. */
+export function quotaOf(count: number, first: number): Quota {
   const kinds = PHASES.flatMap((phase) => FATES.map((fate) => `${phase}/${fate}`));
   const left = new Map(kinds.map((kind) => [kind, 0]));
   const dealt = new Map(kinds.map((kind) => [kind, 0]));
@@ -22,7 +23,7 @@ export function quotaOf(count: number): Quota {
     void to.set(kind, (to.get(kind) ?? 0) + by);
   // Both in turn: nine is odd, so a phase meets the other fate at its next turn.
   for (let i = 0; i < count; i += 1) {
-    const phase = PHASES[i % PHASES.length] ?? "test";
+    const phase = PHASES[(first + i) % PHASES.length] ?? "test";
     const fate = FATES[i % FATES.length] ?? "returns";
     add(left, `${phase}/${fate}`, 1);
   }

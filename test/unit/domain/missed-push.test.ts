@@ -42,6 +42,7 @@ describe("a ref with recorded pushes", () => {
   test.each([
     ["a new head", "A>B", "C", "B"],
     ["a way back", "A>B B>C", "B", "C"],
+    ["a new head, after a late copy", "A>B B>C A>B", "D", "C"],
     ["a branch made again", `A>B B>${NO_SHA}`, "B", NO_SHA],
   ])("has missed %s", (_what, told, head, before) => {
     expect(missedMove(head, { seen: undefined, moves: moves(told) }, LATER)).toEqual({ before });

@@ -15,6 +15,8 @@ export interface BuildDeps extends DockerDeps {
   readonly buildStarts: Set<{ readonly at: number }>;
   /** Layers (short id → name) that the engine went away from before they could be named. */
   readonly unnamedLayers: Map<string, string>;
+  /** Containers (short id) of builds that broke off: what the engine made of one of them is ours. */
+  readonly brokenContainers: Set<string>;
   /** BuildKit builds of now: they share one limit on the engine. */
   readonly sharedBuilds: Set<object>;
 }

@@ -1,11 +1,12 @@
 import type Dockerode from "dockerode";
 import { InfraFault } from "../../../src/domain/faults.ts";
-import { DEADLINE_MS, call, confirmThere, engineFault, engineMessage, sending, statusOf } from "./client.ts";
+import { confirmThere, engineFault, engineMessage, sending, statusOf } from "./client.ts";
 import type { DockerDeps } from "./client.ts";
 import type { BuildDeps, PlannedBuild } from "./build-plan.ts";
 import { countOf, dockerfileFault, imageNamedBy } from "./dockerfile.ts";
-import { findImage, imageFault, inspectImage, removeImage } from "./image.ts";
+import { findImage, imageFault } from "./image.ts";
 import { IMAGE_LABEL, IMAGE_TAGS, cgroupOf, safe } from "./names.ts";
+import { keepLayer } from "./name-layers.ts";
 import { proxyEnv } from "./network.ts";
 import { errorOf, progressLines } from "./progress.ts";
 import type { Progress } from "./progress.ts";
@@ -18,6 +19,8 @@ interface Story {
   instruction: string | null;
   /** The newest layer that this Dockerfile made, short id. */
   layer: string | undefined;
+  /** The container of the newest instruction, short id. */
+  container: string | undefined;
   /** The last layer of each stage before this one. */
   readonly stages: string[];
   imageId: string | undefined;
@@ -40,6 +43,7 @@ export async function buildClassic(
   const story: Story = {
     instruction: null,
     layer: undefined,
+    container: undefined,
     stages: [],
     imageId: undefined,
     reused: 0,
@@ -52,6 +56,7 @@ export async function buildClassic(
     await confirmThere(deps);
     return failed(failure, story, build);
   } catch (err) {
+    if (story.container !== undefined) deps.brokenContainers.add(story.container);
     signal.throwIfAborted();
     if (deadline.aborted) return overTime(story);
     throw err;
@@ -140,6 +145,7 @@ function note(story: Story, { stream = "", aux }: Progress): void {
   const announced = /^Step \d+\/\d+ : (.*)/s.exec(stream)?.[1]?.trim();
   if (announced !== undefined) begin(story, announced);
   if (/^ ---> Using cache\n$/.test(stream) && !isOurs(story)) story.reused += 1;
+  story.container = /^ ---> Running in ([0-9a-f]{12})\n$/.exec(stream)?.[1] ?? story.container;
   const layer = /^ ---> ([0-9a-f]{12})\n$/.exec(stream)?.[1];
   // What follows FROM is the base image, which is not ours.
   if (layer !== undefined && !isFrom(story)) story.layer = layer;
@@ -180,8 +186,6 @@ async function built(deps: DockerDeps, story: Story, signal: AbortSignal): Promi
   const image = await findImage(deps, story.imageId, signal);
   return { kind: "built", image, layers: { reused: story.reused, total: story.total } };
 }
-
-type NameLayersDeps = DockerDeps & Pick<BuildDeps, "unnamedLayers">;
 
 function failed(line: Progress, story: Story, { dockerfile }: PlannedBuild): ImageBuild {
   const message = errorOf(line) ?? "";
@@ -238,28 +242,4 @@ async function keepLayers(
   const kept =
     imageId === undefined && layer !== undefined ? [...tags, [layer, last] as const] : tags;
   for (const [id, tag] of kept) await keepLayer(deps, id, tag ?? `${IMAGE_TAGS.partial}:${id}`);
-}
-
-async function keepLayer(deps: NameLayersDeps, id: string, name: string): Promise<void> {
-  const { docker, logger, unnamedLayers } = deps;
-  const signal = AbortSignal.timeout(DEADLINE_MS.quick);
-  const [repo = "", tag = ""] = name.split(":");
-  try {
-    const before = await inspectImage(deps, name, signal);
-    const doing = { doing: "tag an image", deadlineMs: DEADLINE_MS.quick, signal };
-    await call(doing, (abortSignal) => docker.getImage(id).tag({ repo, tag, abortSignal }));
-    // Without its tag nobody would ever find it again; where a newer layer lies on it, it stays.
-    if (before && !before.id.startsWith(`sha256:${id}`)) await removeImage(deps, before.id, signal);
-  } catch (err) {
-    logger.warn({ err, layer: id }, "Layer of an image build could not be tagged");
-    // Gone with the engine, perhaps; else it would lie there for ever, as nothing says whose it is.
-    if (!(err instanceof InfraFault) || statusOf(err.cause) !== 404) unnamedLayers.set(id, name);
-  }
-}
-
-/** Names what could not be named when its build ended, as the engine was away. */
-export async function nameLayers(deps: NameLayersDeps): Promise<void> {
-  const waiting = [...deps.unnamedLayers];
-  deps.unnamedLayers.clear();
-  for (const [id, name] of waiting) await keepLayer(deps, id, name);
 }

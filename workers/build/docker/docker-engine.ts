@@ -45,6 +45,7 @@ export function dockerEngine(options: DockerEngineOptions): Engine {
     making: new Set<Promise<unknown>>(),
     buildStarts: new Set<{ at: number }>(),
     unnamedLayers: new Map<string, string>(),
+    brokenContainers: new Set<string>(),
     knownImages: new Map<string, ImageFacts>(),
     sharedBuilds: new Set<object>(),
   };

@@ -47,6 +47,17 @@ export async function followLogs(
     position[piece.stream] = piece[piece.stream];
     await onPiece({ stream: piece.stream, bytes: fresh, ...position });
   };
+  const take = async (pieces: readonly (Piece | "changed")[]): Promise<void> => {
+    for (const piece of pieces) {
+      if (piece !== "changed") {
+        await hand(piece);
+        continue;
+      }
+      // What is left of it can be told from what was taken no more: all of it is shown.
+      [position.stdout, position.stderr] = [0, 0];
+      await onPiece({ stream: "stdout", bytes: Buffer.from(GAP), ...position });
+    }
+  };
   let isKnown = from.head.bytes === 0;
   for (;;) {
     const isLast = isOver;
@@ -55,17 +66,10 @@ export async function followLogs(
     const head = headCheck(isKnown ? undefined : from.head);
     for await (const chunk of await openLogs(container, signal)) {
       onHeard();
-      for (const piece of frames.read(chunk as Buffer)) {
-        for (const judged of head.judge(piece)) {
-          if (judged === "changed") {
-            // What is left of it can be told from what was taken no more: all of it is shown.
-            [position.stdout, position.stderr] = [0, 0];
-            await onPiece({ stream: "stdout", bytes: Buffer.from(GAP), ...position });
-          } else await hand(judged);
-        }
-      }
+      for (const piece of frames.read(chunk as Buffer)) await take(head.judge(piece));
     }
-    isKnown = true;
+    if (isLast) await take(head.end());
+    isKnown ||= head.isDecided();
     if (!frames.isWhole()) {
       throw new InfraFault("ENGINE_FAILED", "The engine's log of a container broke off.");
     }
@@ -109,6 +113,9 @@ function headCheck(head: OutputStart["head"] | undefined) {
       const isSame = createHash("sha256").update(first).digest("hex") === head.sha256;
       return isSame ? all : ["changed", ...all];
     },
+    isDecided: () => isDecided,
+    /** There are fewer bytes than were taken. */
+    end: (): readonly (Piece | "changed")[] => (isDecided ? [] : ["changed", ...held]),
   };
 }
 

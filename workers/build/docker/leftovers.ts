@@ -1,11 +1,11 @@
 import { InfraFault } from "../../../src/domain/faults.ts";
-import { nameLayers } from "./classic.ts";
 import { DEADLINE_MS, call, callOrNothing, raceAbort, statusOf } from "./client.ts";
 import type { DockerDeps } from "./client.ts";
 import { removeContainer } from "./container.ts";
 import { removeImage } from "./image.ts";
 import { heldVolumes, isKept } from "./kept.ts";
 import { IMAGE_LABEL, IMAGE_TAGS, LABEL, keptUntil, workerOfCgroup } from "./names.ts";
+import { nameLayers } from "./name-layers.ts";
 import { removeNetwork } from "./network.ts";
 import { lastUseOf } from "./stored-images.ts";
 import type { Leftover, Owner } from "../engine.ts";
@@ -16,6 +16,7 @@ export interface LeftoverDeps extends DockerDeps {
   readonly now: () => number;
   readonly buildStarts: ReadonlySet<{ readonly at: number }>;
   readonly unnamedLayers: Map<string, string>;
+  readonly brokenContainers: Set<string>;
 }
 
 /** Clocks of engine and worker differ, and the engine counts whole seconds. */

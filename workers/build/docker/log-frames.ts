@@ -27,8 +27,10 @@ export function logFrames(isNote: (text: string) => boolean = () => false) {
     return { stream, bytes, ...taken };
   };
   const frame = (stream: Piece["stream"], body: Buffer): Piece[] => {
-    const pieces = open[stream] ? [pieceOf(stream, Buffer.from("\n"))] : [];
     const isPart = body.at(-1) !== NEWLINE;
+    // The last part of a long line has no newline either: with one it is a line of its own.
+    const isCut = open[stream] || (inParts[stream] && !isPart);
+    const pieces = isCut ? [pieceOf(stream, Buffer.from("\n"))] : [];
     open[stream] = isPart && body.length < PART_BYTES;
     endsParts[stream] = open[stream] && inParts[stream];
     inParts[stream] = isPart && body.length >= PART_BYTES;

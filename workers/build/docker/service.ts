@@ -3,7 +3,6 @@ import type Dockerode from "dockerode";
 import { DEADLINE_MS, call, callOrNothing, confirmThere, raceAbort } from "./client.ts";
 import type { DockerDeps } from "./client.ts";
 import { createReplacing, removeContainer } from "./container.ts";
-import { followLogs } from "./follow-logs.ts";
 import { DockerOutput, piecesTo } from "./output.ts";
 import type { OnPiece } from "./output.ts";
 import { probeOf } from "./readiness.ts";

@@ -40,7 +40,9 @@ export async function listStoredImages(
   const listed = images.map(({ Id, RepoTags, Labels }): Listed => {
     const tags = (RepoTags ?? []).filter((tag) => tag !== "<none>:<none>");
     const isDangling = tags.length === 0 && (Labels as object | null) !== null;
-    const isOurs = isDangling ? Labels[IMAGE_LABEL] !== undefined : tags.length > 0 && tags.every(isOurTag);
+    const isOurs = isDangling
+      ? Labels[IMAGE_LABEL] !== undefined
+      : tags.length > 0 && tags.every(isOurTag);
     return { id: Id, tags, isOurs: isOurs && !used.has(Id) };
   });
   for (const id of deps.knownImages.keys()) {
@@ -49,7 +51,9 @@ export async function listStoredImages(
   const known = await Promise.all(
     listed.map(async (image) => ({ ...image, facts: await factsOf(deps, image.id, signal) })),
   );
-  const partsOf = layerParts(known.flatMap(({ facts, isOurs }) => (facts ? [{ ...facts, isOurs }] : [])));
+  const partsOf = layerParts(
+    known.flatMap(({ facts, isOurs }) => (facts ? [{ ...facts, isOurs }] : [])),
+  );
   const stored = known.map(async ({ id, tags, isOurs, facts }) => {
     if (!isOurs || facts === undefined) return [];
     const usedAt = await lastUseOf(deps, id, signal);

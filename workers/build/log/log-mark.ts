@@ -55,7 +55,9 @@ export function openMarkFile(path: string, lastNumber: number): MarkFile {
       if (record.length > SLOT_BYTES) throw new Error("A log's mark is too long.");
       await file.write(record, 0, record.length, (number % 2) * SLOT_BYTES);
     },
-    close: async () => void (await file?.close()),
+    close: async () => {
+      await file?.close();
+    },
   };
 }
 

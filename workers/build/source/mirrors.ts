@@ -3,17 +3,17 @@ import { mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { InfraFault, UserFault } from "../../../src/domain/faults.ts";
+import { speaksOfDisk } from "../../../src/shared/disk-errors.ts";
 import { isRefName, isSha, isTryRef } from "../../../src/domain/push.ts";
 import { fetchProblem } from "./fetch-problem.ts";
 import { GitFailed } from "./git.ts";
 import type { Git, GitOptions } from "./git.ts";
+import { noteUse, packBytes, storedMirrors } from "./stored-mirrors.ts";
 import type { Stored } from "../stored.ts";
 
 const FETCH_TIMEOUT_MS = 10 * 60 * 1_000;
 const SIZE_CHECK_MS = 2_000;
 const PACKS_MAX = 40;
-/** An empty file in each mirror: its time is that of the last fetch, even of one that brought nothing. */
-const LAST_USE = "tatara-last-use";
 export const MIRROR_BYTES_MAX = 5 * 1024 ** 3;
 
 export interface FetchRequest {
@@ -70,7 +70,7 @@ export function openMirrors(deps: MirrorDeps): Mirrors {
       const gitDir = join(deps.dir, nameOf(request));
       return await lockOf(gitDir, async () => {
         const mirror = await fetchWithin(deps, gitDir, request, signal);
-        await writeFile(join(gitDir, LAST_USE), "").catch(() => undefined);
+        await noteUse(gitDir);
         return mirror;
       });
     },
@@ -85,20 +85,7 @@ export function openMirrors(deps: MirrorDeps): Mirrors {
         throw faultOf(err, request);
       });
     },
-    stored: async (signal) => {
-      const names = (await readdir(deps.dir).catch(() => [])).filter((name) => name.endsWith(".git"));
-      const stored: Stored[] = [];
-      for (const name of names) {
-        signal.throwIfAborted();
-        const gitDir = join(deps.dir, name);
-        const used = await stat(join(gitDir, LAST_USE)).catch(() => stat(gitDir));
-        const bytes = await packBytes(gitDir);
-        const remove = () =>
-          lockOf(gitDir, () => rm(gitDir, { recursive: true, force: true, maxRetries: 3 }));
-        stored.push({ kind: "mirror", name, usedAt: used.mtimeMs, parts: [{ id: gitDir, bytes }], remove });
-      }
-      return stored;
-    },
+    stored: (signal) => storedMirrors({ dir: deps.dir, lockOf }, signal),
     tidy: async (signal) => {
       for (const name of await readdir(deps.dir).catch(() => [])) {
         if (name.endsWith(".git")) await tidyMirror(deps.git, join(deps.dir, name), signal);
@@ -339,6 +326,11 @@ function faultOf(err: unknown, { url }: Pick<FetchRequest, "url">): unknown {
   const problem = fetchProblem(err.stderr);
   const known = problem === "ref-missing" || problem === "commit-missing" ? "other" : problem;
   const said = err.stderr.trim().split("\n").slice(-3).join(" ").slice(0, 500);
+  if (speaksOfDisk(err.stderr)) {
+    return new InfraFault("DISK_FULL", `The worker's disk refused the commit: ${said}`, {
+      cause: err,
+    });
+  }
   const message = `${FETCH_MESSAGES[known]}: ${url}: ${said}`;
   return new InfraFault("CANNOT_FETCH", message, { cause: err });
 }
@@ -363,15 +355,6 @@ async function watchSize(
     if (watch.until.aborted) return;
     if ((await packBytes(gitDir)) > watch.bytesMax) watch.oversize.abort(new Error("Too large."));
   }
-}
-
-async function packBytes(gitDir: string): Promise<number> {
-  const dir = join(gitDir, "objects", "pack");
-  const names = await readdir(dir).catch(() => []);
-  const sizes = names.map(
-    async (name) => (await stat(join(dir, name)).catch(() => undefined))?.size,
-  );
-  return (await Promise.all(sizes)).reduce<number>((sum, size) => sum + (size ?? 0), 0);
 }
 
 async function tidyMirror(git: Git, gitDir: string, signal: AbortSignal): Promise<void> {

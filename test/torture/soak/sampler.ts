@@ -1,0 +1,71 @@
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { processesOf } from "../../../src/invariants/processes.ts";
+import { readQueues } from "../../../src/shared/queue-contents.ts";
+
+/** Walking the folder is work of its own. */
+const DISK_EVERY = 12;
+
+/** What one process used at one moment. `life` changes when it is started again. */
+export interface Sample {
+  readonly atMs: number;
+  readonly life: string;
+  readonly rssBytes: number;
+  readonly openFiles: number;
+  readonly threads: number;
+}
+
+export interface Samples {
+  /** By the process's name. */
+  readonly processes: ReadonlyMap<string, readonly Sample[]>;
+  readonly redisBytes: readonly number[];
+  readonly diskBytes: readonly number[];
+}
+
+/** Looks at every process, Redis and the disk each `everyMs`, until `stop`. */
+export async function sample(
+  dataDir: string,
+  everyMs: number,
+  stop: AbortSignal,
+): Promise<Samples> {
+  const processes = new Map<string, Sample[]>();
+  const redisBytes: number[] = [];
+  const diskBytes: number[] = [];
+  for (let round = 0; !stop.aborted; round += 1) {
+    const found = await processesOf(dataDir);
+    for (const { name, pid, rssBytes, openFiles, threads } of found) {
+      const samples = processes.get(name) ?? [];
+      processes.set(name, samples);
+      samples.push({ atMs: performance.now(), life: String(pid), rssBytes, openFiles, threads });
+    }
+    const redisUrl = found.find((one) => one.redisUrl !== undefined)?.redisUrl;
+    if (redisUrl !== undefined) redisBytes.push(...(await redisMemory(redisUrl)));
+    if (round % DISK_EVERY === 0) diskBytes.push(await sizeOf(dataDir));
+    await delay(everyMs, undefined, { signal: stop }).catch(() => undefined);
+  }
+  return { processes, redisBytes, diskBytes };
+}
+
+/** It may be dead just now. */
+async function redisMemory(url: string): Promise<readonly number[]> {
+  try {
+    using queues = await readQueues(url);
+    return [await queues.memoryBytes()];
+  } catch {
+    return [];
+  }
+}
+
+async function sizeOf(dir: string): Promise<number> {
+  const entries = await readdir(dir, { recursive: true, withFileTypes: true }).catch(() => []);
+  const sizes = entries
+    .filter((entry) => entry.isFile())
+    .map((entry) =>
+      stat(join(entry.parentPath, entry.name)).then(
+        ({ blocks }) => blocks * 512,
+        () => 0,
+      ),
+    );
+  return (await Promise.all(sizes)).reduce((sum, bytes) => sum + bytes, 0);
+}
