@@ -188,3 +188,21 @@ describe("a build worker that is told to stop", () => {
     await tatara.untilNothingIsLeft();
   });
 });
+
+test("a build worker that was frozen past its lease wakes, ends what it had begun, and writes nothing", async () => {
+  const text = (LONG[".tatara.yml"] ?? "").replace("sleep 0.02", "sleep 0.1");
+  await pushRepo("frozen", { ".tatara.yml": text });
+  await untilLog("frozen", "out 5\n");
+  const attempts = async () => (await seen("frozen"))?.jobs.map(({ state }) => state);
+
+  tatara.kill("build", "SIGSTOP");
+  await until(attempts, ["queued"], { deadlineMs: 60_000, everyMs: 100 });
+  tatara.kill("build", "SIGCONT");
+
+  const { build, logs } = await ended("frozen", ["unit"]);
+  expect(build.jobs.map(({ attempt }) => attempt)).toEqual([2]);
+  expect(numbersIn(logs["unit"], "out")).toEqual(
+    Array.from({ length: 150 }, (_none, index) => index + 1),
+  );
+  await tatara.untilNothingIsLeft();
+});

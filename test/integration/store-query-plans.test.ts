@@ -3,12 +3,13 @@ import { Kysely } from "kysely";
 import { expect, test } from "vitest";
 import { pickJob } from "../../src/server/store/claim-order.ts";
 import { passedAt } from "../../src/server/store/build-grants.ts";
+import { recordPush } from "../../src/server/store/deliveries.ts";
 import { claimPublish } from "../../src/server/store/publishes.ts";
 import type { Tables } from "../../src/server/store/schema.ts";
 import { sqliteDialect } from "../../src/server/store/sqlite.ts";
 import type { Tx } from "../../src/server/store/store.ts";
-import { aStore, type TestStore } from "../support/a-store.ts";
-import { aQueuedPublish, accept } from "../support/store-rig.ts";
+import { aPush, aStore, anIntake, type TestStore } from "../support/a-store.ts";
+import { LIMITS, aQueuedPublish, accept } from "../support/store-rig.ts";
 
 /** How SQLite goes about each query that `work` asks. */
 async function plansOf(
@@ -58,4 +59,14 @@ test("a claim reads the head of the line; it does not sort all that wait", async
 
   expect(plans).toContain("SEARCH jobs USING INDEX jobsInLine (state=? AND isBlocked=?)");
   expect(plans).not.toContain("USE TEMP B-TREE FOR ORDER BY");
+});
+
+test("a delivery looks among what the server found by itself, not at all that its repo delivered", async () => {
+  await using held = await aStore();
+  await accept(held.store);
+  const intake = anIntake(aPush());
+  const plans = await plansOf(held, (tx) => recordPush(tx, intake, LIMITS));
+
+  expect(plans.filter((plan) => plan.includes("deliveriesFound"))).toHaveLength(1);
+  expect(plans.filter((plan) => plan.includes("deliveriesByRepo"))).toEqual([]);
 });

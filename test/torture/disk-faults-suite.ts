@@ -44,7 +44,8 @@ export async function runDiskFaultsSuite(options: SuiteOptions): Promise<Outcome
       run.wanted.set(one.key, one);
       run.known.add(one.key);
     }
-    await Promise.all(runs.map((run) => dealFaults(run, options.count)));
+    const share = options.count >= wanted.length ? wanted.length : options.count / runs.length;
+    await Promise.all(runs.map((run) => dealFaults(run, share)));
     await Promise.all(runs.map(checkAll));
   } finally {
     await Promise.all(runs.map((run) => close(run)));

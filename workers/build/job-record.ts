@@ -122,9 +122,7 @@ function openJobRecord(
     return spooledLog(name, { dir, hidden, memory }, { budget, send: sendChunk });
   });
   // Written down before they were told: the server may not have heard of them.
-  for (const { step, message } of memory.ended.values()) {
-    tell(() => send(PATHS.step(jobId, step), message));
-  }
+  memory.ended.forEach(({ message }, step) => tell(() => send(PATHS.step(jobId, step), message)));
 
   return {
     log: logs.of,
@@ -133,14 +131,14 @@ function openJobRecord(
         { path: PATHS.plan(jobId), json, leaseToken: lease.token, answer: planAnswer },
         talking,
       ),
-    step: (name, message, memo = {}) =>
+    step: (step, given, memo = {}) =>
       tell(async () => {
-        const shown = masked.step(message);
-        if (message.state !== "running") {
-          await logs.end(name);
-          await journal.ended({ step: name, message: shown, memo: masked.memo(memo) });
+        const message = masked.step(given);
+        if (given.state !== "running") {
+          await logs.end(step);
+          await journal.ended({ step, message, memo: masked.memo(memo) });
         }
-        await send(PATHS.step(jobId, name), shown);
+        await send(PATHS.step(jobId, step), message);
       }),
     kept: (step, message) => tell(() => send(PATHS.kept(jobId, step), masked.kept(message))),
     reports: (step, message) =>

@@ -17,6 +17,7 @@ import { WORKSPACE } from "./prepare.ts";
 import type { Prepared, TestPlace } from "./prepare.ts";
 import { tellReports } from "./step-reports.ts";
 import type { EndedTest } from "./step-reports.ts";
+import { readableSecrets } from "./secrets.ts";
 import { startServices } from "./step-services.ts";
 import { adoptedPlace, adoptedServices, followAdopted } from "./resume/adopted-place.ts";
 import type { StepMemo } from "./resume/journal.ts";
@@ -151,6 +152,7 @@ async function letGo(job: Job, run: BegunTest, openedAt: number): Promise<void> 
     network,
     limits,
     services: network === "none" ? [] : [...test.services],
+    secrets: readableSecrets(job.grant, test.secrets).map(({ name }) => name),
     user,
     restored: cache ?? null,
   });

@@ -44,7 +44,9 @@ export async function openRedisRig(): Promise<RedisRig> {
     await mkdir(files, { recursive: true });
     const place = ["--port", "0", "--unixsocket", socket, "--dir", files, "--save", ""];
     const args = [...place, ...KEEPING[keeping], "--maxmemory-policy", "noeviction"];
-    const started = spawn("redis-server", args, { stdio: "ignore" });
+    // It ends with the run, also with one that is killed.
+    const tied = ["--pdeathsig", "KILL", "redis-server", ...args];
+    const started = spawn("setpriv", tied, { stdio: "ignore" });
     child = started;
     const endAt = performance.now() + START_MS;
     while (performance.now() < endAt) {

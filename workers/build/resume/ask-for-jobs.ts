@@ -7,7 +7,7 @@ import type { Logger } from "../../../src/shared/logger.ts";
 import { PATHS } from "../../../src/shared/protocol.ts";
 import type { ServerClient } from "../../../src/shared/server-client.ts";
 import type { HeldAttempt } from "../../../src/shared/worker-messages.ts";
-import { digestOf, readAttempt, writeAttempt } from "./attempt-file.ts";
+import { hasSameSecrets, readAttempt, writeAttempt } from "./attempt-file.ts";
 import type { AttemptFile } from "./attempt-file.ts";
 import { readJournal } from "./journal.ts";
 import type { JournalStory } from "./journal.ts";
@@ -92,12 +92,13 @@ async function heldOf({ dir, attempt, story }: OnDisk): Promise<HeldAttempt> {
 /** Containers have the secrets of when they were started; others could not be hidden in their logs. */
 async function isWanted(
   { client, logger }: ReturnDeps,
-  { attempt }: OnDisk,
+  { attempt, story }: OnDisk,
   { jobId, lease, secrets }: BuildGrant,
   signal: AbortSignal,
 ): Promise<boolean> {
   if (attempt.attempt !== lease.attempt) return false;
-  if (digestOf(secrets, attempt.salt) === attempt.secretsDigest) return true;
+  const given = [...story.opened.values()].flatMap((opened) => opened.secrets);
+  if (hasSameSecrets(attempt, secrets, given)) return true;
   logger.warn({ jobId }, "Job not resumed: its secrets were changed meanwhile");
   await client
     .send({ path: PATHS.handBack(jobId), leaseToken: lease.token }, signal)

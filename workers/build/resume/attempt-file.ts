@@ -17,9 +17,9 @@ const attemptFile = z.object({
   nextToken: z.string().nullable(),
   /** Of the machine: after another boot no container is what it was. */
   bootId: z.string(),
-  /** By these two one knows whether the job's secrets are still those that its containers have. */
+  /** By these one knows whether the job's secrets are still those that its containers have. */
   salt: z.string(),
-  secretsDigest: z.string(),
+  secretDigests: z.record(z.string(), z.string()),
 });
 
 /** Whose an attempt's folder is: enough to come back to it, and nothing that is secret but its token. */
@@ -31,15 +31,33 @@ export function attemptOf(
 ): AttemptFile {
   const { token, attempt } = lease;
   const salt = randomBytes(16).toString("hex");
-  const secretsDigest = digestOf(secrets, salt);
-  return { v: 1, jobId, attempt, life: 1, token, nextToken: null, bootId, salt, secretsDigest };
+  const secretDigests = digestsOf(secrets, salt);
+  return { v: 1, jobId, attempt, life: 1, token, nextToken: null, bootId, salt, secretDigests };
 }
 
-export function digestOf(secrets: BuildGrant["secrets"], salt: string): string {
-  const sorted = secrets
-    .map(({ name, value }) => [name, value])
-    .toSorted(([one = ""], [other = ""]) => (one < other ? -1 : 1));
-  return createHmac("sha256", salt).update(JSON.stringify(sorted)).digest("hex");
+function digestsOf(secrets: BuildGrant["secrets"], salt: string): Record<string, string> {
+  return Object.fromEntries(
+    secrets.map(({ name, value }) => [
+      name,
+      createHmac("sha256", salt).update(value).digest("hex"),
+    ]),
+  );
+}
+
+/**
+ * Are the secrets of this grant those of the attempt's first one? It may have fewer, since a job that
+ * is planned gets only what it uses; but each that a container was `given`.
+ */
+export function hasSameSecrets(
+  { salt, secretDigests }: Pick<AttemptFile, "salt" | "secretDigests">,
+  secrets: BuildGrant["secrets"],
+  given: readonly string[],
+): boolean {
+  const now = digestsOf(secrets, salt);
+  return (
+    Object.entries(now).every(([name, digest]) => secretDigests[name] === digest) &&
+    given.every((name) => now[name] !== undefined)
+  );
 }
 
 /** Whole or not at all. */

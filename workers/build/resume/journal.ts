@@ -45,6 +45,8 @@ const openedTest = z.object({
   network,
   limits,
   services: z.array(z.string()),
+  /** Names of those that it was given. */
+  secrets: z.array(z.string()),
   user: z.object({ uid: z.number(), gid: z.number(), home: z.string() }),
   /** What its cache gave it; null: it has none. */
   restored: z

@@ -25,7 +25,7 @@ afterEach(async () => {
   await server[Symbol.asyncDispose]();
 });
 
-function open({ slots = 2, answers = async () => undefined as void } = {}): Claims {
+function open({ slots = 2, answers = async (): Promise<void> => undefined } = {}): Claims {
   const client = serverClient({ url: server.url, token: server.token });
   const run = (grant: BuildGrant) =>
     new Promise<void>((resolve) => void running.set(grant.jobId, resolve));

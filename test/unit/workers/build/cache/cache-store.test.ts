@@ -154,3 +154,18 @@ async function filesOf(folder: string): Promise<readonly string[]> {
   const found = await readdir(folder, { recursive: true, withFileTypes: true });
   return found.filter((one) => one.isFile()).map((one) => join(one.parentPath, one.name));
 }
+
+test("what is stored is listed with its last use, and can be removed by whoever needs the room", async () => {
+  await save(wish("old"), "old");
+  await save(wish("new"), "new");
+  now += 60_000;
+  await open().find(wish("old"));
+
+  const stored = (await open().stored(never)).toSorted((a, b) => a.usedAt - b.usedAt);
+  expect(stored.map(({ name }) => name)).toEqual(["new", "old"]);
+  expect(stored.every(({ parts }) => parts.every(({ bytes }) => bytes > 0))).toBe(true);
+  await stored[0]?.remove(never);
+
+  expect((await open().stored(never)).map(({ name }) => name)).toEqual(["old"]);
+  expect((await open().find(wish("new")))?.isExact).toBe(false);
+});
