@@ -75,6 +75,8 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   "own/verified-too": VERIFIED,
   "hub/one": TWO_TARGETS,
   "hub/two": WITH_SERVICE,
+  // Of the suite of disk faults, which writes its own file.
+  "disk/tiny": { ...PLAIN, kept: 1 },
   "own/canary": WITH_SECRET,
   "own/kit": BUILDKIT,
   "own/kit-too": BUILDKIT,

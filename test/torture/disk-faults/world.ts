@@ -17,11 +17,14 @@ import { ZEROS } from "../../support/github-deliveries.ts";
 import { emptyLedger } from "../ledger.ts";
 import type { Ledger } from "../ledger.ts";
 import { openRecords } from "../records.ts";
+import { LOG_LINES } from "../sample-push.ts";
 import type { Records } from "../records.ts";
 import { openGitTrap } from "./git-trap.ts";
 import type { GitTrap } from "./git-trap.ts";
 
 const REPO = "disk/tiny";
+/** The lines that the check of logs looks for. */
+const COUNT = `i=0; while [ $i -lt ${LOG_LINES} ]; do i=$((i+1)); echo "line $i"; done`;
 const MAIN = "refs/heads/main";
 const LIFE_MS = 20_000;
 const RECOVERY_MS = 90_000;
@@ -93,7 +96,7 @@ function pusher(repo: TestRepo, ledger: Ledger): World["push"] {
     serial += 1;
     const files = tinyRepo({ name: "tiny-disk" });
     const spec = (files["tiny.spec"] ?? "").replace("Version: 1.0", `Version: 1.${serial}`);
-    const pipeline = `test:\n  unit:\n    run: "echo one; echo ${serial} > out.txt"\n    keep: out.txt\npackage: { spec: tiny.spec, verify: false }\npublish: dev\n`;
+    const pipeline = `test:\n  unit:\n    run: ${JSON.stringify(`${COUNT}; echo ${serial} > out.txt`)}\n    keep: out.txt\npackage: { spec: tiny.spec, verify: false }\npublish: dev\n`;
     const sha = await repo.commit(
       { ...files, "tiny.spec": spec, ".tatara.yml": pipeline },
       `push ${serial}`,
