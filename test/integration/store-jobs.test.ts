@@ -103,6 +103,29 @@ test("an infra fault waits before the next attempt; handing back costs no attemp
   expect(third?.job).toMatchObject({ attempt: 3, countedAttempts: 2 });
 });
 
+test("a commit that is not there is asked for three times; then the build is cancelled, and never green", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const { buildId, jobId, token } = await aRunningJob(store);
+  const gone = { code: "COMMIT_GONE", message: "no such commit", step: "checkout" } as const;
+
+  await store.write((tx) => reportFault(tx, jobId, token, gone));
+  for (const [again, pauseMs] of [
+    ["t-2", 30_000],
+    ["t-3", 240_000],
+  ] as const) {
+    expect((await findBuild(store, buildId))?.state).toBe("running");
+    held.advance(pauseMs);
+    await store.write((tx) => claimJob(tx, "w", again));
+    await store.write((tx) => reportFault(tx, jobId, again, gone));
+  }
+
+  const build = await findBuild(store, buildId);
+  expect(build).toMatchObject({ state: "cancelled", reason: "commit-gone: no such commit" });
+  const statuses = await store.write(claimStatuses);
+  expect(statuses).toMatchObject([{ state: "error" }]);
+});
+
 test("a job that no worker takes ends; one that waits for its next attempt has waited since then", async () => {
   await using held = await aStore();
   const { store } = held;

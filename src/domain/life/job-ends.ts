@@ -52,6 +52,7 @@ export function loseAttempt(life: BuildLife, job: JobRecord, loss: Loss, now: nu
   if (life.build.cancelRequestedAt !== null) return cancelJob(life, job, now);
   const next = nextAttempt(loss.kind, job.countedAttempts);
   if (next.kind === "give-up") {
+    if (loss.code === "COMMIT_GONE") return withdraw(life, job, loss.message, now);
     const isLost = loss.kind === "worker-lost";
     const title = isLost ? lostReason(job.countedAttempts) : loss.message;
     return giveUp(life, job, { ...loss, title }, now);
@@ -124,6 +125,12 @@ function giveUp(
   const fault: Write = { on: "failure", buildId, title, fault: { code, title, step } };
   const end = ended(job, { state: "errored", reason: title }, now);
   return followed(life, [end, openSteps(job, "errored"), fault], now);
+}
+
+/** Nobody failed: what was asked for was taken back, and no other commit is built instead (F53). */
+function withdraw(life: BuildLife, job: RunningJob, message: string, now: number): Verdict {
+  const end = ended(job, { state: "cancelled", reason: `commit-gone: ${message}` }, now);
+  return followed(life, [end, openSteps(job, "cancelled")], now);
 }
 
 function ended(
