@@ -34,6 +34,11 @@ export interface PrivateEngine extends AsyncDisposable {
   readonly dataRoot: string;
   /** The engine's own view. */
   readonly docker: Dockerode;
+  /**
+   * How often a network half written had to be removed before it started again. This version panics
+   * over one at each start (its own bug), and an operator would have to do the same.
+   */
+  readonly networkFilesRemoved: number;
   /** `kill -9`, its containerd too: without that the next start would wait for a minute. */
   kill(): Promise<void>;
   /** As `systemctl stop docker` does. */
@@ -68,6 +73,7 @@ class Daemon implements PrivateEngine {
   readonly host: string;
   readonly dataRoot: string;
   readonly docker: Dockerode;
+  networkFilesRemoved = 0;
   readonly #dir: string;
   readonly #options: PrivateEngineOptions;
   #holder: ChildProcess | undefined;
@@ -101,8 +107,8 @@ class Daemon implements PrivateEngine {
     await writeFile(this.#path("daemon.json"), JSON.stringify(settings));
     // As systemd does: what it finds after a kill may end it once more.
     for (let tries = 1; !(await this.#run()); tries += 1) {
-      // A network half written is a panic at each start of this version: an operator removes it.
       if ((await this.log()).slice(-10_000).includes("reservePools")) {
+        this.networkFilesRemoved += 1;
         await rm(join(this.dataRoot, "network/files/local-kv.db"), { force: true });
       }
       if (tries === TRIES_MAX) throw new Error(`dockerd:\n${(await this.log()).slice(-3_000)}`);

@@ -38,6 +38,7 @@ export async function runDockerKillSuite(options: SuiteOptions): Promise<Outcome
       const busy = keepBusy(scene, stop.signal);
       await killAgainAndAgain(scene, engine, options.count).finally(() => stop.abort());
       await busy;
+      options.tell(`networks that dockerd could not read any more: ${engine.networkFilesRemoved}`);
     },
     check: async (scene) => await checkEngine(scene, engine),
   });
@@ -65,7 +66,9 @@ async function killOnce(engine: PrivateEngine, random: Random): Promise<string> 
   await (way === "kill" ? engine.kill() : engine.stop());
   const absentMs = random.integer(absence.min, absence.max);
   await delay(absentMs);
+  const removed = engine.networkFilesRemoved;
   await engine.start({ liveRestore });
   const restore = liveRestore ? "with live-restore" : "without live-restore";
-  return `${way === "kill" ? "kill -9" : "stop"}, away for ${absentMs} ms, back ${restore}`;
+  const repaired = engine.networkFilesRemoved > removed ? ", its local-kv.db removed" : "";
+  return `${way === "kill" ? "kill -9" : "stop"}, away for ${absentMs} ms, back ${restore}${repaired}`;
 }

@@ -31,9 +31,27 @@ async function leftAfterGrace(engine: PrivateEngine): Promise<readonly string[]>
   const endAt = performance.now() + GRACE_MS;
   for (;;) {
     const left = withoutKept(await engine.everything());
-    if (left.length === 0 || performance.now() > endAt) return left;
+    if (left.length === 0) return [];
+    if (performance.now() > endAt)
+      return await Promise.all(left.map((one) => described(engine, one)));
     await delay(LOOK_EVERY_MS);
   }
+}
+
+/** With all that the engine knows of it: what it is of is found out from that. */
+async function described({ docker }: PrivateEngine, what: string): Promise<string> {
+  const [kind, id = ""] = what.split(" ");
+  const facts = async (): Promise<unknown> => {
+    if (kind === "volume") return await docker.getVolume(id).inspect();
+    if (kind === "network") return await docker.getNetwork(id).inspect();
+    const { Name, Created, State, Config, HostConfig, Mounts } = await docker
+      .getContainer(id)
+      .inspect();
+    const { Labels, Cmd, Image } = Config;
+    const { CgroupParent } = HostConfig;
+    return { Name, Created, State, Labels, Cmd, Image, CgroupParent, Mounts };
+  };
+  return `${what} ${JSON.stringify(await facts().catch((err: unknown) => String(err)))}`;
 }
 
 /** Images that nobody would ever remove: with neither a name nor a label of ours. */
