@@ -178,9 +178,10 @@ async function openRecords(options: PartsOptions, publicUrl: string) {
   const { dataDir } = options.config;
   const buildUrl = (repo: string, number: number): string => `${publicUrl}/repos/${repo}/${number}`;
   const disk = openDiskAlarm({ dataDir, now });
-  const store = await openStore(join(dataDir, "tatara.db"), { now, newId, buildUrl }, (err) => {
+  const env = { now, newId, buildUrl };
+  const store = await openStore(join(dataDir, "tatara.db"), env, (err, trouble) => {
     disk.note("the database", err);
-    onBroken(err);
+    if (trouble === "broken") onBroken(err);
   });
   await store.write(ensureChannels);
   await store.write(restartLeaseClocks);

@@ -20,6 +20,7 @@ const START_MS = 1_500;
 const FULL_PART = 0.8;
 const FORGOTTEN_TOLD_MS = 3_600_000;
 const MIB = 2 ** 20;
+const WORDS_MAX = 300;
 
 interface Seen {
   readonly policy: string | undefined;
@@ -45,6 +46,7 @@ export function openRedisWatch(options: {
   const firstWord = Promise.withResolvers<void>();
   let epoch: string | undefined;
   let seen: Seen | undefined;
+  let refusal: string | undefined;
   let forgottenAt: number | undefined;
   let looking: Promise<void> | undefined;
 
@@ -53,11 +55,9 @@ export function openRedisWatch(options: {
     const isForgotten = epoch !== undefined && (await connection.get(EPOCH_KEY)) !== epoch;
     // Each look writes a new one, so that a Redis which fell back to an old state shows it.
     const next = options.newEpoch();
-    const isWritten = await connection.set(EPOCH_KEY, next).then(
-      () => true,
-      () => false, // Its memory is full: nothing was lost by that, and the old one stays.
-    );
-    if (isWritten) epoch = next;
+    // Its memory or its disk may be full: nothing was lost by that, and the old one stays.
+    refusal = await connection.set(EPOCH_KEY, next).then(() => undefined, wordsOf);
+    if (refusal === undefined) epoch = next;
     seen = await readSeen(connection);
     if (!isForgotten) return;
     if (forgottenAt === undefined || now() - forgottenAt > FORGOTTEN_TOLD_MS) {
@@ -95,6 +95,7 @@ export function openRedisWatch(options: {
       return seen?.policy;
     },
     warnings: () => [
+      ...(refusal === undefined ? [] : [refusedWarning(refusal)]),
       ...(seen === undefined || connection.status !== "ready" ? [] : warningsOf(seen)),
       ...(forgottenAt !== undefined && now() - forgottenAt < FORGOTTEN_TOLD_MS
         ? [
@@ -136,6 +137,15 @@ function warningsOf({ policy, usedBytes, maxBytes }: Seen): readonly string[] {
     );
   }
   return warnings;
+}
+
+function wordsOf(err: unknown): string {
+  return err instanceof Error ? err.message : String(err);
+}
+
+/** It answers, and that is all: its disk or its memory is full, or it is somebody's replica. */
+function refusedWarning(words: string): string {
+  return `Redis takes no writes (${words.slice(0, WORDS_MAX)}): builds start up to 30 s late, nothing is lost, and all goes on by itself once it does`;
 }
 
 export function keepsTickets(policy: string): boolean {

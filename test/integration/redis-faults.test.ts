@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, rmdir } from "node:fs/promises";
 import { connect, createServer, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -126,6 +126,37 @@ test("a Redis that is nearly full, or that evicts, is told; one that is full sto
   await client.config("SET", "maxmemory", "0");
   await tickets.add("build", "j-1");
   expect(await tickets.depth("build")).toBe(1);
+});
+
+test("a Redis that answers and takes no writes, for its disk refuses them, is told until it does", async () => {
+  const { redisUrl, client } = await aRedis();
+  const watch = openRedisWatch({
+    redisUrl,
+    logger: silentLogger,
+    now: Date.now,
+    newEpoch: () => "same",
+    onForgotten: () => undefined,
+  });
+  onTestFinished(() => watch.close());
+  await until(() => client.get("tatara:epoch"), "same");
+  const [, dir = ""] = (await client.config("GET", "dir")) as string[];
+  const inTheWay = join(dir, "dump.rdb");
+  const status = async () => /rdb_last_bgsave_status:(\w+)/.exec(await client.info())?.[1];
+  const save = async () => {
+    await client.bgsave().catch(() => undefined);
+    return await status();
+  };
+  await client.config("SET", "save", "3600 1");
+  await mkdir(inTheWay);
+  await until(save, "err");
+
+  await watch.look();
+  expect(watch.warnings().join()).toMatch(/takes no writes \(MISCONF/);
+
+  await rmdir(inTheWay);
+  await until(save, "ok");
+  await watch.look();
+  expect(watch.warnings()).toEqual([]);
 });
 
 test("a consumer to whom no ticket comes although all looks well is opened anew at the second hint", async () => {

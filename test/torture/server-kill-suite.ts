@@ -57,9 +57,9 @@ function describeLives({ reached, silencesMs }: Lives): string {
   const sorted = silencesMs.toSorted((a, b) => a - b);
   const at = (part: number): string =>
     (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0).toFixed(0);
-  const missing = FAILPOINTS.filter((name) => !reached.has(name));
-  const sweep =
-    missing.length === 0 ? "every failpoint was reached" : `never reached: ${missing.join(", ")}`;
+  const counts = FAILPOINTS.map((name) => `${name} ${reached.get(name) ?? 0}`);
+  const met = FAILPOINTS.filter((name) => reached.has(name)).length;
+  const sweep = `died at ${met} of ${FAILPOINTS.length} failpoints (${counts.join(", ")})`;
   return `death to first answer: p50 ${at(0.5)} ms, p95 ${at(0.95)} ms, max ${at(1)} ms; ${sweep}`;
 }
 

@@ -119,6 +119,11 @@ export async function leaveNothing(job: Job, lease: Lease, logger: Logger): Prom
   await job.deps.engine.removeAllOf(attempt, limit).catch((err: unknown) => {
     logger.warn({ err }, "Left on the engine for the reaper");
   });
-  await job.record.close();
-  await rm(job.dir, { recursive: true, force: true });
+  // A disk that refuses even that has the folder back with the reaper.
+  await job.record.close().catch((err: unknown) => {
+    logger.warn({ err }, "Attempt's record not closed");
+  });
+  await rm(job.dir, { recursive: true, force: true }).catch((err: unknown) => {
+    logger.warn({ err }, "Left on the disk for the reaper");
+  });
 }

@@ -14,6 +14,7 @@ import * as workers from "./migrations/0011-workers.ts";
 import * as claimOrder from "./migrations/0012-claim-order.ts";
 import type { Tables } from "./schema.ts";
 import { sqliteDialect } from "./sqlite.ts";
+import type { OnDiskTrouble } from "./sqlite.ts";
 
 /** The database, or a transaction of it: every function of the store takes either. */
 export type Db = Kysely<Tables> | Transaction<Tables>;
@@ -39,10 +40,10 @@ const MIGRATIONS = {
  */
 export async function openDatabase(
   path: string,
-  onDiskError: (err: unknown) => void = () => undefined,
+  onDiskTrouble: OnDiskTrouble = () => undefined,
 ): Promise<Kysely<Tables>> {
   const { wasUnclean } = inspectDatabase(path, new Set(Object.keys(MIGRATIONS)));
-  const db = new Kysely<Tables>({ dialect: sqliteDialect(path, onDiskError) });
+  const db = new Kysely<Tables>({ dialect: sqliteDialect(path, onDiskTrouble) });
   if (wasUnclean) await sql`PRAGMA wal_checkpoint(TRUNCATE)`.execute(db);
   const migrator = new Migrator({
     db,

@@ -1,8 +1,18 @@
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { SqliteDialect, type SqliteStatement } from "kysely";
 
+/**
+ * What the disk did to a statement. `broken`: what the open database believes may not be what the disk
+ * has. `full`: nothing is on its way to the disk then, and the transaction is gone as if it had never
+ * been.
+ */
+export type DiskTrouble = "broken" | "full";
+
+/** Hears of it where it happens, whoever had asked and whatever becomes of the request. */
+export type OnDiskTrouble = (err: unknown, trouble: DiskTrouble) => void;
+
 /** Kysely's dialect over the driver that Node brings. Durable: a commit is on disk when it returns. */
-export function sqliteDialect(path: string, onDiskError: (err: unknown) => void): SqliteDialect {
+export function sqliteDialect(path: string, onDiskTrouble: OnDiskTrouble): SqliteDialect {
   const connection = new DatabaseSync(path, { timeout: 5_000 });
   connection.exec(
     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA locking_mode=NORMAL;",
@@ -14,7 +24,8 @@ export function sqliteDialect(path: string, onDiskError: (err: unknown) => void)
     try {
       return use();
     } catch (err) {
-      if (isDiskError(err)) onDiskError(err);
+      const trouble = diskTrouble(err);
+      if (trouble !== undefined) onDiskTrouble(err, trouble);
       throw err;
     }
   };
@@ -36,15 +47,16 @@ export function sqliteDialect(path: string, onDiskError: (err: unknown) => void)
 
 const PREPARED_MAX = 500;
 
-/**
- * IOERR and CORRUPT, whatever their extended part. FULL is none of them: nothing is on its way to the
- * disk then, and the transaction is gone as if it had never been.
- */
-const DISK_CODES: ReadonlySet<number> = new Set([10, 11]);
+/** IOERR, CORRUPT and FULL of SQLite, whatever their extended part. */
+const TROUBLES: ReadonlyMap<number, DiskTrouble> = new Map([
+  [10, "broken"],
+  [11, "broken"],
+  [13, "full"],
+]);
 
-function isDiskError(err: unknown): boolean {
+function diskTrouble(err: unknown): DiskTrouble | undefined {
   const { errcode } = (err ?? {}) as { errcode?: unknown };
-  return typeof errcode === "number" && DISK_CODES.has(errcode & 0xff);
+  return typeof errcode === "number" ? TROUBLES.get(errcode & 0xff) : undefined;
 }
 
 /**

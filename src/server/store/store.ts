@@ -2,6 +2,7 @@ import type { Kysely, Transaction } from "kysely";
 import { failpoint } from "../../shared/failpoints.ts";
 import { openDatabase, type Db } from "./database.ts";
 import type { Tables } from "./schema.ts";
+import type { OnDiskTrouble } from "./sqlite.ts";
 
 /** What the store needs from the world beside the database. */
 export interface StoreEnv {
@@ -43,18 +44,19 @@ const GROUP_MAX = 256;
 
 /**
  * Opens the store. After a write or sync that failed, what the open database believes is not what the
- * disk has: nothing is written from then on, and `onBroken` must end the process, for the next start
- * reads the truth. A disk that is merely full fails the works that need room, and nothing else.
+ * disk has: nothing is written from then on, and whoever hears of a `broken` one must end the process,
+ * for the next start reads the truth. A disk that is merely full fails the works that need room, and
+ * nothing else.
  */
 export async function openStore(
   path: string,
   env: StoreEnv,
-  onBroken: (err: unknown) => void = () => undefined,
+  onDiskTrouble: OnDiskTrouble = () => undefined,
 ): Promise<Store> {
   let isBroken = false;
-  const db = await openDatabase(path, (err) => {
-    isBroken = true;
-    onBroken(err);
+  const db = await openDatabase(path, (err, trouble) => {
+    isBroken ||= trouble === "broken";
+    onDiskTrouble(err, trouble);
   });
   let version = 0;
   const writeTrusting = groupCommit(db, env, () => {

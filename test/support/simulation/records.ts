@@ -234,10 +234,14 @@ export class Records {
     return "ended";
   }
 
-  fault(lease: Lease, kind: "infra-fault" | "handed-back"): boolean {
+  fault(
+    lease: Lease,
+    kind: "infra-fault" | "handed-back",
+    code: "INTERNAL" | "COMMIT_GONE" = "INTERNAL",
+  ): boolean {
     const job = this.#held(lease);
     if (job === undefined) return false;
-    this.#lose(this.buildOfJob(job.id), job, { kind, ...LOST });
+    this.#lose(this.buildOfJob(job.id), job, { kind, ...LOST, code });
     return true;
   }
 

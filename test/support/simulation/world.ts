@@ -157,8 +157,9 @@ export class World {
       return isTaken ? "go-on" : "over";
     }
     const end = at(["passed", "passed", "passed", "passed", "failed"] as const, how);
-    if (how % 13 === 12) return this.#sayFault(held, "infra-fault");
-    if (how % 13 === 11) return this.#sayFault(held, "handed-back");
+    if (how % 26 === 25) return this.#sayFault(held, "infra-fault", "COMMIT_GONE");
+    if (how % 13 === 12) return this.#sayFault(held, "infra-fault", "INTERNAL");
+    if (how % 13 === 11) return this.#sayFault(held, "handed-back", "INTERNAL");
     return this.#sayEnd(held, end);
   }
 
@@ -186,8 +187,12 @@ export class World {
     return "over";
   }
 
-  #sayFault(held: HeldJob, kind: "infra-fault" | "handed-back"): "over" {
-    const isTaken = this.promises.fenced(held, () => this.records.fault(held, kind));
+  #sayFault(
+    held: HeldJob,
+    kind: "infra-fault" | "handed-back",
+    code: "INTERNAL" | "COMMIT_GONE",
+  ): "over" {
+    const isTaken = this.promises.fenced(held, () => this.records.fault(held, kind, code));
     if (isTaken && kind === "handed-back") this.promises.forgiven(held.id);
     return "over";
   }

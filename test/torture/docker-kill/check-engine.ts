@@ -44,8 +44,9 @@ async function described({ docker }: PrivateEngine, what: string): Promise<strin
   const facts = async (): Promise<unknown> => {
     if (kind === "volume") return await docker.getVolume(id).inspect();
     if (kind === "network") return await docker.getNetwork(id).inspect();
+    const name = id.replace(/^\//, "");
     const { Name, Created, State, Config, HostConfig, Mounts } = await docker
-      .getContainer(id)
+      .getContainer(name)
       .inspect();
     const { Labels, Cmd, Image } = Config;
     const { CgroupParent } = HostConfig;

@@ -7,12 +7,16 @@ import type { Scene } from "../under-load.ts";
 import type { Flood } from "./flood.ts";
 
 const LOOK_EVERY_MS = 5;
-/** So long a life waits for its failpoint before it is killed at random, and at the end of the run. */
+/**
+ * So long a life waits for its failpoint before it is killed at random: for one that every load reaches,
+ * for one that waits for a build to come so far and was not reached yet, and at the end of the run.
+ */
 const PATIENCE_MS = 2_000;
+const DEEP_PATIENCE_MS = 12_000;
 const LAST_PATIENCE_MS = 45_000;
 /** From here on every failpoint must have been reached, however long it takes. */
 const WHOLE_SWEEP = 100;
-const HITS_MAX = { common: 12, rare: 1 } as const;
+const HITS_MAX = { common: 12, rare: 2 } as const;
 /** Reached hundreds of times a second under this load. */
 const COMMON: ReadonlySet<Failpoint> = new Set(["commit.before", "commit.after"]);
 const isSoonReached = (name: Failpoint): boolean =>
@@ -21,10 +25,13 @@ const DEATH_MS = 60_000;
 const EXTRA_LIVES_MAX = 60;
 
 export interface Lives {
-  readonly reached: ReadonlyMap<Failpoint, number>;
+  /** How often each was died at. */
+  readonly reached: Reached;
   /** From a death to the first answer after it, in ms. */
   readonly silencesMs: readonly number[];
 }
+
+type Reached = ReadonlyMap<Failpoint, number>;
 
 interface Armed {
   readonly name: Failpoint;
@@ -40,7 +47,7 @@ export async function killServers(
   { count, flood, armedPath }: { count: number; flood: Flood; armedPath: string },
 ): Promise<Lives> {
   const random = scene.random("lives");
-  let reached: ReadonlyMap<Failpoint, number> = new Map();
+  let reached: Reached = new Map();
   const silencesMs: number[] = [];
   // First those that every load reaches, so that a short run meets some.
   const waiting = [
@@ -59,14 +66,16 @@ export async function killServers(
     lives >= livesMax || (lives >= count && FAILPOINTS.every((name) => reached.has(name)));
   for (let life = 1; !isEnough(life - 1); life += 1) {
     const isLast = life >= count;
-    const death = await endOf(scene, { armed, random, isLast, hasDied });
+    const patienceMs = isLast ? LAST_PATIENCE_MS : patienceFor(armed, { reached, isWhole });
+    const death = await endOf(scene, { armed, random, patienceMs, hasDied });
     scene.dealt();
     reached = await reachedIn(scene);
     if (armed !== undefined && death !== armed.name) waiting.push(armed.name);
     const diedAt = performance.now();
     // Read at its birth, which comes after the supervisor's pause.
     if (isLast) waiting.splice(0, Infinity, ...FAILPOINTS.filter((name) => !reached.has(name)));
-    armed = isLast || random.chance(0.65) ? nextArmed(waiting, random, isWhole) : undefined;
+    const isArmed = isLast || random.chance(0.65);
+    armed = isArmed ? nextArmed(waiting, { random, reached, isWhole }) : undefined;
     await writeFile(armedPath, armed === undefined ? "" : `${armed.name}@${armed.hit}:kill`);
     scene.tell(`kill ${life}/${count}: server, ${death}`);
     // Mostly it may live; now and then the next kill meets it while it starts.
@@ -79,11 +88,25 @@ export async function killServers(
 }
 
 /** Those that were not reached stand at the end of the row, to be tried again in another life. */
-function nextArmed(waiting: Failpoint[], random: Random, isWhole: boolean): Armed | undefined {
+function nextArmed(
+  waiting: Failpoint[],
+  { random, reached, isWhole }: { random: Random; reached: Reached; isWhole: boolean },
+): Armed | undefined {
   if (waiting.length === 0 && isWhole) waiting.push(...shuffled(FAILPOINTS, random));
   const name = waiting.shift();
   if (name === undefined) return undefined;
-  return { name, hit: random.integer(1, COMMON.has(name) ? HITS_MAX.common : HITS_MAX.rare) };
+  if (COMMON.has(name)) return { name, hit: random.integer(1, HITS_MAX.common) };
+  // The first time is the soonest; a later one may meet what lies behind it half done.
+  return { name, hit: reached.has(name) ? random.integer(1, HITS_MAX.rare) : 1 };
+}
+
+/** A short run has no time to wait for builds. */
+function patienceFor(
+  armed: Armed | undefined,
+  { reached, isWhole }: { reached: Reached; isWhole: boolean },
+): number {
+  const isDeep = armed !== undefined && !isSoonReached(armed.name) && !reached.has(armed.name);
+  return isDeep && isWhole ? DEEP_PATIENCE_MS : PATIENCE_MS;
 }
 
 /** Kills it, or waits until it has killed itself; says how it died. */
@@ -92,11 +115,11 @@ async function endOf(
   options: {
     readonly armed: Armed | undefined;
     readonly random: Random;
-    readonly isLast: boolean;
+    readonly patienceMs: number;
     readonly hasDied: boolean;
   },
 ): Promise<string> {
-  const { armed, random, isLast, hasDied } = options;
+  const { armed, random, patienceMs, hasDied } = options;
   if (hasDied && armed !== undefined) return armed.name;
   const { supervisor } = tatara;
   const isDead = (pid: number | undefined): boolean => supervisor.pidOf("server") !== pid;
@@ -106,7 +129,7 @@ async function endOf(
     pid = supervisor.pidOf("server");
   }
   if (armed !== undefined) {
-    const endAt = performance.now() + (isLast ? LAST_PATIENCE_MS : PATIENCE_MS);
+    const endAt = performance.now() + patienceMs;
     while (!isDead(pid) && performance.now() < endAt) await delay(LOOK_EVERY_MS);
     if (isDead(pid)) return armed.name;
   } else await delay(random.integer(0, 900));
@@ -139,7 +162,7 @@ async function firstAnswer(
 }
 
 /** As the server wrote it down itself, before it died of it. */
-async function reachedIn({ tatara }: Scene): Promise<ReadonlyMap<Failpoint, number>> {
+async function reachedIn({ tatara }: Scene): Promise<Reached> {
   const log = await tatara.operatorLog("server");
   const names = [...log.matchAll(/"message":"Failpoint reached","name":"([^"]+)"/g)];
   const reached = new Map<Failpoint, number>();

@@ -45,7 +45,7 @@ export async function runKillSweep(options: SuiteOptions): Promise<Outcome> {
   }
   tell(`${sweep.kills} kills, ${sweep.published} publishes`);
   sweep.violations.push(...(await leftovers(yum)));
-  return { accepted: sweep.published, violations: sweep.violations };
+  return { accepted: sweep.published, kills: sweep.kills, violations: sweep.violations };
 }
 
 /** Answers how many such calls one publish makes, as far as it came. */

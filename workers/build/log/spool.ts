@@ -83,7 +83,10 @@ export async function openSpool(
   await mkdir(dirname(path), { recursive: true });
   const isThere = start !== undefined && start.fileBytes > 0;
   const file = await open(path, isThere ? "r+" : "w+", 0o600);
-  await file.truncate(start?.fileBytes ?? 0);
+  await file.truncate(start?.fileBytes ?? 0).catch(async (err: unknown) => {
+    await file.close();
+    throw err;
+  });
   return new DiskSpool(file, { path, send, budget, start: start ?? EMPTY });
 }
 

@@ -156,8 +156,10 @@ async function fetchRepairing(
     return await fetchInto(deps, gitDir, request, signal);
   } catch (err) {
     if (isNew || !(err instanceof GitFailed)) throw faultOf(err, request);
+    await discard(gitDir);
+    // Fetching anew would hide from everybody what the disk does, and a full one has no room for it.
+    if (speaksOfDisk(err.stderr)) throw faultOf(err, request);
   }
-  await discard(gitDir);
   await create(deps, gitDir, request, signal);
   return await fetchInto(deps, gitDir, request, signal).catch((err: unknown) => {
     throw faultOf(err, request);
