@@ -11,7 +11,8 @@ export default defineConfig({
           include: ["test/unit/**/*.test.ts"],
           isolate: false,
           pool: "threads",
-          testTimeout: 30_000,
+          // No test waits: only a machine with much else to do takes longer than a few seconds.
+          testTimeout: 120_000,
         },
       },
       {

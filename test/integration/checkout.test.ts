@@ -1,6 +1,8 @@
-import { readdir, rm, truncate } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { mkdtemp, readdir, rm, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
 import { openMirrors } from "../../workers/build/source/mirrors.ts";
 import { never, rawGit, startCheckoutRig, treeOf } from "../support/checkout-rig.ts";
 import type { CheckoutRig } from "../support/checkout-rig.ts";
@@ -161,6 +163,29 @@ test("a corrupt mirror is made anew", async () => {
   expect(await treeOf(await rig.checkOut(rig.requestFor(repo, next)))).toEqual({
     a: "644 1000:1000 3",
   });
+});
+
+test("a mirror's full disk is told, not hidden behind another fetch, and forgotten with room", async () => {
+  const disk = await mkdtemp(join(tmpdir(), "tatara-mirror-disk-"));
+  execFileSync("mount", ["-t", "tmpfs", "-o", "size=2m", "tatara-test", disk]);
+  onTestFinished(async () => {
+    execFileSync("umount", ["--lazy", disk]);
+    await rm(disk, { recursive: true, force: true });
+  });
+  const mirrors = openMirrors({ dir: disk, git: rig.git, httpPrefixes: [rig.http.url] });
+  const repo = await rig.repo({ "a.txt": "1" });
+  const first = await repo.commit({ "a.txt": "2" });
+  await mirrors.fetch(rig.requestFor(repo, first), never);
+  const next = await repo.commit({ "a.txt": "3" });
+  await writeFile(join(disk, "filler"), Buffer.alloc(2 ** 21, 1)).catch(() => undefined);
+
+  await expect(mirrors.fetch(rig.requestFor(repo, next), never)).rejects.toMatchObject({
+    code: "DISK_FULL",
+  });
+
+  await rm(join(disk, "filler"));
+  const found = await mirrors.fetch(rig.requestFor(repo, next), never);
+  expect(found.sha).toBe(next.sha);
 });
 
 test("half a mirror, as a killed worker leaves it, is made anew", async () => {

@@ -213,6 +213,33 @@ describe("Docker: the output of an adopted container", () => {
     expect(end).toEqual({ how: "over-time" });
   });
 
+  test("that ended in time is not over it, however late it is found", async () => {
+    await using job = await newJob(engine);
+    const containerId = await letGo(engine, job, "unit", "true");
+    const openedAt = Date.now();
+    await docker.getContainer(containerId).wait();
+    const limits = { ...LIMITS, timeoutMs: 3_000 };
+    await sleep(openedAt + 3_100 - Date.now());
+
+    const { end } = await adopt(engine, job, "unit", { containerId, limits, openedAt });
+
+    expect(end).toEqual({ how: "exited", code: 0 });
+  });
+
+  test("that was stopped over its time has not passed, whatever it exits with", async () => {
+    await using job = await newJob(engine);
+    const openedAt = Date.now();
+    const command = "trap 'exit 0' TERM; sleep 60 & wait";
+    const containerId = await letGo(engine, job, "unit", command);
+    const limits = { ...LIMITS, timeoutMs: 1_000 };
+    await sleep(openedAt + 1_100 - Date.now());
+    await docker.getContainer(containerId).stop();
+
+    const { end } = await adopt(engine, job, "unit", { containerId, limits, openedAt });
+
+    expect(end).toEqual({ how: "over-time" });
+  });
+
   test("knows its memory peak from the gate's word", async () => {
     await using job = await newJob(engine);
     const containerId = await letGo(engine, job, "unit", "echo hello");

@@ -8,6 +8,7 @@ import { diskBudget } from "../../workers/build/disk-budget.ts";
 import { watchDisk } from "../../workers/build/disk-watch.ts";
 import { reap } from "../../workers/build/reaper.ts";
 import { startBuildServer } from "../support/build-server.ts";
+import type { BuildServer } from "../support/build-server.ts";
 import {
   BASE_IMAGE,
   LIMITS,
@@ -120,22 +121,8 @@ describe("the reaper", () => {
     await docker.createNetwork({ Name: "ours", Labels: labelsOf("w") });
     await docker.createNetwork({ Name: "tatara-j-1-net" });
 
-    const jobsDir = await mkdtemp(join(tmpdir(), "tatara-jobs-"));
     await using server = await startBuildServer();
-    await reap(
-      {
-        engine,
-        client: serverClient({ url: server.url, token: server.token }),
-        workerId: "w",
-        jobsDir,
-        isOurs: () => false,
-        tidy: async () => undefined,
-        pause: async () => "over",
-        logger: silentLogger,
-      },
-      never,
-    );
-    await rm(jobsDir, { recursive: true });
+    await reapWith(engine, server);
 
     expect((await host.everything()).toSorted()).toEqual([
       "container /another-workers",
@@ -148,7 +135,44 @@ describe("the reaper", () => {
       "volume theirs",
     ]);
   });
+
+  test("removes a volume whose labels a killed engine forgot, once nobody can be making it", async () => {
+    const { docker, socketPath } = host;
+    const forgotten = "tatara-j-0123456789ab-1-WORKSPACE-seed";
+    const ofLiveJob = "tatara-j-0123456789ac-2-WORKSPACE-seed";
+    for (const Name of [forgotten, ofLiveJob]) await docker.createVolume({ Name });
+    await using server = await startBuildServer();
+    server.live.push({ jobId: "j-0123456789ac", attempt: 2 });
+    const volumes = async () =>
+      (await docker.listVolumes()).Volumes.map(({ Name }) => Name).filter((name) =>
+        [forgotten, ofLiveJob].includes(name),
+      );
+
+    await reapWith(engine, server);
+    expect(await volumes()).toHaveLength(2);
+
+    await reapWith(realEngine({ socketPath, now: () => Date.now() + HOUR_MS }), server);
+    expect(await volumes()).toEqual([ofLiveJob]);
+  });
 });
+
+async function reapWith(on: Engine, { url, token }: BuildServer): Promise<void> {
+  const jobsDir = await mkdtemp(join(tmpdir(), "tatara-jobs-"));
+  await reap(
+    {
+      engine: on,
+      client: serverClient({ url, token }),
+      workerId: "w",
+      jobsDir,
+      isOurs: () => false,
+      tidy: async () => undefined,
+      pause: async () => "over",
+      logger: silentLogger,
+    },
+    never,
+  );
+  await rm(jobsDir, { recursive: true });
+}
 
 describe("a full disk", () => {
   test("nothing new below the soft floor; below the hard one the largest job is stopped", async () => {

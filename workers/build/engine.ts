@@ -353,6 +353,6 @@ export interface Leftover {
   readonly jobId: string | undefined;
   readonly attempt: number | undefined;
   readonly createdAt: number;
-  /** It was kept, and says itself that its time was over long ago: nobody needs it, whose ever it is. */
+  /** It says itself that its time was over long ago: nobody needs it, whose ever it is. */
   readonly isOver?: boolean;
 }

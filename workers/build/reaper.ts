@@ -64,7 +64,8 @@ export async function reap(deps: ReaperDeps, shutdown: AbortSignal): Promise<voi
   const dead = leftovers.filter((found) => {
     // The engine names only images that were long out of use; they belong to no worker.
     if (found.kind === "image") return true;
-    return found.workerId === workerId ? !isAlive(nameOf(found)) : found.isOver === true;
+    if (found.workerId !== workerId && found.isOver !== true) return false;
+    return !isAlive(nameOf(found));
   });
   // A volume or network is free only once the containers that use it are gone.
   for (const kind of ["container", "volume", "network", "image"] as const) {

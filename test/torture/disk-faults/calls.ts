@@ -26,6 +26,12 @@ export interface Seen {
   readonly nth: number;
   readonly path: string;
   readonly isInjected: boolean;
+  /**
+   * False: the call was on no file of ours, and is told only since it was injected. The counter that
+   * node's threads wake each other by is written with the same call, and node ends itself by SIGABRT
+   * when that fails: no disk does so.
+   */
+  readonly isOurs: boolean;
   /** What it was answered, if that was an error. */
   readonly error: string;
 }
@@ -33,16 +39,19 @@ export interface Seen {
 const LINE = /^(?:(\d+)\s+)?(\w+)\((.*)$/;
 const RESUMED = /^(?:(\d+)\s+)?<\.\.\. (\w+) resumed>(.*)$/;
 
-/** What strace (`-y`) wrote: every call below `root`, but opens that make nothing. */
+/** What strace (`-y`) wrote: every call below `root`, but opens that make nothing, and all it injected. */
 export function readTrace(text: string, root: string): readonly Seen[] {
   const counts = new Map<string, number>();
   const open = new Map<number, { call: string; nth: number; args: string }>();
   const seen: Seen[] = [];
   const end = (thread: number, call: string, nth: number, line: string): void => {
     const path = pathIn(line, root);
-    if (path === undefined || (call === "openat" && !line.includes("O_CREAT"))) return;
+    const isInjected = line.includes("(INJECTED)");
+    const makesNothing = call === "openat" && !line.includes("O_CREAT");
+    const isOurs = path !== undefined && !makesNothing;
+    if (!isOurs && !isInjected) return;
     const error = / = -1 (E[A-Z]+)/.exec(line)?.[1] ?? "";
-    seen.push({ thread, call, nth, path, isInjected: line.includes("(INJECTED)"), error });
+    seen.push({ thread, call, nth, path: path ?? "", isInjected, isOurs, error });
   };
   for (const line of text.split("\n")) {
     const resumed = RESUMED.exec(line);

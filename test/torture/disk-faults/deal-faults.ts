@@ -7,7 +7,7 @@ import { sitesOf } from "./sites.ts";
 import type { Site } from "./sites.ts";
 import { GIT_TARGETS, TARGETS } from "./targets.ts";
 import { arm } from "./trap.ts";
-import { aimOf, keyOfFault, nextShot } from "./wanted.ts";
+import { aimOf, keyOfFault, nextShot, processOf } from "./wanted.ts";
 import type { Volley, Wanted } from "./wanted.ts";
 import type { World } from "./world.ts";
 
@@ -91,7 +91,12 @@ async function shoot(run: Run, shot: readonly Volley[]): Promise<void> {
   const state = await world.ended(sha);
   const alarms = await alarmsOf(world, startedMs);
   const hits: string[] = [];
-  for (const { volley, spring } of armed) hits.push(...note(run, volley, await spring()));
+  const misled = new Set<string>();
+  for (const { volley, spring } of armed) {
+    const seen = await spring();
+    hits.push(...note(run, volley, seen));
+    if (seen.some(({ isOurs }) => !isOurs)) misled.add(processOf(volley.target));
+  }
   const at = hits.join("; ");
   const facts = [firstTry ? "push taken" : "push taken later", `build ${state}`];
   run.options.tell(
@@ -102,6 +107,7 @@ async function shoot(run: Run, shot: readonly Volley[]): Promise<void> {
   }
   WORKERS.forEach((name, index) => {
     if (supervisor.restartCount(name) === restarts[index]) return;
+    if (misled.has(name)) return run.options.tell(`${name} was hit beside its disk, and ended`);
     run.violations.push({ figure: "broken", what: `${name} ended itself after ${at}` });
   });
   if (hits.some((hit) => !QUIET.test(hit)) && alarms.length === 0) {
@@ -113,7 +119,7 @@ async function shoot(run: Run, shot: readonly Volley[]): Promise<void> {
 function note(run: Run, { target, wanted }: Volley, seen: readonly Seen[]): readonly string[] {
   for (const one of wanted) one.aims += 1;
   const hits = seen
-    .filter(({ isInjected }) => isInjected)
+    .filter(({ isInjected, isOurs }) => isInjected && isOurs)
     .map(({ call, path, error }) => keyOfFault(error, { target, call, place: classOf(path) }));
   for (const key of hits) {
     const isListed = run.known.has(key);

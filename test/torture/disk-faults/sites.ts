@@ -18,7 +18,8 @@ export function keyOf({ target, call, place }: Omit<Site, "nth">): string {
 /** The distinct sites of one life, in the order in which they were first met. */
 export function sitesOf(target: string, seen: readonly Seen[]): readonly Site[] {
   const sites = new Map<string, Site>();
-  for (const { call, nth, path } of seen) {
+  for (const { call, nth, path, isOurs } of seen) {
+    if (!isOurs) continue;
     const site = { target, call, place: classOf(path), nth };
     const known = sites.get(keyOf(site));
     if (known === undefined) sites.set(keyOf(site), site);

@@ -56,10 +56,15 @@ export function nextShot(open: readonly Wanted[]): readonly Volley[] {
   for (const wanted of sorted.filter((one) => isLonely(one) === isLonely(first))) {
     const { target } = wanted.site;
     // One target per process: a thread has one tracer.
-    const process = isLonely(first) ? "lonely" : (target.split("-")[0] ?? "");
+    const process = isLonely(first) ? "lonely" : processOf(target);
     if (!targets.has(process)) targets.set(process, target);
   }
   return [...targets.values()].map((target) => ({ target, wanted: volleyAt(target, sorted) }));
+}
+
+/** `publish` of `publish-pool`. */
+export function processOf(target: string): string {
+  return target.split("-")[0] ?? "";
 }
 
 function volleyAt(target: string, sorted: readonly Wanted[]): readonly Wanted[] {

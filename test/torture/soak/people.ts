@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { channelApi } from "../../../src/cli/channel-api.ts";
 import { isFinal } from "../../../src/domain/states.ts";
+import type { Tatara } from "../../support/start-tatara.ts";
 import { openRecords } from "../records.ts";
 import { TARGETS } from "../sample-push.ts";
 import type { Scene } from "../under-load.ts";
@@ -95,6 +96,8 @@ export async function keepInstalling(scene: Scene, stop: AbortSignal): Promise<n
       await pause(2_000, stop);
       if (!isPublished(tatara.dataDir)) continue;
       const pid = tatara.supervisor.pidOf("server");
+      // A server that has only just been started does not listen yet.
+      if (!(await answers(tatara))) continue;
       const failure = await host.refresh();
       transactions += 1;
       const hasLived = pid !== undefined && pid === tatara.supervisor.pidOf("server");
@@ -105,6 +108,12 @@ export async function keepInstalling(scene: Scene, stop: AbortSignal): Promise<n
     await rm(folder, { recursive: true, force: true });
   }
   return transactions;
+}
+
+async function answers(tatara: Tatara): Promise<boolean> {
+  const answer = await tatara.fetch("/healthz").catch(() => undefined);
+  await answer?.body?.cancel();
+  return answer !== undefined;
 }
 
 function isPublished(dataDir: string): boolean {

@@ -44,6 +44,7 @@ export async function adoptContainer(
 
 class AdoptedDockerContainer extends DockerContainer implements AdoptedContainer {
   readonly uses: readonly string[];
+  readonly #container: Dockerode.Container;
   readonly #openedAt: number;
   readonly #now: () => number;
 
@@ -54,6 +55,7 @@ class AdoptedDockerContainer extends DockerContainer implements AdoptedContainer
     { uses, openedAt }: { readonly uses: readonly string[]; readonly openedAt: number },
   ) {
     super(deps, container, spec);
+    this.#container = container;
     this.uses = uses;
     this.#openedAt = openedAt;
     this.#now = deps.now;
@@ -64,9 +66,24 @@ class AdoptedDockerContainer extends DockerContainer implements AdoptedContainer
     from: OutputStart | undefined,
     signal: AbortSignal,
   ): Promise<void> {
-    const openedAgoMs = Math.max(0, this.#now() - this.#openedAt);
+    // Its time is up by when it ended, not by when somebody came to look.
+    const until = (await endedAt(this.#container, signal)) ?? this.#now();
+    const openedAgoMs = Math.max(0, until - this.#openedAt);
     await this.run.resume(onOutput, { from, openedAgoMs }, signal);
   }
+}
+
+/** By the engine's clock, epoch milliseconds; undefined: it runs. */
+async function endedAt(
+  container: Dockerode.Container,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const found = await callOrNothing(
+    { doing: "inspect a container", deadlineMs: DEADLINE_MS.quick, signal },
+    (abortSignal) => container.inspect({ abortSignal }),
+  );
+  const at = Date.parse(found?.State.FinishedAt ?? "");
+  return found?.State.Running !== false || Number.isNaN(at) ? undefined : at;
 }
 
 /** Finds a service that an earlier life of this worker started; it may have ended by itself. */

@@ -39,6 +39,14 @@ export function nameOf(owner: Owner, suffix = ""): string {
   return ["tatara", safe(jobId), attempt, safe(step) + suffix].join("-");
 }
 
+/** Whose a thing of that name is, as its name alone tells; undefined for names that are not ours. */
+export function jobInName(
+  name: string,
+): { readonly jobId: string; readonly attempt: number } | undefined {
+  const [, jobId, attempt] = /^tatara-(j-[0-9a-z]{12})-(\d+)-./.exec(name) ?? [];
+  return jobId === undefined ? undefined : { jobId, attempt: Number(attempt) };
+}
+
 /**
  * Labels never change, names do: what is kept beyond its attempt's life says in its name until when.
  * Whoever finds it, this worker or a later one, knows that it is no leftover before.

@@ -33,6 +33,38 @@ test("an engine that goes away and comes back is told once each, however many wa
   expect(said).toEqual(["Docker is unavailable: nobody there", null]);
 });
 
+test("who gives up waiting ends nobody else's wait", async () => {
+  const { state, said, watch } = anEngine();
+  const first = new AbortController();
+  state.isAway = true;
+
+  const waiting = [watch.ready(first.signal), watch.ready(never)] as const;
+  await until(() => said.length, 1);
+  first.abort(new Error("cancelled"));
+  await expect(waiting[0]).rejects.toThrow("cancelled");
+  state.isAway = false;
+
+  await waiting[1];
+});
+
+test("who comes later gives up by himself", async () => {
+  const { state, said, watch } = anEngine();
+  const [first, second] = [new AbortController(), new AbortController()];
+  state.isAway = true;
+
+  const waiting = [watch.ready(first.signal), watch.ready(second.signal)] as const;
+  await until(() => said.length, 1);
+  second.abort(new Error("cancelled"));
+  await expect(waiting[1]).rejects.toThrow("cancelled");
+  first.abort(new Error("over"));
+
+  await expect(waiting[0]).rejects.toThrow("over");
+  const { asked } = state;
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  // Nobody waits any more, so nobody asks.
+  expect(state.asked).toBe(asked);
+});
+
 test("claims that come together ask it once; a suspicion makes the next one ask", async () => {
   const { state, watch } = anEngine();
 

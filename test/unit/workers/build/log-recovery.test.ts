@@ -154,15 +154,13 @@ describe("a log whose worker is killed before its n-th write to the disk", () =>
     const next = random(atWrite);
     const server = fencedServer();
 
-    let folder = join(dir, "a");
-    const died = await live(folder, server, {
+    const died = await live(join(dir, "a"), server, {
       output,
       next,
       crash: { atWrite },
       before: "tatara: hello",
     });
     if (died !== undefined) {
-      folder = died;
       // And once more, early in its second life.
       const again = {
         output,
@@ -170,8 +168,9 @@ describe("a log whose worker is killed before its n-th write to the disk", () =>
         crash: { atWrite: 1 + (atWrite % 5) },
         before: "tatara: hello",
       };
-      folder = (await live(folder, server, again)) ?? folder;
-      await live(folder, server, { output, next, before: "tatara: hello" });
+      // It may have had so few writes to do that it lived to the end.
+      const diedAgain = await live(died, server, again);
+      if (diedAgain !== undefined) await live(diedAgain, server, { ...again, crash: undefined });
     }
 
     expect(plain(server.log())).toBe(`tatara: hello\n${masked(output)}`);
@@ -181,14 +180,15 @@ describe("a log whose worker is killed before its n-th write to the disk", () =>
 
 test("a step that starts over and says the same has one log", async () => {
   const server = fencedServer();
-  const output = outputOf(800);
+  // No secret: a pause may show the first letters of one, and then it is not the same that is said.
+  const output = Buffer.from(Array.from({ length: 1_600 }, (_none, i) => `line ${i}\n`).join(""));
   const next = random(5);
   const died = await live(join(dir, "a"), server, { output, next, crash: { atWrite: 12 } });
   expect(server.size()).toBeGreaterThan(0);
 
   await live(died ?? "", server, { output, next, container: "another" });
 
-  expect(plain(server.log())).toBe(masked(output));
+  expect(server.log().toString()).toBe(output.toString());
 });
 
 test("of what is said once more, all is shown from the first other line on", () => {
