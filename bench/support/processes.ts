@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { NODE_FLAGS } from "../../src/cli/processes/process-table.ts";
 
 export interface BenchProcess extends AsyncDisposable {
   readonly pid: number;
@@ -17,7 +18,7 @@ export async function startProcess(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<BenchProcess> {
-  const child = spawn(process.execPath, [pathOf(file), ...args], {
+  const child = spawn(process.execPath, [...NODE_FLAGS, pathOf(file), ...args], {
     env: { PATH: process.env["PATH"] ?? "", ...env },
     stdio: ["ignore", "pipe", "inherit"],
   });

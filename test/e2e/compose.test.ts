@@ -1,10 +1,11 @@
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { apiClient } from "../../src/cli/api-client.ts";
 import { initGitRepo } from "../../src/cli/git-repo.ts";
-import { startComposed } from "../support/compose.ts";
+import { buildOwnImage, docker, startComposed } from "../support/compose.ts";
+import type { OwnImage } from "../support/compose.ts";
 import { tinyRepo } from "../support/sample-files.ts";
 import { until } from "../support/until.ts";
 
@@ -12,8 +13,30 @@ const SERVICES = ["redis", "server", "build", "publish", "report"] as const;
 const LINES = 200;
 const never = new AbortController().signal;
 
+let image: OwnImage;
+beforeAll(async () => {
+  image = await buildOwnImage();
+}, 600_000);
+afterAll(async () => {
+  await image[Symbol.asyncDispose]();
+});
+
+test("Tatara's own image builds on tatara/base and serves without root", async () => {
+  const container = await docker("run", "--detach", "--label", "tatara.test=image", image.name);
+  onTestFinished(async () => void (await docker("rm", "--force", "--volumes", container)));
+
+  const healthOf = async (): Promise<string> => {
+    const script =
+      "const r = await fetch('http://127.0.0.1:8080/healthz'); console.log(r.status, process.getuid() !== 0)";
+    const eval_ = ["node", "--input-type=module", "--eval", script];
+    return await docker("exec", container, ...eval_).catch(() => "no answer");
+  };
+  await until(healthOf, "200 true", { deadlineMs: 120_000, everyMs: 500 });
+  expect(await docker("exec", container, "bin/tatara", "version")).toContain("tatara 0.1.0");
+});
+
 test("compose.yaml: a push becomes a package while each service dies and is restarted", async () => {
-  await using tatara = await startComposed();
+  await using tatara = await startComposed(image.name);
   const { url, adminToken: token } = tatara;
   const api = apiClient({ url, token, signal: never });
   const status = () => api.health().then(({ status }) => status !== "failing");
@@ -48,7 +71,7 @@ test("compose.yaml: a push becomes a package while each service dies and is rest
 
   for (const service of SERVICES) {
     const container = await tatara.containerOf(service);
-    const mounts = await tatara.docker("inspect", "--format", "{{json .Mounts}}", container);
+    const mounts = await docker("inspect", "--format", "{{json .Mounts}}", container);
     expect([service, mounts.includes("docker.sock")]).toEqual([service, service === "build"]);
     expect([service, mounts.includes("/data/keys")]).toEqual([service, service === "publish"]);
     expect([service, mounts.includes("/data/yum")]).toEqual([

@@ -11,9 +11,10 @@ import { openArtifactFiles } from "../../src/server/artifact-files.ts";
 import { createLive } from "../../src/server/live.ts";
 import { openLogFiles } from "../../src/server/logs.ts";
 import { buildRoutes } from "../../src/server/routes/build-routes.ts";
+import type { SecretsDoor } from "../../src/server/routes/grants.ts";
 import { updateSettings } from "../../src/server/store/channels.ts";
 import { createWorkerRoll } from "../../src/server/worker-roll.ts";
-import { buildGrant, planAnswer } from "../../src/shared/build-messages.ts";
+import { buildGrant, planAnswer, startedAnswer } from "../../src/shared/build-messages.ts";
 import { DEFAULT_CHANNEL_SETTINGS } from "../../src/shared/channel-settings.ts";
 import { refusal } from "../../src/shared/message-parts.ts";
 import { LEASE_HEADER, PATHS, PROTOCOL } from "../../src/shared/protocol.ts";
@@ -25,7 +26,9 @@ import { accept } from "../support/store-rig.ts";
 const TOKEN = "the-build-workers-token";
 
 /** The build workers' routes over a real store. */
-async function aBuildServer() {
+async function aBuildServer({
+  secretsOf = () => Promise.resolve([]),
+}: { readonly secretsOf?: SecretsDoor["valuesFor"] } = {}) {
   const held = await aStore();
   const { store } = held;
   const dir = await mkdtemp(join(tmpdir(), "tatara-routes-"));
@@ -49,7 +52,7 @@ async function aBuildServer() {
       yumSources: ["epel"],
       secrets: {
         namesOf: () => Promise.resolve([{ name: "TOKEN", pullRequests: false }]),
-        valuesFor: () => Promise.resolve([]),
+        valuesFor: secretsOf,
       },
       superseder: { consider: () => Promise.resolve() },
       hasRoom: () => Promise.resolve(true),
@@ -181,4 +184,36 @@ test("a plan from a stale worker changes nothing", async () => {
   expect((await server.post(path, aPlanMessage(TARGETS), "x".repeat(40))).status).toBe(409);
   const row = await server.store.db.selectFrom("builds").selectAll().executeTakeFirstOrThrow();
   expect(row.pipelineJson).toBeNull();
+});
+
+test("one job whose grant cannot be made keeps its worker from neither its start nor its other jobs", async () => {
+  let spoiled: string | undefined;
+  await using server = await aBuildServer({
+    secretsOf: ({ job }) =>
+      job.id === spoiled ? Promise.reject(new Error("other key")) : Promise.resolve([]),
+  });
+  await accept(server.store);
+  await accept(server.store);
+  const grants = [await server.claim(), await server.claim()];
+  const held = grants.map((grant, index) => ({
+    jobId: grant?.jobId ?? "",
+    token: grant?.lease.token ?? "",
+    nextToken: `next-${index}`.padEnd(40, "-"),
+    wasWorkedOn: false,
+    logs: [],
+  }));
+  spoiled = grants[0]?.jobId;
+
+  const started = await server.post(PATHS.buildStarted(), { worker: "w1", held });
+
+  expect(started.status).toBe(200);
+  const { resumed } = startedAnswer.parse(await started.json());
+  expect(resumed.map(({ grant }) => grant.jobId)).toEqual([grants[1]?.jobId]);
+  const jobs = await server.store.db.selectFrom("jobs").select(["id", "state"]).execute();
+  expect(new Map(jobs.map(({ id, state }) => [id, state]))).toEqual(
+    new Map([
+      [grants[0]?.jobId, "queued"],
+      [grants[1]?.jobId, "running"],
+    ]),
+  );
 });

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { Kysely } from "kysely";
 import { Migrator } from "kysely/migration";
 import { expect, onTestFinished, test } from "vitest";
@@ -223,5 +224,34 @@ test("what was under way in version 0002 is planned anew, and its publishes go o
   const lease = { jobId: "j-4", token: "token" };
   const planned = await store.write((tx) => recordPlan(tx, lease, PLAN, SERVER));
   expect(planned?.answer.job).toMatchObject({ tests: [{ step: "test" }] });
+  await store.close();
+});
+
+/** As a database is found whose upgrade was killed right before its last statement was carried out. */
+function refuseIndex(path: string, name: string): () => void {
+  const database = new DatabaseSync(path);
+  database.exec(`CREATE TABLE "${name}" (a)`);
+  database.close();
+  return () => {
+    const again = new DatabaseSync(path);
+    again.exec(`DROP TABLE "${name}"`);
+    again.close();
+  };
+}
+
+test("an upgrade that was cut off half-way is as if it had never begun, and is done again", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "tatara-old-"));
+  onTestFinished(() => rm(dir, { recursive: true }));
+  const path = join(dir, "tatara.db");
+  await oldDatabase(path);
+  // The last thing that migration 0009 makes: a name that is taken ends it there.
+  const makeRoom = refuseIndex(path, "outboxWaitingForForge");
+  const env = { now: () => 100, newId: (prefix: string) => `${prefix}-9`, buildUrl: () => "" };
+  await expect(openStore(path, env)).rejects.toThrow("could not be brought to this version");
+
+  makeRoom();
+  const store = await openStore(path, env);
+
+  expect((await readStore(store, { liveSince: () => 0 }).channelByName("dev"))?.head).toBe(2);
   await store.close();
 });

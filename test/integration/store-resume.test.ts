@@ -116,6 +116,18 @@ test("neither a planned restart nor a job that only waited for its turn costs an
   expect([planned, waited].map(({ resumed }) => resumed[0]?.job.countedAttempts)).toEqual([1, 1]);
 });
 
+test("a planned restart costs no attempt even when nothing of the job is left, as after a boot", async () => {
+  await using rig = await aStore();
+  const { store } = rig;
+  const { jobId } = await aRunningJob(store);
+  await store.write((tx) => noteGoodbye(tx, "w1"));
+
+  await comeBack(store, "w1", []);
+
+  const claimed = await store.write((tx) => claimJob(tx, "w1", freshToken()));
+  expect(claimed?.job).toMatchObject({ id: jobId, attempt: 2, countedAttempts: 1 });
+});
+
 test("after a goodbye the lease is held for two minutes, and no longer", async () => {
   await using rig = await aStore();
   const { store } = rig;

@@ -9,23 +9,47 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 const exec = promisify(execFile);
+const LONGEST_COMMAND_MS = 600_000;
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** The user in the image. */
 const UID = 900;
 
-/** `compose.yaml` as it stands, with an image of this checkout. */
+/** `compose.yaml` as it stands. */
 export interface Composed extends AsyncDisposable {
   readonly url: string;
   readonly adminToken: string;
   readonly backups: string;
   compose(...args: string[]): Promise<string>;
-  docker(...args: string[]): Promise<string>;
   containerOf(service: string): Promise<string>;
   /** As a crash does it: from the host, past the engine. */
   crash(service: string): Promise<void>;
 }
 
-export async function startComposed(): Promise<Composed> {
+/** Tatara's own image, of this checkout. */
+export interface OwnImage extends AsyncDisposable {
+  readonly name: string;
+}
+
+export async function buildOwnImage(): Promise<OwnImage> {
+  const name = `tatara-test-${randomBytes(4).toString("hex")}`;
+  await docker("build", "--quiet", "--build-arg", "BASE_IMAGE=tatara/base", "--tag", name, ".");
+  return {
+    name,
+    [Symbol.asyncDispose]: async () => void (await docker("rmi", "--force", name)),
+  };
+}
+
+export async function docker(...args: string[]): Promise<string> {
+  return await run("docker", args);
+}
+
+async function run(command: string, args: readonly string[]): Promise<string> {
+  const options = { cwd: ROOT, maxBuffer: 64 * 1024 * 1024, timeout: LONGEST_COMMAND_MS };
+  const { stdout } = await exec(command, [...args], options);
+  return stdout.trim();
+}
+
+export async function startComposed(image: string): Promise<Composed> {
   const dir = await mkdtemp(join(tmpdir(), "tatara-compose-"));
   const name = `tatara-test-${randomBytes(4).toString("hex")}`;
   const port = await freePort();
@@ -36,7 +60,7 @@ export async function startComposed(): Promise<Composed> {
   const { stdout: tokens } = await exec("sh", [join(ROOT, "scripts/tokens")]);
   const envFile = join(dir, "env");
   const settings = [
-    `TATARA_IMAGE=${name}`,
+    `TATARA_IMAGE=${image}`,
     `TATARA_PORT=${port}`,
     `TATARA_ADMIN_TOKEN=${adminToken}`,
     `TATARA_BACKUP_DIR=${backups}`,
@@ -44,33 +68,28 @@ export async function startComposed(): Promise<Composed> {
   ];
   await writeFile(envFile, `${tokens}${settings.join("\n")}\n`, { mode: 0o600 });
 
-  const run = async (command: string, args: readonly string[]): Promise<string> => {
-    const options = { cwd: ROOT, maxBuffer: 64 * 1024 * 1024, timeout: 180_000 };
-    const { stdout } = await exec(command, [...args], options);
-    return stdout.trim();
-  };
-  const docker = (...args: string[]) => run("docker", args);
   const base = ["--project-name", name, "--env-file", envFile];
   const compose = (...args: string[]) => run("docker-compose", [...base, ...args]);
   const containerOf = (service: string) => compose("ps", "--quiet", service);
-  await docker("build", "--quiet", "--build-arg", "BASE_IMAGE=tatara/base", "--tag", name, ".");
-  await compose("up", "--detach");
+  const end = async (): Promise<void> => {
+    await compose("down", "--volumes", "--timeout", "15");
+    await rm(dir, { recursive: true, force: true });
+  };
+  await compose("up", "--detach").catch(async (err: unknown) => {
+    await end();
+    throw err;
+  });
   return {
     url: `http://127.0.0.1:${port}`,
     adminToken,
     backups,
     compose,
-    docker,
     containerOf,
     crash: async (service) => {
       const pid = await docker("inspect", "--format", "{{.State.Pid}}", await containerOf(service));
       if (Number(pid) > 1) process.kill(Number(pid), "SIGKILL");
     },
-    [Symbol.asyncDispose]: async () => {
-      await compose("down", "--volumes", "--timeout", "15");
-      await docker("rmi", "--force", name).catch(() => undefined);
-      await rm(dir, { recursive: true, force: true });
-    },
+    [Symbol.asyncDispose]: end,
   };
 }
 

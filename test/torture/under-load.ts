@@ -33,6 +33,8 @@ export interface Scene {
   readonly tell: (line: string) => void;
   /** Counts one fault that was dealt: a kill, a pause, a cut. */
   dealt(): void;
+  /** No more pushes: whoever has hurt enough and still looks at something needs no more of them. */
+  endLoad(): void;
   readonly violations: Violation[];
 }
 
@@ -61,12 +63,14 @@ export async function underLoad(options: SuiteOptions, plan: LoadPlan): Promise<
   let kills = 0;
   const random = (name: string) => randomOf(seed, name);
   const dealt = () => void (kills += 1);
-  const scene: Scene = { tatara, forge, ledger, random, tell, dealt, violations };
+  const stop = new AbortController();
+  const endLoad = () => stop.abort();
+  const scene: Scene = { tatara, forge, ledger, random, tell, dealt, endLoad, violations };
   try {
     // Before anybody hurts: what runs it again would miss the secret.
     const pusher = { tatara, ledger, random: random("canary"), repo: CANARY_REPO };
     const canaries = [await plantCanary(tatara, await ownPusher(pusher))];
-    await attackUnderLoad(scene, plan);
+    await attackUnderLoad(scene, plan, stop.signal);
     tell(`waits for quiet; ${acceptedCount(ledger)} accepted`);
     if (!(await untilQuiet(tatara.dataDir))) tell("it did not become quiet");
     using records = openRecords(tatara.dataDir);
@@ -95,13 +99,12 @@ function environmentFor(forge: ForgeDouble): Record<string, string> {
   };
 }
 
-async function attackUnderLoad(scene: Scene, plan: LoadPlan): Promise<void> {
-  const stop = new AbortController();
+async function attackUnderLoad(scene: Scene, plan: LoadPlan, stop: AbortSignal): Promise<void> {
   const unwatch = new AbortController();
   const watch = await watchBuilds(scene.tatara, scene.ledger, unwatch.signal);
-  const attack = plan.attack(scene).finally(() => stop.abort());
-  await Promise.all([attack, ...load(scene, plan, watch, stop.signal)]).finally(() => {
-    stop.abort();
+  const attack = plan.attack(scene).finally(() => scene.endLoad());
+  await Promise.all([attack, ...load(scene, plan, watch, stop)]).finally(() => {
+    scene.endLoad();
     unwatch.abort();
   });
 }

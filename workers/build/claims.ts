@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { CRASH_WINDOW_MS } from "../../src/domain/life/return-of-worker.ts";
 import type { Logger } from "../../src/shared/logger.ts";
 import { PATHS, PROTOCOL } from "../../src/shared/protocol.ts";
 import { buildGrant } from "../../src/shared/build-messages.ts";
@@ -15,7 +16,10 @@ export interface Claims {
    * busy, so that a ticket is only taken by a worker that can serve it.
    */
   claimOne(): Promise<"claimed" | "nothing">;
-  /** Goes on with jobs that an earlier life had begun; a careful worker with one after the other, and claims nothing meanwhile. */
+  /**
+   * Goes on with jobs that an earlier life had begun. A careful worker goes on with one after the other
+   * and claims nothing meanwhile, until its last crash is long ago.
+   */
   resume(jobs: readonly (() => Promise<void>)[], isCareful: boolean): void;
   /** Asks now and then without being told, so that builds go on without any tickets at all. */
   askWhileIdle(): Promise<void>;
@@ -34,10 +38,11 @@ export interface ClaimsDeps {
   readonly random: () => number;
   /** The unprompted question found work that nothing had announced. */
   readonly onUnannounced?: () => void;
+  readonly carefulMs?: number;
 }
 
 export function openClaims(deps: ClaimsDeps): Claims {
-  const { client, workerId, shutdown, logger } = deps;
+  const { client, workerId, shutdown, logger, carefulMs = CRASH_WINDOW_MS } = deps;
   const running = new Set<Promise<void>>();
   const slots = slotPool(deps.slots);
 
@@ -89,14 +94,16 @@ export function openClaims(deps: ClaimsDeps): Claims {
   return {
     claimOne,
     resume: (jobs, isCareful) => {
+      const waiting = delay(isCareful ? carefulMs : 0, undefined, { signal: shutdown, ref: false });
+      const over = waiting.catch(() => undefined);
       let last: Promise<unknown> = Promise.resolve();
       for (const job of jobs) {
-        const before = isCareful ? last : Promise.resolve();
-        const work = before.then(() => slots.take(shutdown)).then(() => run(job));
+        const turn = isCareful ? Promise.race([last, over]) : Promise.resolve();
+        const work = turn.then(() => slots.take(shutdown)).then(() => run(job));
         last = work.catch(() => undefined);
         track(work.catch(() => undefined));
       }
-      if (isCareful) mayClaim = last;
+      if (isCareful) mayClaim = Promise.race([last, over]);
     },
     askWhileIdle: async () => {
       for (let isFirst = true; !shutdown.aborted;) {

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { InfraFault } from "../../src/domain/faults.ts";
 import type { Logger } from "../../src/shared/logger.ts";
 import type { Engine } from "./engine.ts";
+import { raceAbort } from "./race-abort.ts";
 
 const PAUSE_FIRST_MS = 500;
 const PAUSE_MAX_MS = 5_000;
@@ -27,10 +28,17 @@ export interface EngineWatchDeps {
   readonly onChange?: (trouble: string | null) => void;
 }
 
+interface Asking {
+  readonly answer: Promise<void>;
+  readonly stop: AbortController;
+  waiters: number;
+}
+
 export function watchEngine({ engine, logger, onChange }: EngineWatchDeps): EngineWatch {
   let answeredAt = -Infinity;
   let isAway = false;
-  let waiting: Promise<void> | undefined;
+  /** However many slots wait for it, it is asked once; each gives up for itself, the last for all. */
+  let asking: Asking | undefined;
 
   const ask = async (signal: AbortSignal): Promise<boolean> => {
     try {
@@ -54,12 +62,26 @@ export function watchEngine({ engine, logger, onChange }: EngineWatchDeps): Engi
       await delay(Math.min(pauseMs, PAUSE_MAX_MS), undefined, { signal });
     }
   };
+  const askInTheBackground = (): Asking => {
+    const stop = new AbortController();
+    const answer = untilItAnswers(stop.signal);
+    answer.catch(() => undefined);
+    return { answer, stop, waiters: 0 };
+  };
 
   const ready = async (signal: AbortSignal): Promise<void> => {
     if (!isAway && performance.now() - answeredAt < FRESH_MS) return;
-    // However many slots wait for it, it is asked once.
-    waiting ??= untilItAnswers(signal).finally(() => (waiting = undefined));
-    await waiting;
+    const mine = (asking ??= askInTheBackground());
+    mine.waiters += 1;
+    try {
+      await raceAbort(mine.answer, signal);
+    } finally {
+      mine.waiters -= 1;
+      if (mine.waiters === 0) {
+        mine.stop.abort();
+        asking = asking === mine ? undefined : asking;
+      }
+    }
   };
   return {
     ready,

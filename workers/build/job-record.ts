@@ -191,7 +191,7 @@ function spooledLog(
 ): StepLog {
   const recovered = memory.logs.get(name);
   const open = () => openSpool(logPath(dir, name), spool, recovered?.spool);
-  return openStepLog(hidden, open, recovered);
+  return openStepLog(hidden, open, { recovered, dir });
 }
 
 /** A step's name is a file's name, and so is a service's beside it: `unit~db`. */

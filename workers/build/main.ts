@@ -4,7 +4,6 @@ import { processEnv, readBuildWorkerConfig } from "../../src/shared/config.ts";
 import type { BuildWorkerConfig } from "../../src/shared/config.ts";
 import { createLogger } from "../../src/shared/logger.ts";
 import type { Logger } from "../../src/shared/logger.ts";
-import { type BuildGrant } from "../../src/shared/build-messages.ts";
 import { consumeTickets } from "../../src/shared/queues.ts";
 import { serverClient } from "../../src/shared/server-client.ts";
 import { announceReady } from "../../src/shared/ready.ts";
@@ -17,11 +16,10 @@ import { engineAddress } from "./engine-address.ts";
 import { watchEngine } from "./engine-watch.ts";
 import { openGit } from "./source/git.ts";
 import { serverRecords } from "./job-record.ts";
+import { heldJobs } from "./held-jobs.ts";
 import { imageMemory } from "./image-memory.ts";
 import { keepRoom } from "./keep-room.ts";
 import { keptContainers } from "./kept-containers.ts";
-import { holdLease } from "./lease.ts";
-import type { Lease } from "./lease.ts";
 import { builderMemory } from "./package/builder.ts";
 import { readPackageScripts } from "./package/scripts.ts";
 import { openMirrors } from "./source/mirrors.ts";
@@ -32,7 +30,6 @@ import { tellTroubles } from "./tell-trouble.ts";
 import { wakeable } from "./wakeable.ts";
 import { spoolBudget } from "./log/spool.ts";
 import { askForJobs } from "./resume/ask-for-jobs.ts";
-import type { ReturnedJob } from "./resume/ask-for-jobs.ts";
 import { attemptOf, readAttempt, readBootId, writeAttempt } from "./resume/attempt-file.ts";
 import { crashHistory } from "./resume/crash-history.ts";
 import { sayGoodbye } from "./resume/goodbye.ts";
@@ -52,7 +49,8 @@ const config = readBuildWorkerConfig(env);
 const logger = createLogger({ process: "build", level: config.logLevel, now: Date.now });
 /** SIGTERM is a planned restart: containers run on. Whatever else ends this process hands back. */
 let isRestart = false;
-process.once("SIGTERM", () => (isRestart = true));
+// Who is told by a terminal and by its parent does what it was told first.
+process.once("SIGTERM", () => (isRestart = !shutdown.signal.aborted));
 const shutdown = installShutdown({ logger, deadlineMs: SHUTDOWN_MS });
 
 const dir = join(config.dataDir, "worker", config.workerName || "build");
@@ -86,16 +84,12 @@ const handBack = new AbortController();
 shutdown.signal.addEventListener("abort", () => {
   if (!isRestart) handBack.abort(shutdown.signal.reason);
 });
-/** Leases of the jobs that run now, by job. */
-const leases = new Map<
-  string,
-  { readonly lease: Lease; readonly attempt: string; readonly startedAt: number }
->();
+const held = heldJobs({ client, shutdown: handBack.signal, logger, now: Date.now });
 const room = keepRoom({
   ...config,
   ...deps,
   dir,
-  held: () => [...leases.values()],
+  held: held.all,
   troubles,
 });
 const claims = openClaims({
@@ -108,7 +102,7 @@ const claims = openClaims({
   },
   workerId,
   slots: config.slots,
-  run,
+  run: (grant) => held.run(grant, (lease) => runJob(grant, deps, lease)),
   shutdown: shutdown.signal,
   logger,
   random: Math.random,
@@ -124,9 +118,9 @@ const isCareful = await history.returned(returned.length);
 
 // Closed in reverse order: first no more tickets, then the jobs that run.
 shutdown.onClose("jobs", async () => {
-  if (!isRestart) return await claims.drained();
-  const held = [...leases.values()].map(({ lease }) => lease);
-  await sayGoodbye({ client, workerId, held, unsentBytes: budget.held, history, logger });
+  if (!isRestart) return await held.settled();
+  const leases = held.all().map(({ lease }) => lease);
+  await sayGoodbye({ client, workerId, leases, unsentBytes: budget.held, history, logger });
 });
 const consumer = consumeTickets({
   queue: "build",
@@ -139,7 +133,7 @@ const cancels = subscribe({
   redisUrl: config.redisUrl,
   topic: TOPICS.cancel,
   logger,
-  onMessage: (jobId) => leases.get(jobId)?.lease.beat(),
+  onMessage: (jobId) => held.find(jobId)?.lease.beat(),
 });
 shutdown.onClose("cancels", () => cancels.close());
 const shells = serveShells(
@@ -167,7 +161,12 @@ shutdown.onClose("shell hints", () => shellHints.close());
 
 logger.info({ workerId, slots: config.slots, serverUrl: config.serverUrl }, "Build worker started");
 announceReady();
-claims.resume(returned.map(resumed), isCareful);
+claims.resume(
+  returned.map((job) =>
+    held.inTurn(job.grant, (lease) => resumeJob(job, lease, { deps, client, ready: watch.ready })),
+  ),
+  isCareful,
+);
 void claims.askWhileIdle();
 void watch.lookForever(shutdown.signal);
 void room.lookForever(shutdown.signal);
@@ -179,41 +178,11 @@ void reapForever(
     workerId,
     jobsDir: deps.dir,
     pause: reaping.pause,
-    isOurs: (attempt) => [...leases.values()].some((held) => held.attempt === attempt),
+    isOurs: held.isOurs,
     logger,
   },
   shutdown.signal,
 );
-
-async function run(grant: BuildGrant): Promise<void> {
-  await underLease(grant, (lease) => runJob(grant, deps, lease));
-}
-
-/** Its lease is kept alive from now on, though its turn may come later. */
-function resumed(job: ReturnedJob): () => Promise<void> {
-  const turn = Promise.withResolvers<void>();
-  const work = underLease(job.grant, async (lease) => {
-    await turn.promise;
-    await resumeJob(job, lease, { deps, client, ready: watch.ready });
-  });
-  work.catch(() => undefined);
-  return async () => {
-    turn.resolve();
-    await work;
-  };
-}
-
-async function underLease(grant: BuildGrant, work: (lease: Lease) => Promise<void>): Promise<void> {
-  const lease = holdLease(grant, { client, shutdown: handBack.signal, logger });
-  const attempt = `${grant.jobId}-${grant.lease.attempt}`;
-  leases.set(grant.jobId, { lease, attempt, startedAt: Date.now() });
-  try {
-    await work(lease);
-  } finally {
-    leases.delete(grant.jobId);
-    lease.close();
-  }
-}
 
 async function jobDeps(settings: BuildWorkerConfig, log: Logger): Promise<RunJobDeps> {
   const git = openGit({ path: env["PATH"] ?? "/usr/bin:/bin", proxy: proxyOf(env) });

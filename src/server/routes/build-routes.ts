@@ -4,7 +4,6 @@ import { UserFault } from "../../domain/faults.ts";
 import type { ServerNames } from "../../domain/pipeline.ts";
 import { nearSpelling } from "../../domain/near-spelling.ts";
 import { isDiskFault } from "../../shared/disk-errors.ts";
-import type { Logger } from "../../shared/logger.ts";
 import { failpoint } from "../../shared/failpoints.ts";
 import {
   claimRequest,
@@ -17,36 +16,27 @@ import {
   endMessage,
   planMessage,
   stepMessage,
-  type BuildGrant,
   type PlanMessage,
-  type ResumedGrant,
 } from "../../shared/build-messages.ts";
 import { PATHS } from "../../shared/protocol.ts";
 import { logName, stepName, type Refusal } from "../../shared/message-parts.ts";
-import type { Announcer } from "../announcer.ts";
 import type { ArtifactFiles } from "../artifact-files.ts";
 import type { DiskAlarm } from "../disk-alarm.ts";
-import { allTargetsOf, serverNamesFor } from "../server-names.ts";
+import { allTargetsOf } from "../server-names.ts";
 import { handBackJob, reportFault } from "../store/attempts.ts";
-import {
-  buildFactsOf,
-  cacheEpochOf,
-  namedChannels,
-  passedAt,
-  verifyFactsOf,
-} from "../store/build-grants.ts";
+import { namedChannels } from "../store/build-grants.ts";
 import { findBuild } from "../store/builds.ts";
-import { claimJob, endJob, recordStep, type GrantedJob } from "../store/jobs.ts";
+import { claimJob, endJob, recordStep } from "../store/jobs.ts";
 import { leasedJob, liveAttempts, renewLease } from "../store/leases.ts";
 import { recordPlan, type RecordedPlan } from "../store/plans.ts";
-import { noteGoodbye, returnWorker, type ResumedJob } from "../store/resume.ts";
+import { noteGoodbye, returnWorker } from "../store/resume.ts";
 import type { BuildRow, JobRow } from "../store/schema.ts";
-import { specOf } from "../store/stored-plan.ts";
 import { noteWorker, speaksWithUs } from "../store/workers.ts";
 import type { Store } from "../store/store.ts";
 import type { Superseder } from "../superseder.ts";
-import type { Live, LogFiles } from "../views.ts";
+import type { Live } from "../views.ts";
 import type { WorkerRoll } from "../worker-roll.ts";
+import { grantAgain, grantFirst, type GrantDeps } from "./grants.ts";
 import { answerOrStale, leaseTokenOf, onlyWorkers } from "./worker-auth.ts";
 
 const LOG_CHUNK_MAX = "1mb";
@@ -54,35 +44,17 @@ const MESSAGE_MAX = "4mb";
 /** The file itself, the pipeline it became, and 10,000 changed files of several projects. */
 const PLAN_MAX = "32mb";
 
-export interface BuildRoutesDeps {
-  readonly store: Store;
-  readonly announcer: Announcer;
+export interface BuildRoutesDeps extends GrantDeps {
   readonly live: Live;
-  readonly logs: LogFiles;
   readonly artifacts: ArtifactFiles;
   readonly disk: Pick<DiskAlarm, "noteWorker">;
   readonly roll: WorkerRoll;
-  readonly logger: Logger;
   readonly token: string;
   readonly newToken: () => string;
   readonly newId: (prefix: string) => string;
-  readonly defaultTarget: string;
-  /** Targets that packages can be built for, beside the default. */
-  readonly targets: readonly string[];
-  /** Names of the yum sources that `repos` may name. */
-  readonly yumSources: readonly string[];
-  readonly secrets: SecretsDoor;
   readonly superseder: Superseder;
   /** False while the disk is too full for another build. */
   readonly hasRoom: () => Promise<boolean>;
-  readonly cloneOf: (granted: GrantedJob, request: Request) => BuildGrant["clone"];
-}
-
-/** A repo's secrets, as grants and plans need them. */
-export interface SecretsDoor {
-  namesOf(repo: string): Promise<ServerNames["secrets"]>;
-  /** Those that this very job uses and its build may read. */
-  valuesFor(granted: GrantedJob): Promise<BuildGrant["secrets"]>;
 }
 
 /** The build workers' half of the protocol. Every write is fenced by the lease's token. */
@@ -108,8 +80,8 @@ function addClaimRoutes(router: Router, deps: BuildRoutesDeps): void {
     const { changes, resumed } = await store.write((tx) => returnWorker(tx, worker, held));
     changes.forEach(announcer.announce);
     resumed.forEach(({ build }) => announcer.announce({ buildId: build.id }));
-    const grants = resumed.map((one) => resumedGrantOf(deps, one, request));
-    response.json({ resumed: await Promise.all(grants) });
+    const grants = await Promise.all(resumed.map((one) => grantAgain(deps, one, request)));
+    response.json({ resumed: grants.flat() });
   });
 
   router.post(PATHS.buildGoodbye(), json(), async (request, response) => {
@@ -139,7 +111,7 @@ function addClaimRoutes(router: Router, deps: BuildRoutesDeps): void {
     if (granted === undefined) return void response.status(204).end();
     await failpoint("claim.after-commit");
     announcer.announce({ buildId: granted.build.id, statusId: granted.statusId });
-    response.json(await grantOf(deps, granted, token, request));
+    response.json(await grantFirst(deps, granted, token, request));
   });
 
   router.post(PATHS.buildTrouble(), json(), (request, response) => {
@@ -245,55 +217,6 @@ function addEndRoutes(router: Router, deps: BuildRoutesDeps): void {
   router.post(`${JOB}/hand-back`, (request, response) =>
     settle(deps, request, response, handBackJob),
   );
-}
-
-async function grantOf(
-  deps: BuildRoutesDeps,
-  granted: GrantedJob,
-  token: string,
-  request: Request,
-): Promise<BuildGrant> {
-  const { store } = deps;
-  const { job, build } = granted;
-  const names = await serverNamesFor(deps, build.repo);
-  return {
-    jobId: job.id,
-    lease: { token, attempt: job.attempt, leaseMs: LEASE_MS },
-    build: buildFactsOf(store, build),
-    target: job.target ?? deps.defaultTarget,
-    // Only its type is deeper: messages are mutable, records are not.
-    job: specOf(job) as BuildGrant["job"],
-    names: {
-      channels: [...names.channels],
-      targets: [...names.targets],
-      yumSources: [...names.yumSources],
-      secrets: [...names.secrets],
-    },
-    fileSha: build.fileSha,
-    passedAt: job.specJson === null ? await passedAt(store, build) : {},
-    cacheEpoch: await cacheEpochOf(store, build.repo),
-    verify: await verifyFactsOf(store, granted),
-    clone: deps.cloneOf(granted, request),
-    secrets: await deps.secrets.valuesFor(granted),
-  };
-}
-
-/** The grant again, for a worker that has come back, and how much of its logs is here. */
-async function resumedGrantOf(
-  deps: BuildRoutesDeps,
-  resumed: ResumedJob,
-  request: Request,
-): Promise<ResumedGrant> {
-  const { job, held } = resumed;
-  const { id: jobId, buildId, attempt } = job;
-  const sizes = held.logs.map(async (name) => {
-    const log = { buildId, jobId, attempt, step: logName.parse(name) };
-    return [name, await deps.logs.sizeOf(log)] as const;
-  });
-  return {
-    grant: await grantOf(deps, resumed, held.nextToken, request),
-    logs: Object.fromEntries(await Promise.all(sizes)),
-  };
 }
 
 /** What of a plan only the server can judge is refused here; nothing is recorded then. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { lossOfLease } from "../../domain/life/lease.ts";
 import { goodbyeOfWorker, returnOfWorker } from "../../domain/life/return-of-worker.ts";
 import { isFinal } from "../../domain/states.ts";
 import type { HeldAttempt } from "../../shared/worker-messages.ts";
@@ -87,7 +88,7 @@ async function resumeOne(
 }
 
 async function lose(tx: Tx, job: JobRow, message: string): Promise<Changed> {
-  const loss = { kind: "worker-lost", code: "WORKER_LOST", message, step: null } as const;
+  const loss = { kind: lossOfLease(job), code: "WORKER_LOST", message, step: null } as const;
   return await loseAttempt(tx, job, loss);
 }
 

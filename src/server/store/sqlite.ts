@@ -1,5 +1,5 @@
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
-import { SqliteDialect, type SqliteStatement } from "kysely";
+import { SqliteAdapter, SqliteDialect, type SqliteStatement } from "kysely";
 
 /**
  * What the disk did to a statement. `broken`: what the open database believes may not be what the disk
@@ -42,7 +42,23 @@ export function sqliteDialect(path: string, onDiskTrouble: OnDiskTrouble): Sqlit
     if (prepared.size < PREPARED_MAX) prepared.set(text, made);
     return made;
   };
-  return new SqliteDialect({ database: { prepare, close: () => connection.close() } });
+  return new WholeUpgrades({ database: { prepare, close: () => connection.close() } });
+}
+
+/**
+ * Kysely runs SQLite's migrations one statement at a time, though SQLite takes changes of tables back
+ * like any others: an upgrade that was killed half-way could never be done again.
+ */
+class WholeUpgrades extends SqliteDialect {
+  override createAdapter(): SqliteAdapter {
+    return new TransactionalTables();
+  }
+}
+
+class TransactionalTables extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true;
+  }
 }
 
 const PREPARED_MAX = 500;

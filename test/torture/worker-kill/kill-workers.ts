@@ -68,6 +68,7 @@ export async function killWorkers(
     if (worker !== undefined) returning.push(stayAway(hunt, worker, held));
   }
   if (quota.left() > 0) scene.tell(`${quota.left()} phases did not come: ${quota.describe()}`);
+  scene.endLoad();
   await Promise.all(returning);
 }
 

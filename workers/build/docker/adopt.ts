@@ -1,5 +1,5 @@
 import type Dockerode from "dockerode";
-import { DEADLINE_MS, call, callOrNothing, raceAbort } from "./client.ts";
+import { DEADLINE_MS, call, callOrNothing } from "./client.ts";
 import type { DockerDeps } from "./client.ts";
 import { DockerContainer, removeContainer } from "./container.ts";
 import { followLogs } from "./follow-logs.ts";
@@ -16,6 +16,7 @@ import type {
   OutputStart,
   Owner,
 } from "../engine.ts";
+import { raceAbort } from "../race-abort.ts";
 
 const STOP_GRACE_SECONDS = 2;
 const HEAR_OUT_MS = 10_000;

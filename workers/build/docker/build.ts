@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import { raceAbort } from "./client.ts";
+import { raceAbort } from "../race-abort.ts";
 import type { BuildDeps } from "./build-plan.ts";
 import { buildWithBuildKit, hasBuildKit } from "./buildkit.ts";
 import { buildClassic } from "./classic.ts";

@@ -5,6 +5,7 @@ import Dockerode from "dockerode";
 import { InfraFault, UserFault } from "../../../src/domain/faults.ts";
 import type { InfraFaultCode } from "../../../src/domain/faults.ts";
 import type { Logger } from "../../../src/shared/logger.ts";
+import { raceAbort } from "../race-abort.ts";
 
 /** Where the engine listens: a socket of this machine, or a host (with TLS where keys are given). */
 export type EngineAddress =
@@ -107,19 +108,6 @@ export async function call<T>(
     if (!deadline.aborted) throw engineFault(err, doing);
     const message = `The engine did not ${doing} within ${deadlineMs / 1000} s.`;
     throw new InfraFault("ENGINE_UNAVAILABLE", message, { cause: err });
-  }
-}
-
-/** The promise's result, or the signal's reason as soon as it is aborted. */
-export async function raceAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = () => aborted.reject(signal.reason);
-  if (signal.aborted) onAbort();
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
   }
 }
 

@@ -1,7 +1,8 @@
 import type Dockerode from "dockerode";
-import { DEADLINE_MS, call, engineMessage, raceAbort } from "./client.ts";
+import { DEADLINE_MS, call, engineMessage } from "./client.ts";
 import { InfraFault } from "../../../src/domain/faults.ts";
 import { frameReader } from "./frames.ts";
+import { raceAbort } from "../race-abort.ts";
 
 const OUTPUT_BYTES_MAX = 4_096;
 

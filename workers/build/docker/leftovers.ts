@@ -1,5 +1,5 @@
 import { InfraFault } from "../../../src/domain/faults.ts";
-import { DEADLINE_MS, call, callOrNothing, raceAbort, statusOf } from "./client.ts";
+import { DEADLINE_MS, call, callOrNothing, statusOf } from "./client.ts";
 import type { DockerDeps } from "./client.ts";
 import { removeContainer } from "./container.ts";
 import { removeImage } from "./image.ts";
@@ -10,6 +10,7 @@ import { nameLayers } from "./name-layers.ts";
 import { removeNetwork } from "./network.ts";
 import { lastUseOf } from "./stored-images.ts";
 import type { Leftover, Owner } from "../engine.ts";
+import { raceAbort } from "../race-abort.ts";
 
 export interface LeftoverDeps extends DockerDeps {
   /** How long an image that nothing refers to any more is kept: its layers are a cache. */

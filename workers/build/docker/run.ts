@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type Dockerode from "dockerode";
 import { InfraFault, UserFault } from "../../../src/domain/faults.ts";
 import type { ContainerEnd } from "../../../src/domain/step.ts";
-import { DEADLINE_MS, call, confirmThere, raceAbort, statusOf } from "./client.ts";
+import { DEADLINE_MS, call, confirmThere, statusOf } from "./client.ts";
 import type { CallOptions, DockerDeps } from "./client.ts";
 import { diskFull } from "./disk.ts";
 import { gateLines, gateWordIn } from "./gate.ts";
@@ -12,6 +12,7 @@ import { followLogs } from "./follow-logs.ts";
 import type { Piece } from "./frames.ts";
 import { DockerOutput, piecesTo } from "./output.ts";
 import type { ContainerSpec, OnOutput, OutputStart } from "../engine.ts";
+import { raceAbort } from "../race-abort.ts";
 
 const STOP_GRACE_SECONDS = 10;
 const STOP_DEADLINE_MS = STOP_GRACE_SECONDS * 1000 + DEADLINE_MS.quick;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type Dockerode from "dockerode";
-import { DEADLINE_MS, call, callOrNothing, confirmThere, raceAbort } from "./client.ts";
+import { DEADLINE_MS, call, callOrNothing, confirmThere } from "./client.ts";
 import type { DockerDeps } from "./client.ts";
 import { createReplacing, removeContainer } from "./container.ts";
 import { DockerOutput, piecesTo } from "./output.ts";
@@ -11,6 +11,7 @@ import { attachTo, observed, readExit } from "./run.ts";
 import { serviceOptions } from "./spec.ts";
 import { lineTail } from "./line-tail.ts";
 import type { RunningService, ServiceSpec, ServiceStart } from "../engine.ts";
+import { raceAbort } from "../race-abort.ts";
 
 const LAST_LINES = 20;
 /** Nothing of a service is wanted after its step, so it gets less than a step's grace. */

@@ -1,3 +1,6 @@
+import { addCover, findNeedles } from "./needles.ts";
+import type { Automaton, Cover } from "./needles.ts";
+
 /** Hides secrets in a stream of bytes, wherever the stream is cut. */
 export interface Mask {
   /** What may be shown now; what could still become a secret is held back. */
@@ -35,12 +38,9 @@ const SECRET_BYTES_MIN = 4;
 /** The beginning of a secret that the log ended in is hidden from this length on. */
 const HALF_SECRET_BYTES = 8;
 
-/**
- * Bytes go through an automaton that knows every spelling of every secret (Aho-Corasick). Its depth is
- * the number of bytes that may be the beginning of one: exactly these are held back.
- */
+/** What an automaton's depth says may be the beginning of a secret: exactly these bytes are held back. */
 export function createMask(secrets: readonly string[], from: MaskPlace = START): Mask {
-  const automaton = buildAutomaton(spellingsOf(secrets));
+  const automaton = automatonOf(secrets);
   if (automaton === undefined) return openMask(from);
 
   let state = 0;
@@ -128,7 +128,7 @@ function openMask({ shownBytes }: MaskPlace): Mask {
 
 /** Hides secrets in whole texts; for what is told beside the logs. */
 export function textMask(secrets: readonly string[]): (text: string) => string {
-  const automaton = buildAutomaton(spellingsOf(secrets));
+  const automaton = automatonOf(secrets);
   if (automaton === undefined) return (text) => text;
   return (text) => {
     if (text.length < SECRET_BYTES_MIN) return text;
@@ -144,6 +144,15 @@ export function textMask(secrets: readonly string[]): (text: string) => string {
     }
     return Buffer.concat([...shown, bytes.subarray(from)]).toString();
   };
+}
+
+/** Those of all logs of a job are the same, and it is large. */
+const known = new WeakMap<readonly string[], { readonly automaton: Automaton | undefined }>();
+
+function automatonOf(secrets: readonly string[]): Automaton | undefined {
+  const made = known.get(secrets) ?? { automaton: findNeedles(spellingsOf(secrets)) };
+  known.set(secrets, made);
+  return made.automaton;
 }
 
 /** Every way in which a program may come to print a secret. */
@@ -175,96 +184,4 @@ function base64At3Offsets(secret: Buffer): readonly string[] {
     const bits = (before + secret.length) * 8;
     return text.slice(Math.ceil((before * 8) / 6), Math.floor(bits / 6));
   });
-}
-
-interface Automaton {
-  /** Adds the parts of `bytes` from `from` on that are secrets to `covers`; the state it ends in. */
-  scan(bytes: Buffer, progress: { from: number; state: number; covers: Cover[] }): number;
-  depthOf(state: number): number;
-}
-
-/** A part that is not shown. Covers are in order and do not touch each other. */
-interface Cover {
-  readonly start: number;
-  readonly end: number;
-  isMarked: boolean;
-}
-
-function buildAutomaton(needles: readonly Buffer[]): Automaton | undefined {
-  if (needles.length === 0) return undefined;
-  const { classes, width } = classesOf(needles);
-  const statesMax = needles.reduce((sum, needle) => sum + needle.length, 1);
-  const next = new Int32Array(statesMax * width);
-  const depth = new Int32Array(statesMax);
-  /** Length of the longest needle that ends in a state. */
-  const found = new Int32Array(statesMax);
-
-  const at = (table: Int32Array, index: number): number => table[index] ?? 0;
-  let states = 1;
-  for (const needle of needles) {
-    let state = 0;
-    for (const byte of needle) {
-      const edge = state * width + (classes[byte] ?? 0);
-      if (next[edge] === 0) {
-        depth[states] = at(depth, state) + 1;
-        next[edge] = states;
-        states += 1;
-      }
-      state = at(next, edge);
-    }
-    found[state] = Math.max(at(found, state), needle.length);
-  }
-
-  // Breadth first: where a state has no edge, it goes where its longest suffix goes.
-  const suffix = new Int32Array(states);
-  const queue: number[] = [0];
-  for (let index = 0; index < queue.length; index += 1) {
-    const state = queue[index] ?? 0;
-    for (let letter = 1; letter < width; letter += 1) {
-      const edge = state * width + letter;
-      const child = at(next, edge);
-      const fallback = state === 0 ? 0 : at(next, at(suffix, state) * width + letter);
-      if (child === 0 || child === fallback) {
-        next[edge] = fallback;
-        continue;
-      }
-      suffix[child] = fallback;
-      found[child] = Math.max(at(found, child), at(found, fallback));
-      queue.push(child);
-    }
-  }
-
-  const scan: Automaton["scan"] = (bytes, { from, state: start, covers }) => {
-    let state = start;
-    for (let index = from; index < bytes.length; index += 1) {
-      state = next[state * width + (classes[bytes[index] ?? 0] ?? 0)] ?? 0;
-      const length = found[state] ?? 0;
-      if (length > 0) addCover(covers, index + 1 - length, index + 1);
-    }
-    return state;
-  };
-  return { scan, depthOf: (state) => at(depth, state) };
-}
-
-function addCover(covers: Cover[], start: number, end: number): void {
-  const added = { start, end, isMarked: false };
-  for (let last = covers.at(-1); last && last.end >= added.start; last = covers.at(-1)) {
-    added.start = Math.min(added.start, last.start);
-    added.end = Math.max(added.end, last.end);
-    added.isMarked ||= last.isMarked;
-    covers.pop();
-  }
-  covers.push(added);
-}
-
-/** Bytes that no secret has are one letter, so that the tables stay small. */
-function classesOf(needles: readonly Buffer[]): { classes: Uint8Array; width: number } {
-  const classes = new Uint8Array(256);
-  let width = 1;
-  for (const byte of new Set(needles.flatMap((needle) => [...needle]))) {
-    if (width === 256) break;
-    classes[byte] = width;
-    width += 1;
-  }
-  return { classes, width };
 }

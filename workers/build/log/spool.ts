@@ -1,7 +1,6 @@
 import { mkdir, open, rm } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import type { LogAnswer } from "../../../src/shared/build-messages.ts";
 import { leaveOutEcho } from "./echo.ts";
 import { markPath, openMarkFile } from "./log-mark.ts";
@@ -9,9 +8,13 @@ import type { LogMark, MarkFile } from "./log-mark.ts";
 
 export const CHUNK_BYTES_MAX = 256 * 1024;
 export const SPOOL_BYTES_MAX = 256 * 1024 * 1024;
-const PENDING_BYTES_MAX = 1024 * 1024;
-/** So long a chunk waits for more, once the first of it came. */
+const PENDING_BYTES_MAX = 2 * CHUNK_BYTES_MAX;
+/** So long the first bytes wait for more, before they go to the disk and to the server. */
 const COALESCE_MS = 15;
+/** From so many pieces on, one copy of them is cheaper than to write each. */
+const PIECES_MAX = 64;
+/** Kept for the next chunk that is sent, by all logs together. */
+const SPARE_MAX = 8;
 
 /** Log bytes on this worker's disk until the server has acknowledged them. */
 export interface Spool {
@@ -26,7 +29,10 @@ export interface Spool {
   close(): Promise<void>;
 }
 
-/** Sends one chunk, again and again if need be; throws only when sending makes no sense any more. */
+/**
+ * Sends one chunk, again and again if need be; throws only when sending makes no sense any more. The
+ * bytes are the sender's until it has answered, and another's then.
+ */
 export type SendChunk = (offsetBytes: number, bytes: Buffer) => Promise<LogAnswer>;
 
 /** One per worker: what all spools together may hold. */
@@ -104,7 +110,8 @@ class DiskSpool implements Spool {
   #sentBytes: number;
   #sending: Promise<void> | undefined;
   #isEnding = false;
-  #hurry = Promise.withResolvers<void>();
+  /** Ends the wait for more. */
+  #wake: () => void = () => undefined;
   #failure: { readonly err: unknown } | undefined;
   readonly #marks: MarkFile;
   readonly #leaveOut: (bytes: Buffer) => Buffer;
@@ -146,6 +153,7 @@ class DiskSpool implements Spool {
     this.#pending.push(bytes);
     this.#pendingBytes += bytes.length;
     this.#writing ??= this.#writeAll();
+    if (this.#pendingBytes >= CHUNK_BYTES_MAX) this.#wake();
     while (this.#writing !== undefined && this.#pendingBytes > PENDING_BYTES_MAX) {
       await this.#writing;
     }
@@ -153,15 +161,15 @@ class DiskSpool implements Spool {
   }
 
   async drain(): Promise<void> {
-    await this.#writing;
     this.#hurryUp();
+    await this.#writing;
     while (this.#sending) await this.#sending;
     if (this.#failure) throw this.#failure.err;
   }
 
   async close(): Promise<void> {
-    await this.#writing;
     this.#hurryUp();
+    await this.#writing;
     await this.#sending;
     this.#drop();
     await this.#file.close();
@@ -172,7 +180,7 @@ class DiskSpool implements Spool {
 
   #hurryUp(): void {
     this.#isEnding = true;
-    this.#hurry.resolve();
+    this.#wake();
   }
 
   async #writeAll(): Promise<void> {
@@ -180,13 +188,15 @@ class DiskSpool implements Spool {
     await Promise.resolve();
     try {
       while (this.#pending.length > 0) {
-        const bytes = Buffer.concat(this.#pending);
+        await this.#coalesce();
+        const pieces = this.#pending;
+        const bytes = this.#pendingBytes;
         const mark = this.#givenMark;
         this.#pending = [];
         this.#givenMark = undefined;
-        await this.#append(bytes);
-        this.#pendingBytes -= bytes.length;
-        this.#writtenBytes += bytes.length;
+        await this.#append(pieces);
+        this.#pendingBytes -= bytes;
+        this.#writtenBytes += bytes;
         this.#writtenMark = mark ?? this.#writtenMark;
         this.#sending ??= this.#sendAll();
       }
@@ -199,15 +209,12 @@ class DiskSpool implements Spool {
     }
   }
 
-  async #append(bytes: Buffer): Promise<void> {
-    for (let at = 0; at < bytes.length;) {
-      const { bytesWritten } = await this.#file.write(
-        bytes,
-        at,
-        bytes.length - at,
-        this.#writtenBytes + at,
-      );
+  async #append(pieces: readonly Buffer[]): Promise<void> {
+    let left = pieces.length > PIECES_MAX ? [Buffer.concat(pieces)] : [...pieces];
+    for (let at = this.#writtenBytes; left.length > 0;) {
+      const { bytesWritten } = await this.#file.writev(left, at);
       at += bytesWritten;
+      left = behind(left, bytesWritten);
     }
   }
 
@@ -228,7 +235,6 @@ class DiskSpool implements Spool {
   async #sendAll(): Promise<void> {
     try {
       while (this.#sentBytes < this.#writtenBytes) {
-        await this.#coalesce();
         await this.#sendNext();
       }
     } catch (err) {
@@ -239,27 +245,39 @@ class DiskSpool implements Spool {
     }
   }
 
-  /** A program that prints line by line would else cost a request for each. */
+  /** A program that prints line by line would else cost a write and a request for each. */
   async #coalesce(): Promise<void> {
-    const isFull = this.#writtenBytes - this.#sentBytes >= CHUNK_BYTES_MAX;
-    if (isFull || this.#isEnding) return;
-    const waited = new AbortController();
-    await Promise.race([
-      delay(COALESCE_MS, undefined, { signal: waited.signal }).catch(() => undefined),
-      this.#hurry.promise,
-    ]);
-    waited.abort();
+    if (this.#pendingBytes >= CHUNK_BYTES_MAX || this.#isEnding) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, COALESCE_MS);
+    this.#wake = resolve;
+    await promise;
+    clearTimeout(timer);
   }
 
   async #sendNext(): Promise<void> {
     await this.#saveMark();
     const from = this.#sentBytes;
     const size = Math.min(CHUNK_BYTES_MAX, this.#writtenBytes - from);
-    const { buffer } = await this.#file.read(Buffer.allocUnsafe(size), 0, size, from);
-    const answer = await this.#send(from, buffer);
+    const chunk = spare.pop() ?? Buffer.allocUnsafeSlow(CHUNK_BYTES_MAX);
+    const { bytesRead } = await this.#file.read(chunk, 0, size, from);
+    const answer = await this.#send(from, chunk.subarray(0, bytesRead));
+    if (spare.length < SPARE_MAX) spare.push(chunk);
     const at = answer.kind === "acknowledged" ? answer.upToBytes : answer.fromBytes;
     if (at > this.#writtenBytes) throw new Error(`The server has ${at} bytes of a shorter log.`);
     this.#budget.give(at - from);
     this.#sentBytes = at;
   }
+}
+
+const spare: Buffer[] = [];
+
+/** What of these pieces comes behind so many bytes. */
+function behind(pieces: readonly Buffer[], bytes: number): Buffer[] {
+  let passed = bytes;
+  return pieces.flatMap((piece) => {
+    const rest = piece.subarray(Math.min(passed, piece.length));
+    passed -= piece.length - rest.length;
+    return rest.length === 0 ? [] : [rest];
+  });
 }

@@ -1,11 +1,13 @@
+import { tmpdir } from "node:os";
 import type { LogTail } from "../../../src/domain/failure-evidence.ts";
 import type { OutputPlace } from "../engine.ts";
-import { boundLog } from "./bounded-log.ts";
+import { LOG_TAIL_BYTES, boundLog } from "./bounded-log.ts";
 import { lineTail } from "./line-tail.ts";
 import type { TailStart } from "./line-tail.ts";
 import type { LogMark } from "./log-mark.ts";
 import { createMask } from "./mask.ts";
 import { outputCursor } from "./output-cursor.ts";
+import { ringFile } from "./ring-file.ts";
 import type { Spool, SpoolStart } from "./spool.ts";
 
 const MASK_FLUSH_MS = 100;
@@ -40,13 +42,21 @@ export interface RecoveredLog {
 export function openStepLog(
   secrets: readonly string[],
   openSpool: () => Promise<Spool>,
-  recovered?: RecoveredLog,
+  {
+    recovered,
+    dir = tmpdir(),
+  }: {
+    readonly recovered?: RecoveredLog | undefined;
+    /** Where the end of a log is held that is too long. */
+    readonly dir?: string;
+  } = {},
 ): StepLog {
   const from = recovered?.mark;
   const mask = createMask(secrets, from?.mask);
   const bounded = boundLog({ seenBytes: from?.seenBytes ?? 0 });
   const cursor = outputCursor(from);
   const tail = lineTail(recovered?.tail);
+  const lastBytes = ringFile(dir, LOG_TAIL_BYTES);
   let opening: Promise<Spool> | undefined;
   let flushTimer: NodeJS.Timeout | undefined;
   let ended: Promise<void> | undefined;
@@ -60,17 +70,24 @@ export function openStepLog(
       .then((spool) => spool.write(bytes, mark))
       .catch((err: unknown) => (failure ??= { err }));
   };
-  const show = (bytes: Buffer): Promise<void> => {
+  /** Of what is too long, only the end is wanted, once it has come. */
+  const hold = async (bytes: Buffer): Promise<void> => {
+    if (bytes.length === 0 || failure !== undefined) return;
+    await lastBytes.write(bytes).catch((err: unknown) => (failure ??= { err }));
+  };
+  const show = async (bytes: Buffer): Promise<void> => {
     tail.push(bytes);
-    return store(bounded.push(bytes));
+    const { head, rest } = bounded.push(bytes);
+    await Promise.all([store(head), hold(rest)]);
   };
   /** Of a container's output: it can be read again from where this leaves off. */
-  const showOutput = (bytes: Buffer): Promise<void> => {
+  const showOutput = async (bytes: Buffer): Promise<void> => {
     tail.push(bytes);
-    const kept = bounded.push(bytes);
+    const { head, rest } = bounded.push(bytes);
     const seenBytes = bounded.seenBytes();
-    if (kept.length === 0 || seenBytes === undefined) return store(kept);
-    return store(kept, cursor.mark({ mask: mask.place(), seenBytes }));
+    const isMarked = head.length > 0 && seenBytes !== undefined;
+    const mark = isMarked ? cursor.mark({ mask: mask.place(), seenBytes }) : undefined;
+    await Promise.all([store(head, mark), hold(rest)]);
   };
   const flushSoon = (): void => {
     flushTimer ??= setTimeout(() => {
@@ -81,7 +98,8 @@ export function openStepLog(
   const finish = async (): Promise<void> => {
     clearTimeout(flushTimer);
     await show(mask.end());
-    await store(bounded.end());
+    await store(bounded.gap());
+    for await (const bytes of lastBytes.read()) await store(bytes);
     // What an earlier life left may not be sent yet, though nothing is said any more.
     if (recovered !== undefined) opening ??= openSpool();
     if (failure) throw failure.err;
@@ -106,6 +124,7 @@ export function openStepLog(
     end: () => (ended ??= finish()),
     close: async () => {
       clearTimeout(flushTimer);
+      await lastBytes.close();
       await opening?.then(
         (spool) => spool.close(),
         () => undefined,

@@ -17,14 +17,14 @@ const SAY_MS = 3_000;
 export async function sayGoodbye({
   client,
   workerId,
-  held,
+  leases,
   unsentBytes,
   history,
   logger,
 }: {
   readonly client: ServerClient;
   readonly workerId: string;
-  readonly held: readonly Pick<Lease, "close">[];
+  readonly leases: readonly Pick<Lease, "close">[];
   readonly unsentBytes: () => number;
   readonly history: CrashHistory;
   readonly logger: Logger;
@@ -32,11 +32,11 @@ export async function sayGoodbye({
   const deadline = performance.now() + FLUSH_MS;
   while (unsentBytes() > 0 && performance.now() < deadline) await delay(LOOK_EVERY_MS);
   // A heartbeat after the goodbye would make the lease short again.
-  for (const lease of held) lease.close();
+  for (const lease of leases) lease.close();
   await history.goodbye();
   const call = { path: PATHS.buildGoodbye(), json: { worker: workerId } };
   await client.send(call, AbortSignal.timeout(SAY_MS)).catch((err: unknown) => {
     logger.warn({ err }, "No goodbye said: the server does not answer");
   });
-  logger.info({ jobs: held.length }, "Stopped for a restart: containers run on");
+  logger.info({ jobs: leases.length }, "Stopped for a restart: containers run on");
 }

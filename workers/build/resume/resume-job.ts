@@ -25,6 +25,7 @@ export async function resumeJob(
 ): Promise<void> {
   let memory: JobMemory;
   try {
+    lease.signal.throwIfAborted();
     await ready(lease.signal);
     memory = await rememberJob(deps, job, lease.signal);
   } catch (err) {
@@ -34,18 +35,22 @@ export async function resumeJob(
   await runJob(job.grant, deps, lease, memory);
 }
 
+/** Whoever has its lease by now, what this worker has of it goes, and at once. */
 async function giveUp(
   { grant, dir }: ReturnedJob,
   lease: Lease,
   { deps, client }: Pick<ResumeDeps, "deps" | "client">,
 ): Promise<void> {
   const { jobId } = grant;
-  const limit = AbortSignal.any([lease.talking, AbortSignal.timeout(GIVE_UP_MS)]);
-  try {
-    await client.send({ path: PATHS.handBack(jobId), leaseToken: lease.token }, limit);
-    await deps.engine.removeAllOf({ jobId, attempt: grant.lease.attempt }, limit);
-  } catch (err) {
-    deps.logger.warn({ err, jobId }, "Left for the reaper");
-  }
+  const { logger, engine } = deps;
+  const limit = AbortSignal.timeout(GIVE_UP_MS);
+  const telling = AbortSignal.any([lease.talking, limit]);
+  const handedBack = client
+    .send({ path: PATHS.handBack(jobId), leaseToken: lease.token }, telling)
+    .catch((err: unknown) => logger.warn({ err, jobId }, "Job not handed back"));
+  await engine
+    .removeAllOf({ jobId, attempt: grant.lease.attempt }, limit)
+    .catch((err: unknown) => logger.warn({ err, jobId }, "Left for the reaper"));
+  await handedBack;
   await rm(dir, { recursive: true, force: true });
 }

@@ -25,7 +25,11 @@ afterEach(async () => {
   await server[Symbol.asyncDispose]();
 });
 
-function open({ slots = 2, answers = async (): Promise<void> => undefined } = {}): Claims {
+function open({
+  slots = 2,
+  answers = async (): Promise<void> => undefined,
+  carefulMs = 60_000,
+} = {}): Claims {
   const client = serverClient({ url: server.url, token: server.token });
   const run = (grant: BuildGrant) =>
     new Promise<void>((resolve) => void running.set(grant.jobId, resolve));
@@ -38,6 +42,7 @@ function open({ slots = 2, answers = async (): Promise<void> => undefined } = {}
     shutdown: shutdown.signal,
     logger: silentLogger,
     random: Math.random,
+    carefulMs,
   });
 }
 
@@ -119,6 +124,62 @@ test("a slot that was waited for in vain is not lost", async () => {
 
   expect(await claims.claimOne()).toBe("claimed");
   await until(() => running.size, 2);
+});
+
+/** A job of an earlier life that lasts until it is told to end. */
+function aReturned(name: string): () => Promise<void> {
+  return () => new Promise<void>((resolve) => void running.set(name, resolve));
+}
+
+test("jobs of an earlier life go on together, before anything is claimed", async () => {
+  offer();
+  const claims = open({ slots: 2 });
+
+  claims.resume([aReturned("first"), aReturned("second")], false);
+  const claiming = claims.claimOne();
+  await until(() => running.size, 2);
+
+  expect([...running.keys()]).toEqual(["first", "second"]);
+  expect(server.waiting.length).toBe(1);
+  running.get("first")?.();
+  expect(await claiming).toBe("claimed");
+});
+
+test("after two crashes jobs go on one after the other, and nothing is claimed meanwhile", async () => {
+  offer();
+  const claims = open({ slots: 3 });
+
+  claims.resume([aReturned("first"), aReturned("second")], true);
+  const claiming = claims.claimOne();
+  await until(() => running.has("first"), true);
+  expect(running.has("second")).toBe(false);
+  running.get("first")?.();
+  await until(() => running.has("second"), true);
+  expect(server.waiting.length).toBe(1);
+  running.get("second")?.();
+
+  expect(await claiming).toBe("claimed");
+});
+
+test("a worker is careful for a while only, however long a job lasts", async () => {
+  offer();
+  const claims = open({ slots: 3, carefulMs: 50 });
+
+  claims.resume([aReturned("first"), aReturned("second")], true);
+
+  expect(await claims.claimOne()).toBe("claimed");
+  await until(() => running.has("second"), true);
+});
+
+test("a careful worker that stops waits for no job", async () => {
+  const claims = open();
+  claims.resume([aReturned("first"), aReturned("second")], true);
+
+  const waiting = claims.claimOne();
+  shutdown.abort(new Stopped("shutdown"));
+
+  await expect(waiting).rejects.toThrow("shutdown");
+  expect(running.has("second")).toBe(false);
 });
 
 test("an idle worker asks without being told", async () => {

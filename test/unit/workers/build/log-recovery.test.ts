@@ -98,7 +98,7 @@ async function live(
     death.resolve();
   });
   const spool = { budget: spoolBudget(), send: server.sender(() => fate.folder !== undefined) };
-  const log = openStepLog([SECRET], () => openSpool(path, spool, recovered.spool), recovered);
+  const log = openStepLog([SECRET], () => openSpool(path, spool, recovered.spool), { recovered });
   if (log.from === undefined && before !== "") log.say(before);
   for (let at = log.from?.stdout ?? 0; at < output.length && fate.folder === undefined;) {
     const chunk = output.subarray(at, at + 1 + Math.floor(next() * CUT_MAX));

@@ -108,6 +108,22 @@ test("where the log is cut changes nothing of what is shown", () => {
   );
 });
 
+test("what is passed over in large pieces is what a look at every byte would show", () => {
+  const secrets = ["abcabcabd-abcabc", "bcabdabcabcabcabca", "xxxxxxxxxxxxabcd"];
+  const spellings = spellingsOf(secrets).map((spelling) => spelling.toString());
+  const halves = spellings.flatMap((text) => [text.slice(0, 9), text.slice(-9), text.slice(1)]);
+  const piece = fc.constantFrom(...spellings, ...halves, "a", "bc", "xx", "\n", "abd", "zzzzzzzzz");
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 40 }), (pieces) => {
+      const bytes = Buffer.from(pieces.join(""));
+      const single = Array.from(bytes, (_byte, at) => bytes.subarray(at, at + 1));
+
+      expect(maskAll(secrets, [bytes])).toBe(maskAll(secrets, single));
+    }),
+    { numRuns: 500 },
+  );
+});
+
 test("bytes that are no text pass unchanged", () => {
   const bytes = Buffer.from(Array.from({ length: 512 }, (_, index) => index % 256));
 
