@@ -1,8 +1,10 @@
 import { defineConfig } from "vitest/config";
+import { LongOnesFirst } from "./test/support/long-ones-first.ts";
 
 export default defineConfig({
   test: {
     reporters: ["default", "./test/support/count-reporter.ts"],
+    sequence: { sequencer: LongOnesFirst },
     projects: [
       {
         test: {
@@ -21,6 +23,8 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
           include: ["test/integration/**/*.test.ts"],
           pool: "forks",
+          // One for each core: most of them wait now and then for gpg, dnf or a container.
+          maxWorkers: "100%",
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },
@@ -31,8 +35,9 @@ export default defineConfig({
           sequence: { groupOrder: 2 },
           include: ["test/e2e/**/*.test.ts"],
           pool: "forks",
-          // Each file boots a whole Tatara with real containers; the machine has few cores.
-          maxWorkers: 2,
+          // Each file boots a whole Tatara with real containers. They mostly wait for each other, for
+          // containers and for timers, but more of them than this would take the cores from each other.
+          maxWorkers: 3,
           maxConcurrency: 3,
           testTimeout: 300_000,
           hookTimeout: 300_000,

@@ -9,8 +9,9 @@ export const ATTEMPTS_MAX = 3;
  */
 export const PUBLISH_LOSSES_MAX = 10;
 /** The pauses between so many attempts are an hour together. */
-export const PUBLISH_DISK_FAULTS_MAX = 16;
+export const PUBLISH_DISK_FAULTS_MAX = 17;
 const PAUSES_MS = [30_000, 240_000] as const;
+export const ATTEMPT_PAUSE_MAX_MS: number = Math.max(...PAUSES_MS);
 
 /** Why an attempt ended without a result. */
 export type AttemptLoss = "worker-lost" | "infra-fault" | "handed-back";

@@ -1,7 +1,7 @@
 import type { Logger } from "../shared/logger.ts";
 import { QUEUE_NAMES, type QueueName, type Tickets } from "../shared/queues.ts";
 import type { Changed } from "./store/builds.ts";
-import type { Live } from "./views.ts";
+import type { Live, LogKey, LostLogs } from "./views.ts";
 
 export interface Announcer {
   /** Tells queues and pages about a change that is on disk. Never throws: it is only a hint. */
@@ -15,18 +15,27 @@ const TICKETS_PER_TURN_MAX = 32;
 export function createAnnouncer({
   tickets,
   live,
+  logs,
   logger,
 }: {
   readonly tickets: Tickets;
   readonly live: Live;
+  readonly logs?: LostLogs;
   readonly logger: Logger;
 }): Announcer {
   const queues = new Map(QUEUE_NAMES.map((name) => [name, ticketQueue(name, tickets, logger)]));
   let turn = 0;
+  const endLog = (log: LogKey): void => {
+    logs?.endLost(log).then(
+      (sizeBytes) => live.logGrew(log, sizeBytes),
+      (err: unknown) => logger.warn({ err, ...log }, "The log of a lost step has no last line"),
+    );
+  };
   return {
-    announce: ({ buildId, queuedJobs, publishId, statusId, publish }) => {
+    announce: ({ buildId, queuedJobs, lostLogs, publishId, statusId, publish }) => {
       // A ticket that is just being taken must not swallow the next one, so each has its own id.
       turn += 1;
+      for (const log of lostLogs ?? []) endLog(log);
       for (const jobId of queuedJobs ?? []) queues.get("build")?.add(`${jobId}-a${turn}`);
       if (publishId !== undefined) queues.get("publish")?.add(`${publishId}-a${turn}`);
       if (statusId !== undefined) queues.get("report")?.add(`${statusId}-a${turn}`);

@@ -63,6 +63,8 @@ interface Watched {
   readonly foundBy: FoundBy;
   readonly everyMs: number;
   dueAt: number;
+  /** A clock that shows less was set back since, and `dueAt` says nothing. */
+  lookedAt: number;
   failures: number;
   problem: string | undefined;
   /** Heads that are new to us, and since when. */
@@ -83,7 +85,10 @@ export function createForgeSweep(deps: ForgeSweepDeps): ForgeSweep {
 
   const round = async (): Promise<void> => {
     await watchKnown(deps, watched);
-    const due = [...watched.values()].filter(({ dueAt }) => dueAt <= store.now());
+    const now = store.now();
+    const due = [...watched.values()].filter(
+      ({ dueAt, lookedAt }) => dueAt <= now || now < lookedAt,
+    );
     const looks = due.values();
     const lane = async (): Promise<void> => {
       for (const one of looks) {
@@ -100,10 +105,12 @@ export function createForgeSweep(deps: ForgeSweepDeps): ForgeSweep {
       const soon = await look(deps, one, pauses, stop.signal);
       one.failures = 0;
       one.problem = undefined;
+      one.lookedAt = store.now();
       one.dueAt = store.now() + (soon ? Math.min(GRACE_MS, one.everyMs) : one.everyMs);
     } catch (err) {
       if (stop.signal.aborted) return;
       one.failures += 1;
+      one.lookedAt = store.now();
       const backoffMs = Math.min(BACKOFF_MAX_MS, one.everyMs * 2 ** (one.failures - 1));
       one.dueAt = store.now() + Math.max(backoffMs, one.everyMs);
       if (one.problem === undefined) {
@@ -159,7 +166,7 @@ async function watchKnown(deps: ForgeSweepDeps, watched: Map<string, Watched>): 
     const everyMs = isPolled ? pollMs : sweepMs;
     if (everyMs === 0) continue;
     const foundBy = isPolled ? "poll" : "sweep";
-    const fresh = { dueAt: 0, failures: 0, problem: undefined, unsure: new Map() };
+    const fresh = { dueAt: 0, lookedAt: 0, failures: 0, problem: undefined, unsure: new Map() };
     watched.set(repo, { repo, foundBy, everyMs, ...fresh });
   }
 }
@@ -236,7 +243,7 @@ function isCertain(
     unsure.set(ref, { sha, since: now });
     return false;
   }
-  return now - known.since >= Math.min(GRACE_MS, everyMs);
+  return Math.abs(now - known.since) >= Math.min(GRACE_MS, everyMs);
 }
 
 function forgetSettled({ unsure }: Watched, missed: readonly ForgeRefAt[]): void {

@@ -30,6 +30,7 @@ import { createLive } from "./live.ts";
 import { openLogFiles } from "./logs.ts";
 import { ensureChannels } from "./store/channels.ts";
 import { restartLeaseClocks } from "./store/leases.ts";
+import { shortenPauses } from "./store/pauses.ts";
 import { readStore } from "./store/read.ts";
 import { testReads } from "./store/test-reads.ts";
 import { isSignedIn, redeemLink } from "./store/sessions.ts";
@@ -68,7 +69,8 @@ export async function openParts(options: PartsOptions) {
   const { store, disk } = await openRecords(options, publicUrl);
   const { tickets, redisWatch, topics, schedulers } = openRedisParts(options);
   const live = createLive();
-  const announcer = createAnnouncer({ tickets, live, logger });
+  const logs = openLogFiles(inData("logs"));
+  const announcer = createAnnouncer({ tickets, live, logs, logger });
   const { waitingBuildsMax } = config;
   const stopJobs = jobStopper(topics);
   const path = processEnv()["PATH"] ?? "";
@@ -128,7 +130,7 @@ export async function openParts(options: PartsOptions) {
     drains: openDrains({ store, announcer, stopJobs, heardOf, troubleOf, logger }),
     git,
     auth: authOf(store, admin.token, options, publicUrlOf),
-    logs: openLogFiles(inData("logs")),
+    logs,
     artifacts: openArtifactFiles(inData("artifacts")),
     read,
     tests: testReads(store),
@@ -149,7 +151,7 @@ export async function openParts(options: PartsOptions) {
 async function refuseHalfRestored(dataDir: string): Promise<void> {
   const from = await readFile(join(dataDir, "restore-unfinished"), "utf8").catch(() => undefined);
   if (from === undefined) return;
-  const again = `tatara restore ${from.trim()}`;
+  const again = `tatara restore ${from.split("\n", 1)[0]}`;
   throw new Error(`${dataDir} is half restored. Do it again first: ${again}`);
 }
 
@@ -185,6 +187,7 @@ async function openRecords(options: PartsOptions, publicUrl: string) {
   });
   await store.write(ensureChannels);
   await store.write(restartLeaseClocks);
+  await store.write(shortenPauses);
   return { store, disk };
 }
 

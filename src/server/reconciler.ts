@@ -8,6 +8,7 @@ import { expireLeases, expireQueuedJobs } from "./store/attempts.ts";
 import { claimableJobs } from "./store/claim-order.ts";
 import { restartLeaseClocks } from "./store/leases.ts";
 import { waitingStatusIds } from "./store/outbox.ts";
+import { shortenPauses } from "./store/pauses.ts";
 import { expirePublishLeases, expireQueuedPublishes } from "./store/publish-attempts.ts";
 import { claimablePublishes } from "./store/publishes.ts";
 import { expireApprovals } from "./store/pull-requests.ts";
@@ -59,6 +60,7 @@ export function startReconciler({
     if (passedMs < 0 || passedMs > STEADY_MS) {
       // The clock was set, or we stood still while heartbeats waited at our door.
       await store.write(restartLeaseClocks);
+      if (passedMs < 0) await store.write(shortenPauses);
       return;
     }
     tell(await store.write(expireLeases));

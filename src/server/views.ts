@@ -329,9 +329,16 @@ export interface LogFiles {
     bytes: Uint8Array,
   ): Promise<{ kind: "acknowledged"; upToBytes: number } | { kind: "resend"; fromBytes: number }>;
   sizeOf(log: LogKey): Promise<number>;
+  /** All from `fromBytes` on, if it is among the last that came; undefined: it has to be read. */
+  recent(log: LogKey, fromBytes: number): Promise<Uint8Array | undefined>;
   /** At most `maxBytes` from `fromBytes`; fewer at the end, empty when there is no log yet. */
   read(log: LogKey, fromBytes: number, maxBytes: number): Promise<Uint8Array>;
   stream(log: LogKey, fromBytes: number): NodeJS.ReadableStream;
+}
+
+/** Says in the log of a step that its worker was lost there; what it has then, in bytes. */
+export interface LostLogs {
+  endLost(log: LogKey): Promise<number>;
 }
 
 export interface LogKey {

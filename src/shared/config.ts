@@ -76,8 +76,7 @@ export function readBuildWorkerConfig(env: Env) {
     ...engine(read),
     slots: read.integer("TATARA_BUILD_SLOTS", 2, { min: 1, max: 64 }),
     /** Images, dependency caches and mirrors together, for later builds. */
-    storedBytesMax:
-      read.integer("TATARA_STORED_MIB", 51_200, { min: 64, max: 1 << 24 }) * 2 ** 20,
+    storedBytesMax: read.integer("TATARA_STORED_MIB", 51_200, { min: 64, max: 1 << 24 }) * 2 ** 20,
     /** With less than this free nothing is claimed; with less than a third, jobs are stopped. */
     diskFloorBytes:
       read.integer("TATARA_DISK_FLOOR_MIB", 3_072, { min: 0, max: 1 << 24 }) * 2 ** 20,

@@ -62,13 +62,13 @@ test("kill -9 of the supervisor in every phase: all ends with it, and the next s
       await tree.commit({ ...files, "tiny.spec": spec }, phase);
       await tree.git("push", `${up.url}/git/kill/${phase}.git`, "main");
       const look = () => newestBuild(up.url, token, `kill/${phase}`);
-      await until(async () => isIn(phase, await look()), true, { everyMs: 5 });
+      await until(async () => isIn(phase, await look()), true, { deadlineMs: 120_000, everyMs: 5 });
 
       up.child.kill("SIGKILL");
       up = await startUp(dataDir);
 
       const state = async () => (await look().catch(() => undefined))?.state;
-      await until(state, "passed", { deadlineMs: 60_000, everyMs: 50 });
+      await until(state, "passed", { deadlineMs: 120_000, everyMs: 50 });
       const build = await look();
       const log = `${up.url}/api/builds/${build?.id ?? ""}/log?step=test`;
       const answer = await fetch(log, { headers: { authorization: `Bearer ${token}` } });

@@ -5,7 +5,7 @@ test("a backup that was taken while everything died in turn makes a whole Tatara
   const told: string[] = [];
   const outcome = await runBackupSuite({
     seed: 3,
-    count: 4,
+    count: 2,
     keep: false,
     tell: (line) => void told.push(line),
   });

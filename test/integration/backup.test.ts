@@ -3,6 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { holdData } from "../../src/shared/data-lock.ts";
 import { dnfClient } from "../support/dnf-client.ts";
 import { makeRpms } from "../support/make-rpm.ts";
 import { tataraAt } from "../support/run-tatara.ts";
@@ -136,6 +137,25 @@ test("a folder with anything in it is left alone, and so is one byte that is not
     startYum({ prepare: (dir) => cp(dataDir, dir, { recursive: true }) }),
   ).rejects.toThrow();
   // The same folder takes a good one.
+  expect((await at(dataDir, ["restore", first])).code).toBe(0);
+});
+
+test("a restore that was cut short goes on with no other backup, and not beside another restore", async () => {
+  const dataDir = join(folder, "cut-short");
+  await mkdir(dataDir);
+  const mark = join(dataDir, "restore-unfinished");
+  await writeFile(mark, "/srv/backup/other\n2026-01-01T00:00:00.000Z\n");
+  const mixed = await at(dataDir, ["restore", first]);
+  expect(mixed.code).toBe(2);
+  expect(mixed.stderr).toContain("half restored from another backup, /srv/backup/other");
+
+  await rm(mark);
+  const other = holdData(dataDir);
+  const beside = await at(dataDir, ["restore", first]);
+  other?.release();
+  expect(beside.code).toBe(2);
+  expect(beside.stderr).toContain(`Another restore, or a server, uses ${dataDir}`);
+
   expect((await at(dataDir, ["restore", first])).code).toBe(0);
 });
 

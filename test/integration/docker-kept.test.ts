@@ -63,7 +63,7 @@ function drive(session: ShellSession) {
   return {
     say: (line: string) => void session.input.write(`${line}\r`),
     heard: async (pattern: RegExp) => {
-      await until(() => pattern.test(said), true, { deadlineMs: 20_000 });
+      await until(() => pattern.test(said), true, { deadlineMs: 60_000 });
       return said;
     },
   };

@@ -160,6 +160,16 @@ describe("Docker: the output of an adopted container", () => {
       50_005,
     ],
     ["a line of exactly one part", `head -c 16384 /dev/zero | tr '\\0' b; echo; echo end`, 16_389],
+    [
+      "lines of whole parts, one after the other and at the end",
+      `for n in 1 2 1; do head -c $((n * 16384)) /dev/zero | tr '\\0' c; echo; done`,
+      4 * 16_384 + 3,
+    ],
+    [
+      "a line of exactly one part without a newline at the end",
+      "head -c 16384 /dev/zero | tr '\\0' d",
+      16_384,
+    ],
     ["an end without a newline", "printf abc", 3],
     [
       "every byte there is",

@@ -1,10 +1,13 @@
 import { describe, expect, test } from "vitest";
+import { createForgeSweep } from "../../src/server/forge-sweep.ts";
+import { aStore } from "../support/a-store.ts";
 import { startForgeDouble } from "../support/forge-double.ts";
+import { silentLogger } from "../support/silent-logger.ts";
 import { aServer, type TestServer } from "../support/start-server.ts";
 import { until } from "../support/until.ts";
 
 const SECRET = "the-webhook-secret-of-these-tests";
-const PATIENCE = { deadlineMs: 20_000, everyMs: 50 } as const;
+const PATIENCE = { deadlineMs: 60_000, everyMs: 50 } as const;
 
 interface Listed {
   readonly id: string;
@@ -216,4 +219,31 @@ describe.concurrent("pushes that nobody delivered", () => {
     expect(health.warnings.join("\n")).toMatch(/acme\/typo cannot be polled/);
     expect(await missedOf(server)).toEqual({ missed: 0, recovered: 0 });
   });
+});
+
+test("a clock that is set back does not end the looking until it has caught up", async () => {
+  await using held = await aStore();
+  let looks = 0;
+  const sweep = createForgeSweep({
+    store: held.store,
+    intake: { acceptFound: () => Promise.resolve(undefined) },
+    refs: {
+      list: () => {
+        looks += 1;
+        return Promise.resolve({ defaultBranch: "main", refs: [] });
+      },
+      commit: () => Promise.resolve({ authorName: "", message: "" }),
+    },
+    repos: ["acme/hello"],
+    sweepMs: 0,
+    pollMs: 1_000,
+    logger: silentLogger,
+  });
+  sweep.start();
+  await until(() => looks, 1, PATIENCE);
+
+  held.advance(-3_600_000);
+
+  await until(() => looks, 2, PATIENCE);
+  sweep.close();
 });

@@ -107,7 +107,7 @@ const settled = (server: TestServer, count: number) =>
     () =>
       buildsOf(server).filter(({ isReady, state }) => isReady === 1 || state !== "queued").length,
     count,
-    { deadlineMs: 10_000 },
+    { deadlineMs: 60_000 },
   );
 
 test("a push makes the repo and a build, and git prints the build's address", async () => {
@@ -242,7 +242,7 @@ test("a push of which a part could not be recorded is refused whole, and none of
   const push = await tree.git("push", own.url, "main", "main:topic");
 
   expect(push.code).not.toBe(0);
-  await until(own.builds, ["refs/heads/main skipped"], { deadlineMs: 5_000 });
+  await until(own.builds, ["refs/heads/main skipped"], { deadlineMs: 30_000 });
   // Nobody knows what is in a commit that never came.
   expect(await own.store.write(claimStatuses)).toEqual([]);
 });

@@ -93,7 +93,7 @@ describe("the worker's process", () => {
       );
     await until(add, true);
 
-    await until(() => rig.server.endOf(id)?.kind, "live", { deadlineMs: 10_000 });
+    await until(() => rig.server.endOf(id)?.kind, "live", { deadlineMs: 60_000 });
     const code = await worker.stop();
     await tickets.close();
 
@@ -108,7 +108,7 @@ describe("the worker's process", () => {
 
     await using _ = await startWorker(rig, redis.redisUrl);
 
-    await until(() => rig.server.endOf(id)?.kind, "live", { deadlineMs: 10_000 });
+    await until(() => rig.server.endOf(id)?.kind, "live", { deadlineMs: 60_000 });
   });
 
   test("hands back at SIGTERM what it cannot finish, well within its deadline", async () => {

@@ -1,10 +1,15 @@
 import { expect, test } from "vitest";
+import { ATTEMPT_PAUSE_MAX_MS } from "../../src/domain/attempt.ts";
+import { BACKOFF_MAX_MS } from "../../src/domain/backoff.ts";
 import { startReconciler } from "../../src/server/reconciler.ts";
+import { reportFault } from "../../src/server/store/attempts.ts";
 import { recordPush } from "../../src/server/store/deliveries.ts";
 import { claimJob } from "../../src/server/store/jobs.ts";
+import { answerStatus, claimStatuses } from "../../src/server/store/outbox.ts";
 import type { Store } from "../../src/server/store/store.ts";
 import { aPush, anIntake, aStore } from "../support/a-store.ts";
 import { silentLogger } from "../support/silent-logger.ts";
+import { aRunningJob } from "../support/store-rig.ts";
 import { until } from "../support/until.ts";
 
 function reconcilerOf(store: Store) {
@@ -37,12 +42,38 @@ test("a lease that nobody renews ends; no lease ends because the clock jumped or
   const expiresAt = async () => (await jobOf(store)).leaseExpiresAt;
 
   held.advance(3_600_000);
-  await until(expiresAt, (before.leaseExpiresAt ?? 0) + 3_600_000, { deadlineMs: 5_000 });
+  await until(expiresAt, (before.leaseExpiresAt ?? 0) + 3_600_000, { deadlineMs: 30_000 });
   expect((await jobOf(store)).state).toBe("running");
 
   // Four seconds between two looks are no jump; the worker says nothing meanwhile.
   const passing = setInterval(() => held.advance(4_000), 1_000);
-  await until(async () => (await jobOf(store)).state, "queued", { deadlineMs: 15_000 });
+  await until(async () => (await jobOf(store)).state, "queued", { deadlineMs: 60_000 });
   clearInterval(passing);
   reconciler.close();
+});
+
+test("a clock that is set back makes nothing wait longer than its pause", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const { jobId, token } = await aRunningJob(store);
+  const fault = { code: "ENGINE_FAILED", message: "gone", step: null } as const;
+  await store.write((tx) => reportFault(tx, jobId, token, fault));
+  const [status] = await store.write(claimStatuses);
+  const result = { kind: "later", afterMs: 20_000, reason: "502", wholeCredential: false } as const;
+  const { id = "", lease = "", version = 0 } = status ?? {};
+  await store.write((tx) => answerStatus(tx, id, { lease, version, result }));
+  const reconciler = reconcilerOf(store);
+
+  held.advance(-3_600_000);
+  await until(async () => (await jobOf(store)).notBeforeAt, store.now() + ATTEMPT_PAUSE_MAX_MS, {
+    deadlineMs: 30_000,
+  });
+  reconciler.close();
+
+  held.advance(ATTEMPT_PAUSE_MAX_MS);
+  expect(await store.write((tx) => claimJob(tx, "w1", "token-2"))).toMatchObject({
+    job: { id: jobId },
+  });
+  held.advance(BACKOFF_MAX_MS);
+  expect(await store.write(claimStatuses)).toMatchObject([{ id }]);
 });

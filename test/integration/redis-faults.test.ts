@@ -139,7 +139,7 @@ test("a Redis that answers and takes no writes, for its disk refuses them, is to
   });
   onTestFinished(() => watch.close());
   await until(() => client.get("tatara:epoch"), "same");
-  const [, dir = ""] = (await client.config("GET", "dir")) as string[];
+  const [, dir = ""] = await client.config("GET", "dir");
   const inTheWay = join(dir, "dump.rdb");
   const status = async () => /rdb_last_bgsave_status:(\w+)/.exec(await client.info())?.[1];
   const save = async () => {

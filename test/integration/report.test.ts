@@ -313,7 +313,7 @@ describe("the process", () => {
         ),
       true,
     );
-    await until(() => server.row(wish).sentVersion, 1, { deadlineMs: 10_000 });
+    await until(() => server.row(wish).sentVersion, 1, { deadlineMs: 60_000 });
     await tickets.close();
     const stoppedAt = performance.now();
     worker.kill("SIGTERM");

@@ -28,6 +28,35 @@ test("a log that could not be opened once is appended to as soon as it can be", 
   await logs.close();
 });
 
+test("the log of a lost step ends with a line that says so, whatever is sent after it", async () => {
+  await using folder = await aFolder();
+  const logs = openLogFiles(folder.dir);
+  await logs.append(LOG, 0, Buffer.from("half a li"));
+
+  const appending = logs.append(LOG, 9, Buffer.from("ne, and"));
+  const size = await logs.endLost(LOG);
+  await appending;
+  await logs.endLost(LOG);
+  const late = await logs.append(LOG, 16, Buffer.from(" far too late".repeat(9)));
+
+  expect(late.kind).toBe("acknowledged");
+  const text = Buffer.from(await logs.read(LOG, 0, 1_000)).toString();
+  expect(text).toBe("half a line, and\n[tatara: worker lost here]\n");
+  expect(size).toBe(text.length);
+  await logs.close();
+});
+
+test("a step that was lost before it said anything has a log that says so", async () => {
+  await using folder = await aFolder();
+  const logs = openLogFiles(folder.dir);
+
+  await logs.endLost(LOG);
+
+  const text = Buffer.from(await logs.read(LOG, 0, 1_000)).toString();
+  expect(text).toBe("[tatara: worker lost here]\n");
+  await logs.close();
+});
+
 test("a chunk of which only a part came to disk is in the log once when it is sent again", async () => {
   await using folder = await aFolder();
   const logs = openLogFiles(folder.dir);

@@ -258,7 +258,7 @@ describe("programs that wait", () => {
       );
       return found.flat();
     };
-    await until(alive, [], { deadlineMs: 10_000 });
+    await until(alive, [], { deadlineMs: 60_000 });
   });
 
   test("that never answer are ended after their time", async () => {

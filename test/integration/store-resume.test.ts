@@ -141,3 +141,29 @@ test("after a goodbye the lease is held for two minutes, and no longer", async (
 
   expect((await comeBack(store, "w1", [held(jobId, token)])).resumed).toEqual([]);
 });
+
+test("what was granted in the moment of a planned restart costs no attempt", async () => {
+  await using rig = await aStore();
+  const { store } = rig;
+  const { jobId } = await aRunningJob(store);
+  await store.write((tx) => noteGoodbye(tx, "w1"));
+
+  expect(await comeBack(store, "w1", [])).toEqual({ resumed: [], changes: 1 });
+
+  expect(await findJob(store, jobId)).toMatchObject({ state: "queued", countedAttempts: 0 });
+});
+
+test("a lost worker's running steps are named, so that their logs can say so; what it told has its end", async () => {
+  await using rig = await aStore();
+  const { store } = rig;
+  const lease = await aRunningJob(store);
+  await endStep(store, lease, "checkout");
+  const running = { state: "running", startedAt: 1 } as const;
+  await store.write((tx) => recordStep(tx, lease, "unit", running));
+  rig.advance(LEASE_MS + 1);
+
+  const [change] = await store.write(expireLeases);
+
+  const { jobId, buildId } = lease;
+  expect(change?.lostLogs).toEqual([{ buildId, jobId, attempt: 1, step: "unit" }]);
+});

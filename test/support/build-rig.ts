@@ -17,7 +17,7 @@ import { readPackageScripts } from "../../workers/build/package/scripts.ts";
 import { openMirrors } from "../../workers/build/source/mirrors.ts";
 import { runJob } from "../../workers/build/run-job.ts";
 import type { RunJobDeps } from "../../workers/build/job.ts";
-import { spoolBudget } from "../../workers/build/log/spool.ts";
+import { spoolBudget } from "../../workers/build/log/spool-budget.ts";
 import { aGrant, startBuildServer } from "./build-server.ts";
 import type { BuildServer, Told } from "./build-server.ts";
 import { createRepo } from "./git-host.ts";

@@ -19,7 +19,9 @@ const LONG_ONES = [
 export class LongOnesFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files);
-    return sorted.toSorted((one, other) => groupOf(one) - groupOf(other) || rank(one) - rank(other));
+    return sorted.toSorted(
+      (one, other) => groupOf(one) - groupOf(other) || rank(one) - rank(other),
+    );
   }
 }
 

@@ -159,6 +159,7 @@ export function memoryLogFiles(): LogFiles & { set(log: LogKey, text: string | U
       return Promise.resolve({ kind: "acknowledged", upToBytes: whole.length });
     },
     sizeOf: (log) => Promise.resolve(bytesOf(log).length),
+    recent: () => Promise.resolve(undefined),
     read: (log, from, max) => Promise.resolve(bytesOf(log).subarray(from, from + max)),
     stream: (log, from) => Readable.from([bytesOf(log).subarray(from)]),
   };

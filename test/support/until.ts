@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { setTimeout as delay } from "node:timers/promises";
 
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = 60_000;
 const EVERY_MS = 20;
 
 /** Waits for a state, never for a time; at the deadline it says what was seen last. */

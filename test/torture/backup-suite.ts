@@ -18,7 +18,8 @@ import type { Outcome, SuiteOptions } from "./suite.ts";
 import { TATARA_TARGETS } from "./sample-push.ts";
 import { underLoad, type Scene } from "./under-load.ts";
 
-const READY_MS = 8_000;
+const READY_MS = 60_000;
+const LOOK_EVERY_MS = 200;
 const PAUSE_MS = 1_500;
 const never = new AbortController().signal;
 
@@ -31,7 +32,7 @@ export async function runBackupSuite(options: SuiteOptions): Promise<Outcome> {
   try {
     return await underLoad(options, {
       attack: async (scene) => {
-        await delay(READY_MS);
+        await untilPublished(scene.tatara.dataDir);
         const stop = new AbortController();
         const taking = takeUntil(scene, into, stop.signal);
         const { random, tell, dealt } = scene;
@@ -44,6 +45,14 @@ export async function runBackupSuite(options: SuiteOptions): Promise<Outcome> {
   } finally {
     await rm(into, { recursive: true, force: true });
   }
+}
+
+/** Without a published package a backup would show little. */
+async function untilPublished(dataDir: string): Promise<void> {
+  const endAt = performance.now() + READY_MS;
+  using records = openRecords(dataDir);
+  const isSo = () => records.all("builds").some(({ state }) => state === "passed");
+  while (!isSo() && performance.now() < endAt) await delay(LOOK_EVERY_MS);
 }
 
 async function takeUntil(scene: Scene, into: string, stop: AbortSignal): Promise<void> {

@@ -23,8 +23,6 @@ export interface Claims {
   resume(jobs: readonly (() => Promise<void>)[], isCareful: boolean): void;
   /** Asks now and then without being told, so that builds go on without any tickets at all. */
   askWhileIdle(): Promise<void>;
-  /** Resolves when no job runs any more. */
-  drained(): Promise<void>;
 }
 
 export interface ClaimsDeps {
@@ -119,9 +117,6 @@ export function openClaims(deps: ClaimsDeps): Claims {
         const pauseMs = IDLE_ASK_MS * (0.5 + deps.random());
         await delay(pauseMs, undefined, { signal: shutdown }).catch(() => undefined);
       }
-    },
-    drained: async () => {
-      await Promise.all(running);
     },
   };
 }

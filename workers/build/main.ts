@@ -28,7 +28,7 @@ import { runJob } from "./run-job.ts";
 import type { RunJobDeps } from "./job.ts";
 import { tellTroubles } from "./tell-trouble.ts";
 import { wakeable } from "./wakeable.ts";
-import { spoolBudget } from "./log/spool.ts";
+import { spoolBudget } from "./log/spool-budget.ts";
 import { askForJobs } from "./resume/ask-for-jobs.ts";
 import { attemptOf, readAttempt, readBootId, writeAttempt } from "./resume/attempt-file.ts";
 import { crashHistory } from "./resume/crash-history.ts";
@@ -37,6 +37,7 @@ import { openJournal } from "./resume/journal.ts";
 import { resumeJob } from "./resume/resume-job.ts";
 import { serveShells } from "./shells/serve-shells.ts";
 import { readWorkerId } from "./worker-id.ts";
+import { lockWorker } from "./worker-lock.ts";
 
 /** A planned stop is over within ten seconds, force included. */
 const SHUTDOWN_MS = 9_500;
@@ -54,6 +55,8 @@ process.once("SIGTERM", () => (isRestart = !shutdown.signal.aborted));
 const shutdown = installShutdown({ logger, deadlineMs: SHUTDOWN_MS });
 
 const dir = join(config.dataDir, "worker", config.workerName || "build");
+const lock = await lockWorker(dir, process, shutdown.signal);
+shutdown.onClose("lock", lock.release);
 const workerId = await readWorkerId(dir, config.workerName);
 const client = serverClient({ url: config.serverUrl, token: config.workerToken });
 const engine = dockerEngine({

@@ -1,5 +1,6 @@
-import { mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { DATA_LOCK_FILES, holdData } from "../../shared/data-lock.ts";
 import { readCopy, type CopyFacts } from "../../shared/database-copy.ts";
 import { yumLayout } from "../../yum/layout.ts";
 import { CommandError, EXIT } from "../exit-codes.ts";
@@ -8,7 +9,10 @@ import { DATABASE } from "./find-files.ts";
 import type { BackupEntry, Manifest } from "./manifest.ts";
 
 const LANES = 8;
-/** While it is there, no server starts: half of the files would look like all of them. */
+/**
+ * Which backup, and of when. While it is there, no server starts: half of the files would look like all
+ * of them.
+ */
 export const UNFINISHED = "restore-unfinished";
 /**
  * Numbers that may have been served since the backup was taken: what hosts and caches have under them
@@ -50,9 +54,30 @@ export async function restoreBackup(
   dataDir: string,
   { besideYum, signal }: { readonly besideYum: boolean; readonly signal: AbortSignal },
 ): Promise<Restored> {
-  await refuseOverwriting(dataDir, besideYum);
+  await refuseOverwriting(backup, dataDir, besideYum);
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  await writeFile(join(dataDir, UNFINISHED), `${backup.folder}\n`, { mode: 0o600, flush: true });
+  const lock = holdData(dataDir);
+  if (lock === undefined) {
+    const hint = "wait until the other one is done, or set TATARA_DATA_DIR to an empty folder";
+    throw new CommandError(EXIT.usage, `Another restore, or a server, uses ${dataDir}.`, hint);
+  }
+  try {
+    // As it is now that nobody else writes.
+    await refuseOverwriting(backup, dataDir, besideYum);
+    return await restoreAlone(backup, dataDir, { besideYum, signal });
+  } finally {
+    lock.release();
+  }
+}
+
+async function restoreAlone(
+  backup: Backup,
+  dataDir: string,
+  { besideYum, signal }: { readonly besideYum: boolean; readonly signal: AbortSignal },
+): Promise<Restored> {
+  const { takenAt } = backup.manifest.header;
+  const told = `${backup.folder}\n${takenAt}\n`;
+  await writeFile(join(dataDir, UNFINISHED), told, { mode: 0o600, flush: true });
   const entries = [...backup.manifest.entries.values()];
   const files = entries.filter(({ path }) => path !== DATABASE);
   const bad: string[] = [];
@@ -106,12 +131,15 @@ async function skipNumbers(dataDir: string, heads: ReadonlyMap<string, number>):
   }
 }
 
-async function refuseOverwriting(dataDir: string, besideYum: boolean): Promise<void> {
+async function refuseOverwriting(
+  backup: Backup,
+  dataDir: string,
+  besideYum: boolean,
+): Promise<void> {
   const names = await readdir(dataDir).catch((): string[] => []);
-  // Our own, from a restore that was cut short: all of it is written again.
-  if (names.includes(UNFINISHED)) return;
+  if (names.includes(UNFINISHED)) return await refuseMixing(backup, dataDir);
   for (const name of names) {
-    if (besideYum && name === "yum") continue;
+    if (DATA_LOCK_FILES.includes(name) || (besideYum && name === "yum")) continue;
     if (!(await hasFiles(join(dataDir, name)))) continue;
     const hint =
       name === "yum"
@@ -119,6 +147,23 @@ async function refuseOverwriting(dataDir: string, besideYum: boolean): Promise<v
         : "move what is there away, or set TATARA_DATA_DIR to an empty folder";
     throw new CommandError(EXIT.usage, `${dataDir} is not empty: it has ${name}.`, hint);
   }
+}
+
+/**
+ * A restore was cut short. All that it wrote is written again by the same backup; another one would
+ * leave what only the first had, such as branches that nobody pushed.
+ */
+async function refuseMixing({ folder, manifest }: Backup, dataDir: string): Promise<void> {
+  const text = await readFile(join(dataDir, UNFINISHED), "utf8").catch(() => "");
+  const [first = "", takenAt] = text.split("\n");
+  const isSame = takenAt ? takenAt === manifest.header.takenAt : first === folder;
+  if (isSame) return;
+  const hint = `tatara restore ${first}; or empty ${dataDir} first`;
+  throw new CommandError(
+    EXIT.usage,
+    `${dataDir} is half restored from another backup, ${first}.`,
+    hint,
+  );
 }
 
 /** Mount points and folders of nothing but folders are empty. */

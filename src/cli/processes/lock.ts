@@ -1,8 +1,7 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdir, open, readFile, writeFile } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { join } from "node:path";
+import { flock } from "../../shared/flock.ts";
 import { isAlive } from "./is-alive.ts";
 
 /** The children of a supervisor that was killed end within this time. */
@@ -45,25 +44,11 @@ async function lock(
   { dataDir, signal }: { readonly dataDir: string; readonly signal: AbortSignal },
 ): Promise<void> {
   // A holder that was killed this very moment still looks alive; give the kernel a second.
-  if (await flock(file, ["-w", String(DYING_SECONDS)], signal)) return;
+  if (await flock(file, DYING_SECONDS, signal)) return;
   const holder = Number(await readFile(path, "utf8"));
-  if (!isAlive(holder) && (await flock(file, ["-w", String(ENDING_MAX_SECONDS)], signal))) return;
+  if (!isAlive(holder) && (await flock(file, ENDING_MAX_SECONDS, signal))) return;
   throw new DataDirInUse(
     `${dataDir} is in use by another Tatara (process ${holder}). ` +
       "Stop that one, or set TATARA_DATA_DIR to another folder.",
   );
-}
-
-/** The command locks the open file that it inherits, which is ours too. */
-async function flock(
-  file: FileHandle,
-  options: readonly string[],
-  signal: AbortSignal,
-): Promise<boolean> {
-  const child = spawn("flock", [...options, "3"], {
-    stdio: ["ignore", "ignore", "ignore", file.fd],
-    signal,
-  });
-  const [code] = (await once(child, "exit")) as [number | null];
-  return code === 0;
 }

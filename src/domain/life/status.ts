@@ -5,7 +5,7 @@ import type { State } from "../states.ts";
 export const STATUS_LEASE_MS = 30_000;
 const GIVE_UP_MS = 7 * 24 * 3_600_000;
 /** While a credential is refused, one row an interval finds out whether it was replaced. */
-const PARKED_RETRY_MS = 60_000;
+export const PARKED_RETRY_MS = 60_000;
 /** A post that nobody answered may still be on its way to the forge, or in its works, for so long. */
 export const DOUBT_MS = 60_000;
 

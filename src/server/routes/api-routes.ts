@@ -8,6 +8,7 @@ import type { BuildView } from "../views.ts";
 import { buildJson, summaryJson } from "./build-json.ts";
 import { coalesce, openEventStream } from "./events.ts";
 import { FILE_POLICY, dataHeaders } from "./headers.ts";
+import { knownBuilds } from "./known-builds.ts";
 import { watchLogs } from "./live-page.ts";
 import { logRowsRoute, logTextRoute } from "./log-routes.ts";
 import { queryInteger, queryText, type RouteDeps } from "./web-deps.ts";
@@ -28,8 +29,9 @@ export function apiRoutes(deps: RouteDeps): Router {
   router.get("/api/builds", listBuilds(deps));
   router.get("/api/builds/:id", withBuild(deps, showBuild(deps)));
   router.get("/api/repos/:owner/:name/builds/:number", withBuild(deps, showBuild(deps)));
-  router.get("/api/builds/:id/log", withBuild(deps, logTextRoute(deps)));
-  router.get("/api/builds/:id/log/rows", withBuild(deps, logRowsRoute(deps)));
+  const known = { read: { ...deps.read, buildById: knownBuilds(deps) } };
+  router.get("/api/builds/:id/log", withBuild(known, logTextRoute(deps)));
+  router.get("/api/builds/:id/log/rows", withBuild(known, logRowsRoute(deps)));
   router.get("/api/builds/:id/events", withBuild(deps, streamBuild(deps)));
   router.get("/api/builds/:id/artifacts/:fileName", withBuild(deps, sendArtifact(deps)));
   router.post("/api/builds/:id/cancel", cancel(deps));
@@ -40,7 +42,7 @@ export function apiRoutes(deps: RouteDeps): Router {
 type BuildHandler = (build: BuildView, request: Request, response: Response) => Promise<void>;
 
 /** Finds the build that an address names, by its id or by repo and number. */
-function withBuild({ read }: RouteDeps, handle: BuildHandler): RequestHandler {
+function withBuild({ read }: Pick<RouteDeps, "read">, handle: BuildHandler): RequestHandler {
   return async (request, response) => {
     const { id, owner, name, number } = request.params;
     const repo = `${String(owner)}/${String(name)}`;

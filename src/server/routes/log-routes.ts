@@ -39,7 +39,9 @@ export function logTextRoute(deps: RouteDeps) {
     const sizeBytes = await deps.logs.sizeOf(log);
     const start = tail === undefined ? (from ?? 0) : Math.max(0, sizeBytes - tail);
     response.set({ "Tatara-Log-From": String(start), "Tatara-Log-Size": String(sizeBytes) });
-    await copy(deps.logs.stream(log, start), response);
+    const recent = await deps.logs.recent(log, start);
+    if (recent === undefined) await copy(deps.logs.stream(log, start), response);
+    else response.end(recent);
   };
 }
 

@@ -27,6 +27,21 @@ export async function loseAttempt(tx: Tx, job: JobRow, loss: Loss): Promise<Chan
   return await decideOnJob(tx, job, (life, record, now) => decideLoss(life, record, loss, now));
 }
 
+/** As above, and nobody can say how its open steps went on: their logs end where they are. */
+export async function loseWithItsWorker(tx: Tx, job: JobRow, loss: Loss): Promise<Changed> {
+  const { id: jobId, buildId, attempt } = job;
+  const open = await tx.db
+    .selectFrom("steps")
+    .select("name")
+    .where("jobId", "=", jobId)
+    .where("attempt", "=", attempt)
+    .where("state", "=", "running")
+    .execute();
+  const changed = await loseAttempt(tx, job, loss);
+  const lostLogs = open.map(({ name: step }) => ({ buildId, jobId, attempt, step }));
+  return { ...changed, lostLogs };
+}
+
 /** A worker could not find out. It says so under its lease. */
 export async function reportFault(
   tx: Tx,
@@ -63,7 +78,7 @@ export async function expireLeases(tx: Tx): Promise<readonly Changed[]> {
     const kind = lossOfLease(job);
     const what = kind === "worker-lost" ? "was lost" : "did not come back";
     const loss = { ...lostWorker(`worker ${job.worker ?? ""} ${what}`), kind };
-    changes.push(await loseAttempt(tx, job, loss));
+    changes.push(await loseWithItsWorker(tx, job, loss));
   }
   return changes;
 }

@@ -1,39 +1,23 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import { holdData, type DataLock } from "../../shared/data-lock.ts";
 import { DatabaseUnusable } from "./inspect-database.ts";
 
-/** A holder that was killed this very moment still has its lock. */
-const DYING_MS = 1_000;
-/** SQLite's code. */
-const BUSY = 5;
-
-export interface ServerLock {
-  release(): void;
-}
-
 /**
- * One server process per data folder. The lock is SQLite's own on a file that stays empty: the kernel
- * drops it when its holder is gone, so a kill -9 leaves nothing stale. Throws `DatabaseUnusable` with
- * the holder's name, and then nothing was written.
+ * One server process per data folder. Throws `DatabaseUnusable` with the holder's name, and then
+ * nothing was written.
  */
 export function lockData(
   dataDir: string,
   { pid, now }: { readonly pid: number; readonly now: () => number },
-): ServerLock {
-  const path = join(dataDir, "server.lock");
+): DataLock {
   const holderPath = join(dataDir, "server.pid");
-  const lock = new DatabaseSync(path, { timeout: DYING_MS });
-  try {
-    lock.exec("BEGIN EXCLUSIVE");
-  } catch (err) {
-    lock.close();
-    const { errcode } = (err ?? {}) as { readonly errcode?: unknown };
-    if (errcode !== BUSY) throw err;
+  const lock = holdData(dataDir);
+  if (lock === undefined) {
     throw new DatabaseUnusable(
-      `${dataDir} is in use by another server (${holderOf(holderPath)}). One server process owns a ` +
-        "data folder. Nothing was written. Stop that one, or set TATARA_DATA_DIR to another folder.",
-      err,
+      `${dataDir} is in use by another server (${holderOf(holderPath)}), or a backup is being ` +
+        "restored into it. One server process owns a data folder. Nothing was written. Stop that " +
+        "one, or set TATARA_DATA_DIR to another folder.",
     );
   }
   try {
@@ -41,7 +25,7 @@ export function lockData(
   } catch {
     // On a full disk nobody can be told the holder's name; the lock holds all the same.
   }
-  return { release: () => lock.close() };
+  return lock;
 }
 
 function holderOf(path: string): string {

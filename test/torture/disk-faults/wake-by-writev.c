@@ -1,7 +1,8 @@
 /*
- * Loaded before libc. Node's threads wake each other by writing eight bytes to an eventfd, with the same
- * call by which they write files. strace counts calls, so a fault for a file would meet the wake-up as
- * often, and no disk fails that. Here it is another call, and the count of `write` is one of files.
+ * Loaded before libc. Node's threads wake each other by writing to an eventfd, and its signal handler
+ * writes to a pipe, with the same call by which files are written. strace counts calls, so a fault for a
+ * file would meet a wake-up as often; no disk fails that, and node ends itself when it happens. Here
+ * what is no file is written by another call, and the count of `write` is one of files.
  */
 #include <stddef.h>
 #include <sys/stat.h>
@@ -13,8 +14,7 @@
 ssize_t write(int fd, const void *bytes, size_t count)
 {
 	struct stat about;
-	/* What is no file at all has no type. */
-	if (count == 8 && fstat(fd, &about) == 0 && (about.st_mode & S_IFMT) == 0) {
+	if (fstat(fd, &about) == 0 && !S_ISREG(about.st_mode)) {
 		struct iovec part = { (void *)bytes, count };
 		return syscall(SYS_writev, fd, &part, 1);
 	}

@@ -28,9 +28,12 @@ export function wantedOf(sites: readonly Site[], seed: number): readonly Wanted[
     .map(({ site, error }) => ({ key: keyOfFault(error, site), site, error, aims: 0 }));
 }
 
-/** What fails before there is a package keeps its push from the publish worker, so it comes alone. */
+/**
+ * What fails before there is a package keeps its push from the publish worker, so it comes alone. A push
+ * that is refused is pushed again, and hides nothing.
+ */
 export function isLonely({ site }: Wanted): boolean {
-  return site.target.startsWith("build-") || site.target.startsWith("git-");
+  return site.target.startsWith("build-") || site.target === "git-fetch";
 }
 
 /** Faults that one target gets during one push. */

@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type Dockerode from "dockerode";
 import { InfraFault } from "../../../src/domain/faults.ts";
 import type { OutputStart } from "../engine.ts";
+import { HEAD_BYTES, headOf } from "../log/output-cursor.ts";
 import { DEADLINE_MS, call } from "./client.ts";
 import type { Piece } from "./frames.ts";
 import { logFrames } from "./log-frames.ts";
@@ -58,18 +58,18 @@ export async function followLogs(
       await onPiece({ stream: "stdout", bytes: Buffer.from(GAP), ...position });
     }
   };
-  let isKnown = from.head.bytes === 0;
+  let { head: known } = from;
   for (;;) {
     const isLast = isOver;
     const startedMs = performance.now();
     const frames = logFrames(isNote);
-    const head = headCheck(isKnown ? undefined : from.head);
+    const head = headCheck(known);
     for await (const chunk of await openLogs(container, signal)) {
       onHeard();
       for (const piece of frames.read(chunk as Buffer)) await take(head.judge(piece));
     }
     if (isLast) await take(head.end());
-    isKnown ||= head.isDecided();
+    known = head.seen() ?? known;
     if (!frames.isWhole()) {
       throw new InfraFault("ENGINE_FAILED", "The engine's log of a container broke off.");
     }
@@ -93,27 +93,28 @@ function freshPart(piece: Piece, takenBytes: number): Buffer {
   return bytes.subarray(Math.min(bytes.length, Math.max(0, takenBytes - start)));
 }
 
-/** Holds pieces back until the first bytes of stdout are known to be those that were seen before. */
-function headCheck(head: OutputStart["head"] | undefined) {
+/**
+ * Holds pieces back until the first bytes of stdout are known to be those that were seen before. An
+ * engine may drop the oldest output while it is followed, too.
+ */
+function headCheck(known: OutputStart["head"]) {
   let held: Piece[] = [];
-  let gathered = Buffer.alloc(0);
-  let isDecided = head === undefined;
+  let first = Buffer.alloc(0);
+  let isDecided = known.bytes === 0;
   return {
     judge: (piece: Piece): readonly (Piece | "changed")[] => {
-      if (isDecided || head === undefined) return [piece];
-      held.push(piece);
-      if (piece.stream === "stdout") {
-        gathered = Buffer.concat([gathered, piece.bytes.subarray(0, head.bytes)]);
+      if (piece.stream === "stdout" && first.length < HEAD_BYTES) {
+        first = Buffer.concat([first, piece.bytes.subarray(0, HEAD_BYTES - first.length)]);
       }
-      if (gathered.length < head.bytes) return [];
+      if (isDecided) return [piece];
+      held.push(piece);
+      if (first.length < known.bytes) return [];
       isDecided = true;
-      const all = held;
-      held = [];
-      const first = gathered.subarray(0, head.bytes);
-      const isSame = createHash("sha256").update(first).digest("hex") === head.sha256;
-      return isSame ? all : ["changed", ...all];
+      const isSame = headOf(first.subarray(0, known.bytes)).sha256 === known.sha256;
+      return isSame ? held : ["changed", ...held];
     },
-    isDecided: () => isDecided,
+    /** By what the next look knows it again; undefined: there were fewer bytes than before. */
+    seen: (): OutputStart["head"] | undefined => (isDecided ? headOf(first) : undefined),
     /** There are fewer bytes than were taken. */
     end: (): readonly (Piece | "changed")[] => (isDecided ? [] : ["changed", ...held]),
   };
@@ -130,7 +131,7 @@ async function openLogs(
     method: "GET",
     isStream: true,
     abortSignal,
-    options: { follow: false, stdout: true, stderr: true },
+    options: { follow: false, stdout: true, stderr: true, timestamps: true },
     statusCodes: { 200: true, 404: "no such container", 500: "server error" },
   };
   const options = {

@@ -6,12 +6,15 @@ const STDERR = 2;
 /** The engine's log driver cuts longer lines; the last part of such a line lost its newline. */
 const PART_BYTES = 16 * 1024;
 const NEWLINE = 0x0a;
+const SPACE = 0x20;
 const EMPTY = Buffer.alloc(0);
 
 /**
  * Takes the framing off what the engine's log driver kept, one frame per line, and makes of it what the
  * container printed: a frame that is shorter than a part of a line and ends without a newline had one,
  * if anything follows. `end` closes what is still open then: nobody can know, and most lines have one.
+ * Each frame begins with its time and a space. Nobody needs the time; but without it the engine leaves
+ * out empty frames, and these tell a long line that ended with its last part from one that goes on.
  */
 export function logFrames(isNote: (text: string) => boolean = () => false) {
   let rest: Buffer = EMPTY;
@@ -48,7 +51,8 @@ export function logFrames(isNote: (text: string) => boolean = () => false) {
         const end = at + HEADER_BYTES + all.readUInt32BE(at + 4);
         if (end > all.length) break;
         const stream = all[at] === STDERR ? "stderr" : "stdout";
-        pieces.push(...frame(stream, all.subarray(at + HEADER_BYTES, end)));
+        const body = all.subarray(at + HEADER_BYTES, end);
+        pieces.push(...frame(stream, body.subarray(body.indexOf(SPACE) + 1)));
         at = end;
       }
       rest = Buffer.from(all.subarray(at));

@@ -3,18 +3,16 @@ import type { FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { LogAnswer } from "../../../src/shared/build-messages.ts";
 import { leaveOutEcho } from "./echo.ts";
+import type { SpoolBudget } from "./spool-budget.ts";
+import { PAGE_BYTES, givePage, takePage } from "./pages.ts";
+import type { Page } from "./pages.ts";
 import { markPath, openMarkFile } from "./log-mark.ts";
 import type { LogMark, MarkFile } from "./log-mark.ts";
 
-export const CHUNK_BYTES_MAX = 256 * 1024;
-export const SPOOL_BYTES_MAX = 256 * 1024 * 1024;
+export const CHUNK_BYTES_MAX = PAGE_BYTES;
 const PENDING_BYTES_MAX = 2 * CHUNK_BYTES_MAX;
 /** So long the first bytes wait for more, before they go to the disk and to the server. */
 const COALESCE_MS = 15;
-/** From so many pieces on, one copy of them is cheaper than to write each. */
-const PIECES_MAX = 64;
-/** Kept for the next chunk that is sent, by all logs together. */
-const SPARE_MAX = 8;
 
 /** Log bytes on this worker's disk until the server has acknowledged them. */
 export interface Spool {
@@ -34,38 +32,6 @@ export interface Spool {
  * bytes are the sender's until it has answered, and another's then.
  */
 export type SendChunk = (offsetBytes: number, bytes: Buffer) => Promise<LogAnswer>;
-
-/** One per worker: what all spools together may hold. */
-export interface SpoolBudget {
-  take(bytes: number): void;
-  give(bytes: number): void;
-  /** Resolves at once unless the budget is used up. */
-  room(): Promise<void>;
-  /** Bytes that the server has not taken yet. */
-  held(): number;
-}
-
-export function spoolBudget(bytesMax: number = SPOOL_BYTES_MAX): SpoolBudget {
-  let held = 0;
-  let waiting: (() => void)[] = [];
-  return {
-    take: (bytes) => void (held += bytes),
-    give: (bytes) => {
-      held -= bytes;
-      if (held >= bytesMax) return;
-      for (const go of waiting) go();
-      waiting = [];
-    },
-    held: () => held,
-    room: async () => {
-      // Whoever is woken may find that another writer was quicker.
-      for (;;) {
-        if (held < bytesMax) return;
-        await new Promise<void>((resolve) => waiting.push(resolve));
-      }
-    },
-  };
-}
 
 /** What an earlier life of this worker left of a log. */
 export interface SpoolStart {
@@ -102,7 +68,7 @@ class DiskSpool implements Spool {
   readonly #send: SendChunk;
   readonly #budget: SpoolBudget;
   /** Not in the file yet: what comes while it is being written goes there in one piece. */
-  #pending: Buffer[] = [];
+  #pending: Piece[] = [];
   #pendingBytes = 0;
   #writing: Promise<void> | undefined;
   #givenBytes: number;
@@ -115,9 +81,10 @@ class DiskSpool implements Spool {
   #failure: { readonly err: unknown } | undefined;
   readonly #marks: MarkFile;
   readonly #leaveOut: (bytes: Buffer) => Buffer;
-  /** Of what was given last, on its way to the disk; then of what is there. */
-  #givenMark: LogMark | undefined;
+  /** Of what is on the disk, until it is saved. */
   #writtenMark: LogMark | undefined;
+  /** What was written last, for the sender: it need not be read again. */
+  #fresh: { readonly from: number; readonly page: Page; readonly bytes: Buffer } | undefined;
 
   constructor(
     file: FileHandle,
@@ -148,9 +115,8 @@ class DiskSpool implements Spool {
     const bytes = this.#leaveOut(given);
     if (bytes.length === 0) return;
     this.#givenBytes += bytes.length;
-    if (mark !== undefined) this.#givenMark = { ...mark, fileBytes: this.#givenBytes };
     this.#budget.take(bytes.length);
-    this.#pending.push(bytes);
+    this.#pending.push({ bytes, mark: mark && { ...mark, fileBytes: this.#givenBytes } });
     this.#pendingBytes += bytes.length;
     this.#writing ??= this.#writeAll();
     if (this.#pendingBytes >= CHUNK_BYTES_MAX) this.#wake();
@@ -172,6 +138,7 @@ class DiskSpool implements Spool {
     await this.#writing;
     await this.#sending;
     this.#drop();
+    this.#forgetFresh();
     await this.#file.close();
     await this.#marks.close();
     await rm(this.#path, { force: true });
@@ -189,15 +156,13 @@ class DiskSpool implements Spool {
     try {
       while (this.#pending.length > 0) {
         await this.#coalesce();
-        const pieces = this.#pending;
-        const bytes = this.#pendingBytes;
-        const mark = this.#givenMark;
-        this.#pending = [];
-        this.#givenMark = undefined;
-        await this.#append(pieces);
+        const pieces = firstPieces(this.#pending);
+        this.#pending.splice(0, pieces.length);
+        const bytes = pieces.reduce((sum, piece) => sum + piece.bytes.length, 0);
+        await this.#append(pieces, bytes);
         this.#pendingBytes -= bytes;
         this.#writtenBytes += bytes;
-        this.#writtenMark = mark ?? this.#writtenMark;
+        this.#writtenMark = pieces.findLast(({ mark }) => mark)?.mark ?? this.#writtenMark;
         this.#sending ??= this.#sendAll();
       }
     } catch (err) {
@@ -209,13 +174,24 @@ class DiskSpool implements Spool {
     }
   }
 
-  async #append(pieces: readonly Buffer[]): Promise<void> {
-    let left = pieces.length > PIECES_MAX ? [Buffer.concat(pieces)] : [...pieces];
-    for (let at = this.#writtenBytes; left.length > 0;) {
-      const { bytesWritten } = await this.#file.writev(left, at);
-      at += bytesWritten;
-      left = behind(left, bytesWritten);
+  async #append(pieces: readonly Piece[], length: number): Promise<void> {
+    const page = length <= CHUNK_BYTES_MAX ? takePage() : undefined;
+    const bytes = page?.subarray(0, length) ?? Buffer.allocUnsafe(length);
+    let at = 0;
+    for (const piece of pieces) at += piece.bytes.copy(bytes, at);
+    const from = this.#writtenBytes;
+    for (let written = 0; written < length;) {
+      const left = length - written;
+      const { bytesWritten } = await this.#file.write(bytes, written, left, from + written);
+      written += bytesWritten;
     }
+    this.#forgetFresh();
+    if (page !== undefined) this.#fresh = { from, page, bytes };
+  }
+
+  #forgetFresh(): void {
+    if (this.#fresh !== undefined) givePage(this.#fresh.page);
+    this.#fresh = undefined;
   }
 
   /** What the server has, a later life must be able to go on behind. */
@@ -255,29 +231,40 @@ class DiskSpool implements Spool {
     clearTimeout(timer);
   }
 
+  async #read(page: Page, from: number): Promise<Buffer> {
+    const size = Math.min(page.length, this.#writtenBytes - from);
+    const { bytesRead } = await this.#file.read(page, 0, size, from);
+    return page.subarray(0, bytesRead);
+  }
+
   async #sendNext(): Promise<void> {
     await this.#saveMark();
     const from = this.#sentBytes;
-    const size = Math.min(CHUNK_BYTES_MAX, this.#writtenBytes - from);
-    const chunk = spare.pop() ?? Buffer.allocUnsafeSlow(CHUNK_BYTES_MAX);
-    const { bytesRead } = await this.#file.read(chunk, 0, size, from);
-    const answer = await this.#send(from, chunk.subarray(0, bytesRead));
-    if (spare.length < SPARE_MAX) spare.push(chunk);
+    const fresh = this.#fresh?.from === from ? this.#fresh : undefined;
+    if (fresh !== undefined) this.#fresh = undefined;
+    const page = fresh?.page ?? takePage();
+    const bytes = fresh?.bytes ?? (await this.#read(page, from));
+    const answer = await this.#send(from, bytes);
+    givePage(page);
     const at = answer.kind === "acknowledged" ? answer.upToBytes : answer.fromBytes;
     if (at > this.#writtenBytes) throw new Error(`The server has ${at} bytes of a shorter log.`);
     this.#budget.give(at - from);
     this.#sentBytes = at;
+    if (at >= this.#writtenBytes) this.#forgetFresh();
   }
 }
 
-const spare: Buffer[] = [];
+interface Piece {
+  readonly bytes: Buffer;
+  readonly mark: LogMark | undefined;
+}
 
-/** What of these pieces comes behind so many bytes. */
-function behind(pieces: readonly Buffer[], bytes: number): Buffer[] {
-  let passed = bytes;
-  return pieces.flatMap((piece) => {
-    const rest = piece.subarray(Math.min(passed, piece.length));
-    passed -= piece.length - rest.length;
-    return rest.length === 0 ? [] : [rest];
+/** As many as fit in one chunk; a larger one alone. */
+function firstPieces(pieces: readonly Piece[]): readonly Piece[] {
+  let bytes = 0;
+  const end = pieces.findIndex((piece, index) => {
+    bytes += piece.bytes.length;
+    return index > 0 && bytes > CHUNK_BYTES_MAX;
   });
+  return pieces.slice(0, end === -1 ? pieces.length : end);
 }

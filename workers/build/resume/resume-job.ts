@@ -7,6 +7,7 @@ import { runJob } from "../run-job.ts";
 import type { ReturnedJob } from "./ask-for-jobs.ts";
 import type { JobMemory } from "./job-memory.ts";
 import { rememberJob } from "./remember-job.ts";
+import type { RememberDeps } from "./remember-job.ts";
 
 const GIVE_UP_MS = 60_000;
 
@@ -36,10 +37,10 @@ export async function resumeJob(
 }
 
 /** Whoever has its lease by now, what this worker has of it goes, and at once. */
-async function giveUp(
-  { grant, dir }: ReturnedJob,
-  lease: Lease,
-  { deps, client }: Pick<ResumeDeps, "deps" | "client">,
+export async function giveUp(
+  { grant, dir }: Pick<ReturnedJob, "grant" | "dir">,
+  lease: Pick<Lease, "token" | "talking">,
+  { deps, client }: { readonly deps: RememberDeps; readonly client: ServerClient },
 ): Promise<void> {
   const { jobId } = grant;
   const { logger, engine } = deps;

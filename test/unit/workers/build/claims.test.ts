@@ -190,14 +190,3 @@ test("an idle worker asks without being told", async () => {
 
   await until(() => running.has(grant.jobId), true);
 });
-
-test("it is drained once its jobs have ended", async () => {
-  const grant = offer();
-  const claims = open();
-  await claims.claimOne();
-
-  const drained = claims.drained();
-  running.get(grant.jobId)?.();
-
-  await drained;
-});

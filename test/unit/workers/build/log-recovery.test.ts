@@ -10,7 +10,8 @@ import { leaveOutEcho } from "../../../../workers/build/log/echo.ts";
 import { markPath, readMark } from "../../../../workers/build/log/log-mark.ts";
 import { createMask } from "../../../../workers/build/log/mask.ts";
 import { recoverLog } from "../../../../workers/build/log/recover-log.ts";
-import { openSpool, spoolBudget } from "../../../../workers/build/log/spool.ts";
+import { openSpool } from "../../../../workers/build/log/spool.ts";
+import { spoolBudget } from "../../../../workers/build/log/spool-budget.ts";
 import { openStepLog } from "../../../../workers/build/log/step-log.ts";
 
 const SECRET = "Qx7-a-secret-of-this-job";
@@ -106,7 +107,7 @@ async function live(
     const place: OutputPlace = { container, stream: "stdout", stdout: at, stderr: 0 };
     await log.write(chunk, place);
     // Now and then what was written gets to the server before more comes.
-    if (next() < 0.2) await new Promise((resolve) => setTimeout(resolve, next() * 20));
+    if (next() < 0.25) await new Promise((resolve) => setTimeout(resolve, 10 + next() * 20));
   }
   if (fate.folder === undefined) await Promise.race([log.end(), death.promise]);
   if (fate.folder === undefined) await log.close();
@@ -148,7 +149,7 @@ function masked(output: Buffer): string {
 }
 
 describe("a log whose worker is killed before its n-th write to the disk", () => {
-  const output = outputOf(120);
+  const output = outputOf(300);
 
   test.each(Array.from({ length: 30 }, (_none, index) => index + 1))("n = %i", async (atWrite) => {
     const next = random(atWrite);
@@ -183,7 +184,7 @@ test("a step that starts over and says the same has one log", async () => {
   // No secret: a pause may show the first letters of one, and then it is not the same that is said.
   const output = Buffer.from(Array.from({ length: 1_600 }, (_none, i) => `line ${i}\n`).join(""));
   const next = random(5);
-  const died = await live(join(dir, "a"), server, { output, next, crash: { atWrite: 12 } });
+  const died = await live(join(dir, "a"), server, { output, next, crash: { atWrite: 6 } });
   expect(server.size()).toBeGreaterThan(0);
 
   await live(died ?? "", server, { output, next, container: "another" });
@@ -222,7 +223,7 @@ test("of a mark that was cut off, the one before counts", async () => {
   const next = random(9);
   const server = fencedServer();
   const died =
-    (await live(join(dir, "a"), server, { output: outputOf(800), next, crash: { atWrite: 12 } })) ??
+    (await live(join(dir, "a"), server, { output: outputOf(800), next, crash: { atWrite: 6 } })) ??
     "";
   const path = markPath(join(died, "unit.log"));
   const newest = await readMark(path);

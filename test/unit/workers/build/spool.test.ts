@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Stopped } from "../../../../src/domain/stop.ts";
 import type { LogAnswer } from "../../../../src/shared/build-messages.ts";
-import { CHUNK_BYTES_MAX, openSpool, spoolBudget } from "../../../../workers/build/log/spool.ts";
+import { CHUNK_BYTES_MAX, openSpool } from "../../../../workers/build/log/spool.ts";
+import { spoolBudget } from "../../../../workers/build/log/spool-budget.ts";
 import { openStepLog } from "../../../../workers/build/log/step-log.ts";
 import { until } from "../../../support/until.ts";
 
