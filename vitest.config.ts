@@ -25,8 +25,9 @@ export default defineConfig({
           pool: "forks",
           // One for each core: most of them wait now and then for gpg, dnf or a container.
           maxWorkers: "100%",
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          // Some install packages: their network and their machine may be slow.
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
         },
       },
       {

@@ -1,5 +1,4 @@
-import { createReadStream } from "node:fs";
-import { readdir } from "node:fs/promises";
+import { open, readdir } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { findingsOf } from "./finding.ts";
 import type { Finding } from "./finding.ts";
@@ -28,9 +27,12 @@ export async function checkSecrets(look: Look): Promise<readonly Finding[]> {
   const note = (where: string, leaked: Iterable<KnownSecret>): void => {
     for (const { name, home } of leaked) if (!home?.includes(where)) found.push(leak(name, where));
   };
+  const longest = Math.max(...needles.flatMap(({ spellings }) => spellings.map((b) => b.length)));
+  // One for all files: most are small, and a new one for each would cost more than the search.
+  const room = Buffer.allocUnsafe(READ_BYTES + longest);
   for await (const path of filesBelow(look.dataDir)) {
     look.signal.throwIfAborted();
-    note(relative(look.dataDir, path), await inFile(path, needles));
+    note(relative(look.dataDir, path), await inFile(path, needles, { room, longest }));
   }
   for await (const { name, bytes } of elsewhere(look)) note(name, inBytes(bytes, needles));
   return found;
@@ -70,18 +72,23 @@ async function* filesBelow(dir: string): AsyncGenerator<string> {
   }
 }
 
-async function inFile(path: string, needles: readonly Needle[]): Promise<ReadonlySet<KnownSecret>> {
+async function inFile(
+  path: string,
+  needles: readonly Needle[],
+  { room, longest }: { readonly room: Buffer; readonly longest: number },
+): Promise<ReadonlySet<KnownSecret>> {
   const found = new Set<KnownSecret>();
-  const longest = Math.max(
-    ...needles.flatMap(({ spellings }) => spellings.map((one) => one.length)),
-  );
-  // What the last chunk ended with: a secret may lie across the border.
-  let before: Buffer = Buffer.alloc(0);
+  // What the last part ended with: a secret may lie across the border.
+  let kept = 0;
   try {
-    for await (const chunk of createReadStream(path, { highWaterMark: READ_BYTES })) {
-      const bytes = Buffer.concat([before, chunk as Buffer]);
+    await using file = await open(path);
+    for (;;) {
+      const { bytesRead } = await file.read(room, kept, READ_BYTES);
+      if (bytesRead === 0) break;
+      const bytes = room.subarray(0, kept + bytesRead);
       for (const secret of inBytes(bytes, needles)) found.add(secret);
-      before = bytes.subarray(Math.max(0, bytes.length - longest + 1));
+      kept = Math.min(longest - 1, bytes.length);
+      bytes.copyWithin(0, bytes.length - kept);
     }
   } catch {
     // It was removed while we read.

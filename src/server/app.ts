@@ -90,6 +90,7 @@ export function createApp(
     opsRoutes({
       ...parts,
       workers: parts.drains.list,
+      identify: identify(parts.auth),
       readers,
       dataDir: config.dataDir,
       freeDiskMinMib: config.freeDiskMinMib,

@@ -21,16 +21,22 @@ export const NOTHING_MISSED: MissedPushes = {
 };
 const PROBLEMS_MAX = 5;
 
-export function missedWarnings(missed: MissedPushes): readonly string[] {
+/** `namesRepos`: to whoever may know which repos there are. */
+export function missedWarnings(missed: MissedPushes, namesRepos: boolean): readonly string[] {
   const open = missed.missed - missed.recovered;
   const { problems } = missed;
-  const more = problems.length - PROBLEMS_MAX;
+  const named = namesRepos ? problems.slice(0, PROBLEMS_MAX) : [];
+  const others = problems.length - named.length;
   return [
     ...(open > 0 ? [`${open} deliveries that were missed are not recovered yet`] : []),
-    ...problems
-      .slice(0, PROBLEMS_MAX)
-      .map(({ repo, reason }) => `${repo} cannot be polled, and is tried less often: ${reason}`),
-    ...(more > 0 ? [`${more} more repos cannot be polled`] : []),
+    ...named.map(
+      ({ repo, reason }) => `${repo} cannot be polled, and is tried less often: ${reason}`,
+    ),
+    ...(others > 0
+      ? [
+          `${others} ${named.length > 0 ? "more " : ""}repos cannot be polled, and are tried less often`,
+        ]
+      : []),
     ...(missed.isPollingNothing
       ? ["TATARA_POLL_SECONDS is set, and TATARA_REPOS names no repo exactly: nothing is polled"]
       : []),

@@ -1,3 +1,6 @@
+import { randomBytes } from "node:crypto";
+import { readFile, readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ApiBuild } from "../../src/cli/api-types.ts";
@@ -7,7 +10,7 @@ import type { Tatara } from "../support/start-tatara.ts";
 import { until } from "../support/until.ts";
 
 const SECRET = "s3cr3t-and-long-enough-to-straddle";
-const LINES = 300;
+const LINES = 200;
 
 let tatara: Tatara;
 beforeAll(async () => {
@@ -32,27 +35,19 @@ interface Life {
   readonly logs: Readonly<Record<string, string>>;
 }
 
-async function pushRepo(name: string, files: SampleFiles): Promise<void> {
-  const repo = await tatara.createRepo(`adopt/${name}`, { ".tatara.yml": "test: exit 0\n" });
-  // A repo is known from its first push on.
-  await repo.push();
-  await tatara.api(`/api/repos/adopt/${name}/secrets/KEY`, {
-    method: "PUT",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ value: SECRET }),
-  });
-  await tatara.until(`adopt/${name}#1`, "passed");
-  await repo.commit(files);
+/** Pushes the first commit of a repo of its own. */
+async function push(name: string, files: SampleFiles): Promise<void> {
+  const repo = await tatara.createRepo(`adopt/${name}`, files);
   await repo.push();
 }
 
-async function seen(name: string): Promise<ApiBuild | undefined> {
-  return await tatara.build(`adopt/${name}#2`).catch(() => undefined);
+async function seen(build: string): Promise<ApiBuild | undefined> {
+  return await tatara.build(`adopt/${build}`).catch(() => undefined);
 }
 
-async function untilLog(name: string, text: string): Promise<void> {
+async function untilLog(build: string, text: string): Promise<void> {
   const has = async () => {
-    const id = (await seen(name))?.id ?? "";
+    const id = (await seen(build))?.id ?? "";
     return (await tatara.log(id, "unit").catch(() => "")).includes(text);
   };
   await until(has, true, { deadlineMs: 60_000, everyMs: 20 });
@@ -64,15 +59,32 @@ async function adoptions(): Promise<number> {
   return log.split("\n").filter((line) => line.includes('"adopted":["unit"]')).length;
 }
 
+/** What the worker has written down of the attempts that it has now. */
+async function journal(): Promise<string> {
+  const jobs = join(tatara.dataDir, "worker", "test", "jobs");
+  const names = await readdir(jobs).catch(() => []);
+  const texts = names.map((name) => readFile(join(jobs, name, "journal"), "utf8").catch(() => ""));
+  return (await Promise.all(texts)).join("");
+}
+
 async function ended(name: string, steps: readonly string[]): Promise<Life> {
-  const build = await tatara.until(`adopt/${name}#2`, "passed", 120_000);
+  const build = await tatara.until(`adopt/${name}`, "passed", 120_000);
   const logs = steps.map(async (step) => [step, await tatara.log(build.id, step)] as const);
   return { build, logs: Object.fromEntries(await Promise.all(logs)) };
 }
 
+/** Path and digest of each file that a build kept. */
+async function keptBy({ build }: Life): Promise<readonly string[]> {
+  const { files } = (await tatara.api(`/api/builds/${build.id}/kept`)) as {
+    readonly files: readonly { readonly path: string; readonly sha256: string }[];
+  };
+  expect(files).not.toEqual([]);
+  return files.map(({ path, sha256 }) => `${path} ${sha256}`);
+}
+
 /** What two builds of the same files may differ in. */
-function plain(log: string | undefined, name: string): string {
-  return (log ?? "").replaceAll(`adopt/${name}`, "REPO").replace(/[0-9a-f]{40}/g, "SHA");
+function plain(log: string | undefined): string {
+  return (log ?? "").replace(/[0-9a-f]{40}/g, "SHA");
 }
 
 function numbersIn(log: string | undefined, stream: string): readonly number[] {
@@ -91,28 +103,90 @@ test:
   "writer.sh": `${WRITER}\n`,
 };
 
-describe("a build worker that is killed in the middle of a test", () => {
-  test("carries on with it: same attempt, a log as if nothing had been, the kept file", async () => {
-    await pushRepo("undisturbed", TEST_FILES);
-    const calm = await ended("undisturbed", ["checkout", "unit"]);
-    await pushRepo("killed", TEST_FILES);
-    const before = await adoptions();
+test("a build worker that is killed in the middle of a test carries on with it: same attempt, a log as if nothing had been, the kept file", async () => {
+  const repo = await tatara.createRepo("adopt/writer", { ".tatara.yml": "test: exit 0\n" });
+  // A repo is known from its first push on.
+  await repo.push();
+  await tatara.api("/api/repos/adopt/writer/secrets/KEY", {
+    method: "PUT",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ value: SECRET }),
+  });
+  await repo.commit(TEST_FILES);
+  await repo.push();
+  const calm = await ended("writer#2", ["checkout", "unit"]);
+  await repo.commit({ "another.txt": "another commit" });
+  await repo.push();
+  const before = await adoptions();
 
-    for (const line of [20, 90, 170]) {
-      await untilLog("killed", `err ${line}\n`);
-      await delay(line % 50);
-      tatara.kill("build");
-      await until(adoptions, before + [20, 90, 170].indexOf(line) + 1, { deadlineMs: 30_000 });
-    }
+  for (const [index, line] of [20, 70, 130].entries()) {
+    await untilLog("writer#3", `err ${line}\n`);
+    await delay(line % 50);
+    tatara.kill("build");
+    await until(adoptions, before + index + 1, { deadlineMs: 30_000 });
+  }
 
-    const life = await ended("killed", ["checkout", "unit"]);
-    expect(life.build.jobs.map(({ attempt }) => attempt)).toEqual([1]);
-    expect(numbersIn(life.logs["unit"], "out")).toEqual(numbersIn(calm.logs["unit"], "out"));
-    expect(life.logs["unit"]).toBe(calm.logs["unit"]);
-    expect(plain(life.logs["checkout"], "killed")).toBe(
-      plain(calm.logs["checkout"], "undisturbed"),
-    );
-    expect(life.logs["unit"]).not.toContain(SECRET.slice(0, 12));
+  const life = await ended("writer#3", ["checkout", "unit"]);
+  expect(life.build.jobs.map(({ attempt }) => attempt)).toEqual([1]);
+  expect(numbersIn(life.logs["unit"], "out")).toEqual(numbersIn(calm.logs["unit"], "out"));
+  expect(life.logs["unit"]).toBe(calm.logs["unit"]);
+  expect(plain(life.logs["checkout"])).toBe(plain(calm.logs["checkout"]));
+  expect(life.logs["unit"]).not.toContain(SECRET.slice(0, 12));
+  expect(await keptBy(life)).toEqual(await keptBy(calm));
+  await tatara.untilNothingIsLeft();
+});
+
+const STEPS: SampleFiles = {
+  ".tatara.yml": `image: tatara/base
+test:
+  first: echo first
+  second: { run: echo second, needs: [first] }
+`,
+  // So that its checkout lasts a little.
+  "large.txt": randomBytes(12_000_000).toString("base64"),
+};
+
+describe("a build worker that is killed", () => {
+  test.each([
+    ["in a checkout", /"worked"/, /"ended":\{"step":"checkout"/],
+    ["between checkout and plan", /"ended":\{"step":"checkout"/, /"ended":\{"step":"first"/],
+    ["between two tests", /"ended":\{"step":"first"/, /"ended":\{"step":"second"/],
+  ])("%s goes on in the same attempt, with one plan", async (phase, begun, over) => {
+    const name = phase.replaceAll(" ", "-");
+    await push(name, STEPS);
+
+    await until(async () => begun.test(await journal()), true, {
+      deadlineMs: 60_000,
+      everyMs: 1,
+    });
+    tatara.kill("build");
+
+    expect(await journal()).not.toMatch(over);
+    const { build, logs } = await ended(`${name}#1`, ["checkout", "first", "second"]);
+    expect(build.jobs.map(({ attempt }) => attempt)).toEqual([1]);
+    const states = build.jobs[0]?.steps.map((step) => `${step.name} ${step.state}`);
+    expect(states).toEqual(["checkout passed", "first passed", "second passed"]);
+    expect([logs["first"], logs["second"]]).toEqual(["first\n", "second\n"]);
+    expect(logs["checkout"]?.match(/[0-9a-f]{40}/g)?.length).toBeLessThan(2);
+    await tatara.untilNothingIsLeft();
+  });
+
+  test("while it makes an image makes it again in the same attempt", async () => {
+    await push("imaged", {
+      ".tatara.yml": "test:\n  unit: cat /made\n",
+      Dockerfile: "FROM tatara/base\nRUN echo made > /made\nRUN sleep 2; echo slept\n",
+    });
+    const image = async () =>
+      (await seen("imaged#1"))?.jobs[0]?.steps.find((step) => step.name === "image")?.state;
+    await until(image, "running", { deadlineMs: 60_000, everyMs: 20 });
+    await delay(700);
+
+    tatara.kill("build");
+
+    const { build, logs } = await ended("imaged#1", ["image", "unit"]);
+    expect(build.jobs.map(({ attempt }) => attempt)).toEqual([1]);
+    expect(logs["unit"]).toBe("made\n");
+    expect(logs["image"]).toContain("slept");
     await tatara.untilNothingIsLeft();
   });
 });
@@ -137,12 +211,12 @@ describe("a test that ends while its worker is away", () => {
     ["fails", 3, "failed"],
   ] as const)("and %s has its own end, once", async (name, code, state) => {
     const text = (SHORT[".tatara.yml"] ?? "").replace("CODE", String(code));
-    await pushRepo(name, { ".tatara.yml": text });
-    await untilLog(name, "out 20\n");
+    await push(name, { ".tatara.yml": text });
+    await untilLog(`${name}#1`, "out 20\n");
 
     tatara.kill("build");
 
-    const build = await tatara.until(`adopt/${name}#2`, state, 120_000);
+    const build = await tatara.until(`adopt/${name}#1`, state, 120_000);
     const log = await tatara.log(build.id, "unit");
     expect(numbersIn(log, "out")).toEqual(Array.from({ length: 40 }, (_none, index) => index + 1));
     expect(build.jobs.map(({ attempt }) => attempt)).toEqual([1]);
@@ -162,12 +236,12 @@ test:
 
 describe("a build worker that is told to stop", () => {
   test("by SIGTERM says goodbye, and its next life carries on with a whole log", async () => {
-    await pushRepo("upgraded", LONG);
-    await untilLog("upgraded", "out 20\n");
+    await push("upgraded", LONG);
+    await untilLog("upgraded#1", "out 20\n");
 
     tatara.kill("build", "SIGTERM");
 
-    const { build, logs } = await ended("upgraded", ["unit"]);
+    const { build, logs } = await ended("upgraded#1", ["unit"]);
     expect(build.jobs.map(({ attempt }) => attempt)).toEqual([1]);
     expect(numbersIn(logs["unit"], "out")).toHaveLength(150);
     expect(logs["unit"]?.split("\n")).toHaveLength(151);
@@ -177,32 +251,14 @@ describe("a build worker that is told to stop", () => {
   });
 
   test("by SIGINT hands its job back: another attempt, which the first one costs nothing", async () => {
-    await pushRepo("handed", LONG);
-    await untilLog("handed", "out 20\n");
+    await push("handed", LONG);
+    await untilLog("handed#1", "out 20\n");
 
     tatara.kill("build", "SIGINT");
 
-    const { build, logs } = await ended("handed", ["unit"]);
+    const { build, logs } = await ended("handed#1", ["unit"]);
     expect(build.jobs.map(({ attempt }) => attempt)).toEqual([2]);
     expect(numbersIn(logs["unit"], "out")).toHaveLength(150);
     await tatara.untilNothingIsLeft();
   });
-});
-
-test("a build worker that was frozen past its lease wakes, ends what it had begun, and writes nothing", async () => {
-  const text = (LONG[".tatara.yml"] ?? "").replace("sleep 0.02", "sleep 0.1");
-  await pushRepo("frozen", { ".tatara.yml": text });
-  await untilLog("frozen", "out 5\n");
-  const attempts = async () => (await seen("frozen"))?.jobs.map(({ state }) => state);
-
-  tatara.kill("build", "SIGSTOP");
-  await until(attempts, ["queued"], { deadlineMs: 60_000, everyMs: 100 });
-  tatara.kill("build", "SIGCONT");
-
-  const { build, logs } = await ended("frozen", ["unit"]);
-  expect(build.jobs.map(({ attempt }) => attempt)).toEqual([2]);
-  expect(numbersIn(logs["unit"], "out")).toEqual(
-    Array.from({ length: 150 }, (_none, index) => index + 1),
-  );
-  await tatara.untilNothingIsLeft();
 });

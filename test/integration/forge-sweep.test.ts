@@ -214,9 +214,12 @@ describe.concurrent("pushes that nobody delivered", () => {
       message: "two",
       before: first.sha,
     });
-    // The one that is not there is said, and disturbs nobody.
-    const health = (await (await fetch(`${server.url}/healthz`)).json()) as { warnings: string[] };
+    // The one that is not there is said, and disturbs nobody; strangers are not told its name.
+    const health = await server.api<{ warnings: string[] }>("/healthz");
     expect(health.warnings.join("\n")).toMatch(/acme\/typo cannot be polled/);
+    const strangers = await (await fetch(`${server.url}/healthz`)).text();
+    expect(strangers).toContain("1 repos cannot be polled");
+    expect(strangers).not.toContain("typo");
     expect(await missedOf(server)).toEqual({ missed: 0, recovered: 0 });
   });
 });

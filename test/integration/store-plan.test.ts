@@ -283,6 +283,24 @@ test("a job that waits for another one is not given up for want of a worker", as
   expect((await claim(store))?.name).toBe("el10.x86_64");
 });
 
+test("a job that its planner left to another machine waits a whole day for that", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const dayMs = 24 * 3_600_000;
+  await accept(store);
+  held.advance(dayMs - 1_000);
+  const token = "planner-token";
+  const granted = await store.write((tx) => claimJob(tx, "w1", token, { arch: "x86_64" }));
+  const pipeline = aPipeline({ packages: [aPackageStep({ for: ["el9"], arch: ["aarch64"] })] });
+  const lease = { jobId: granted?.job.id ?? "", token };
+  await store.write((tx) => recordPlan(tx, lease, aPlanMessage(pipeline), SERVER));
+
+  held.advance(dayMs - 1_000);
+
+  expect(await store.write((tx) => expireQueuedJobs(tx, dayMs))).toEqual([]);
+  expect((await claim(store, "aarch64"))?.name).toBe("el9.aarch64");
+});
+
 test("a project is compared with the newest commit for which it passed on its branch", async () => {
   await using held = await aStore();
   const { store } = held;

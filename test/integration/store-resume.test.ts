@@ -150,7 +150,8 @@ test("what was granted in the moment of a planned restart costs no attempt", asy
 
   expect(await comeBack(store, "w1", [])).toEqual({ resumed: [], changes: 1 });
 
-  expect(await findJob(store, jobId)).toMatchObject({ state: "queued", countedAttempts: 0 });
+  const jobs = store.db.selectFrom("jobs").selectAll().where("id", "=", jobId);
+  expect(await jobs.execute()).toMatchObject([{ state: "queued", countedAttempts: 0 }]);
 });
 
 test("a lost worker's running steps are named, so that their logs can say so; what it told has its end", async () => {

@@ -31,8 +31,8 @@ export const LIMITS: ContainerLimits = {
   cpus: 2,
   pids: 256,
   diskBytes: 0,
-  timeoutMs: 60_000,
-  idleTimeoutMs: 60_000,
+  timeoutMs: 240_000,
+  idleTimeoutMs: 240_000,
 };
 
 /** A build worker's job runner with a real git host, and a server that keeps what it is told. */
@@ -54,7 +54,7 @@ export interface BuildRig extends AsyncDisposable {
 
 export async function startBuildRig(
   engine: Engine,
-  changes: Partial<Pick<RunJobDeps, "limits" | "baseImage" | "jobTimeoutMs">> & {
+  changes: Partial<Pick<RunJobDeps, "limits" | "baseImage" | "jobTimeoutMs" | "openJournal">> & {
     readonly heartbeatMs?: number;
     /** Folder of repos that outlive the rig. */
     readonly gitDir?: string;
@@ -82,6 +82,7 @@ export async function startBuildRig(
     serverUrl: server.url,
     limits: changes.limits ?? LIMITS,
     jobTimeoutMs: changes.jobTimeoutMs ?? 600_000,
+    ...(changes.openJournal === undefined ? {} : { openJournal: changes.openJournal }),
     packageScripts: await readPackageScripts(),
     verifyScript: "",
     builders: builderMemory(),

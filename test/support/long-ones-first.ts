@@ -7,6 +7,13 @@ import type { TestSpecification } from "vitest/node";
  * longest ones last, and wait for them with idle cores.
  */
 const LONG_ONES = [
+  "integration/interop-clients",
+  "integration/package-files",
+  "integration/local-run",
+  "integration/pages",
+  "integration/docker-services",
+  "integration/engine-interop",
+  "integration/docker-image",
   "e2e/torture-backup",
   "e2e/torture-upgrade",
   "e2e/torture-worker-kill",

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
 import type { BuildGrant } from "../../src/shared/build-messages.ts";
+import type { RunJobDeps } from "../../workers/build/job.ts";
 import { startBuildRig } from "./build-rig.ts";
 import type { BuildRig } from "./build-rig.ts";
 import { createRepo } from "./git-host.ts";
@@ -50,7 +51,10 @@ export function scriptedJobs() {
       engine: ScriptedEngine,
       files: Files = FILES,
       changes: Partial<BuildGrant> = {},
-      settings: { readonly jobTimeoutMs?: number } = {},
+      settings: {
+        readonly jobTimeoutMs?: number;
+        readonly openJournal?: NonNullable<RunJobDeps["openJournal"]>;
+      } = {},
     ): Promise<{ rig: BuildRig; grant: BuildGrant }> => {
       rig = await startBuildRig(engine, { heartbeatMs: 20, gitDir, ...settings });
       const push = pushes.get(files) ?? pushOf(files);

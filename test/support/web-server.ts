@@ -87,6 +87,7 @@ export async function startWebServer(some: Partial<WebDeps> = {}): Promise<WebSe
       ...some,
     }),
   );
+  const standing = live.listeners();
   let server = await listen(app, 0);
   const { port } = server.address() as AddressInfo;
   const goAway = async (): Promise<void> => {
@@ -98,7 +99,8 @@ export async function startWebServer(some: Partial<WebDeps> = {}): Promise<WebSe
   return {
     ...sample,
     url: `http://127.0.0.1:${port}`,
-    live,
+    // What the server itself hears is no page's.
+    live: { ...live, listeners: () => live.listeners() - standing },
     acts,
     goAway,
     comeBack: async () => void (server = await listen(app, port)),

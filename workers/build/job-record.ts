@@ -174,8 +174,11 @@ function openJobRecord(
     close: async () => {
       // A server that is away must not keep an attempt open that nobody waits for.
       closed.abort(new Error("The attempt's record is closed."));
-      await logs.close();
-      await journal.close();
+      try {
+        await logs.close();
+      } finally {
+        await journal.close();
+      }
     },
   };
 }
@@ -216,7 +219,9 @@ export function jobLogs(open: (name: string) => StepLog) {
       }
     },
     close: async (): Promise<void> => {
-      await Promise.all([...logs.values()].map((each) => each.close()));
+      // All of them, also when the disk refuses to remove one.
+      const closed = await Promise.allSettled([...logs.values()].map((each) => each.close()));
+      for (const each of closed) if (each.status === "rejected") throw each.reason;
     },
   };
 }

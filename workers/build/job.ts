@@ -59,6 +59,8 @@ export interface Job {
   readonly deps: RunJobDeps;
   readonly record: JobRecord;
   readonly journal: Journal;
+  /** Why nothing can be written down of it: the server is told, and nothing else is done. */
+  readonly refusal: { readonly err: unknown } | undefined;
   readonly memory: JobMemory;
   readonly steps: JobSteps;
   /** Of everything that works for this attempt. */
@@ -77,7 +79,7 @@ export async function openJob(
 ): Promise<Job> {
   const dir = join(deps.dir, `${grant.jobId}-${grant.lease.attempt}`);
   const { openRecord, now } = deps;
-  const journal = (await deps.openJournal?.(grant, dir)) ?? NO_JOURNAL;
+  const { journal, refusal } = await openItsJournal(grant, deps, dir);
   await journal.worked(memory.life);
   const record = openRecord(grant, { lease, dir, journal, memory });
   const stop = new AbortController();
@@ -86,6 +88,7 @@ export async function openJob(
     deps,
     record,
     journal,
+    refusal,
     memory,
     steps: jobSteps({ record, lease, now, memory }),
     signal: AbortSignal.any([lease.signal, stop.signal]),
@@ -93,6 +96,15 @@ export async function openJob(
     dir,
     begun: new Set(),
   };
+}
+
+/** A disk that refuses this would refuse the rest too. */
+async function openItsJournal(grant: BuildGrant, { openJournal }: RunJobDeps, dir: string) {
+  try {
+    return { journal: (await openJournal?.(grant, dir)) ?? NO_JOURNAL, refusal: undefined };
+  } catch (err) {
+    return { journal: NO_JOURNAL, refusal: { err } };
+  }
 }
 
 /** Begins work whose result is needed later, or never: the attempt's end waits for it all the same. */

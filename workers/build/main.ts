@@ -112,7 +112,7 @@ const claims = openClaims({
   onUnannounced: () => consumer.foundUnannounced(),
 });
 
-const history = crashHistory(dir, Date.now);
+const history = crashHistory(dir, { now: Date.now, logger });
 const returned = await askForJobs(
   { client, workerId, jobsDir: deps.dir, bootId, logger },
   shutdown.signal,

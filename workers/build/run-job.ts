@@ -50,6 +50,7 @@ function overTime({ jobTimeoutMs }: RunJobDeps): UserFault {
 
 /** Checks the commit out, plans it if nobody has yet, and works on the job that it is granted. */
 async function runSteps(job: Job): Promise<Ending> {
+  if (job.refusal !== undefined) throw job.refusal.err;
   const networks = jobNetworks(job);
   if (job.grant.job?.kind === "verify") return await runVerifyJob(job, job.grant.job, networks);
   openEarly(job, networks);

@@ -30,7 +30,8 @@ export async function lockWorker(
           "under a worker's name. Stop that one, or give this one another TATARA_WORKER_NAME.",
       );
     }
-    await writeFile(path, `${pid}\n`);
+    // On a full disk nobody can be told the holder's name; the lock holds all the same.
+    await writeFile(path, `${pid}\n`).catch(() => undefined);
   } catch (err) {
     await file.close();
     throw err;

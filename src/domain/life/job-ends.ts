@@ -85,10 +85,10 @@ export function giveUpWaiting(
   return followed(life, [end, { on: "failure", buildId: life.build.id, title, fault }], now);
 }
 
-/** Back in the queue, as if this attempt had never been granted. */
-export function requeueUncounted(job: JobRecord): readonly Write[] {
+/** Back in the queue, as if this attempt had never been granted; it waits for a worker from now on. */
+export function requeueUncounted(job: JobRecord, now: number): readonly Write[] {
   if (!isRunning(job)) return [];
-  return [requeue(job, { countedAttempts: job.countedAttempts - 1 })];
+  return [requeue(job, { notBeforeAt: now, countedAttempts: job.countedAttempts - 1 })];
 }
 
 /** Its build is asked to stop, and so it stops. */
@@ -150,7 +150,7 @@ function requeue(
   job: RunningJob,
   set: {
     readonly reason?: string;
-    readonly notBeforeAt?: number;
+    readonly notBeforeAt: number;
     readonly countedAttempts: number;
   },
 ): Write {

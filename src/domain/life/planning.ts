@@ -63,6 +63,6 @@ export function afterPlan(
     const { build } = after(life, skipped.writes);
     return { ...skipped, writes: [...skipped.writes, ...startBuild(build, now)] };
   }
-  const requeued = plan.fits ? [] : requeueUncounted(job);
+  const requeued = plan.fits ? [] : requeueUncounted(job, now);
   return { writes: [...requeued, ...startBuild(life.build, now)], next: "nothing" };
 }

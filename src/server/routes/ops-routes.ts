@@ -1,6 +1,7 @@
 import { Router, type NextFunction, type Request, type Response } from "express";
 import type { Tickets } from "../../shared/queues.ts";
 import type { RedisWatch } from "../../shared/redis-watch.ts";
+import { visitorOf } from "../auth.ts";
 import { workerWarnings, type WorkerView } from "../drains.ts";
 import type { DiskAlarm } from "../disk-alarm.ts";
 import { lookAtRoom } from "../free-room.ts";
@@ -29,6 +30,8 @@ export interface OpsRoutesDeps {
   readonly githubWebhookOn: boolean;
   /** Pushes that nobody delivered. */
   readonly missedPushes: () => Promise<MissedPushes>;
+  /** Finds out who asks. */
+  readonly identify: (request: Request, response: Response, next: NextFunction) => void;
   /** Lets in whoever may read pages. */
   readonly readers: (request: Request, response: Response, next: NextFunction) => void;
 }
@@ -43,8 +46,9 @@ interface Health {
 /** `/healthz`: liveness with reasons. `/metrics`: numbers for Prometheus. */
 export function opsRoutes(deps: OpsRoutesDeps): Router {
   const router = Router();
-  router.get("/healthz", async (_request, response) => {
-    const { problems, warnings } = await checkHealth(deps);
+  router.get("/healthz", deps.identify, async (_request, response) => {
+    const mayRead = visitorOf(response) !== undefined;
+    const { problems, warnings } = await checkHealth(deps, mayRead);
     const { missed, recovered } = await deps.missedPushes().catch(() => NOTHING_MISSED);
     const status = problems.length > 0 ? "failing" : warnings.length > 0 ? "degraded" : "ok";
     response
@@ -64,7 +68,8 @@ export function opsRoutes(deps: OpsRoutesDeps): Router {
   return router;
 }
 
-async function checkHealth(deps: OpsRoutesDeps): Promise<Health> {
+/** Everybody may ask; names of repos are for whoever may read pages. */
+async function checkHealth(deps: OpsRoutesDeps, mayRead: boolean): Promise<Health> {
   const problems: string[] = [];
   const warnings: string[] = [];
   const onDisk = await checkDisk(deps);
@@ -98,7 +103,7 @@ async function checkHealth(deps: OpsRoutesDeps): Promise<Health> {
     warnings.push(`${message} To do: ${hint}.`);
   }
   const missed = await deps.missedPushes().catch(() => NOTHING_MISSED);
-  warnings.push(...missedWarnings(missed));
+  warnings.push(...missedWarnings(missed, mayRead));
   if (!deps.githubWebhookOn && !missed.isPolling)
     warnings.push("/webhooks/github is off: TATARA_GITHUB_WEBHOOK_SECRET is not set");
   return { problems, warnings };

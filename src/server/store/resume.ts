@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { lossOfLease } from "../../domain/life/lease.ts";
-import { lossOfLease } from "../../domain/life/lease.ts";
 import { goodbyeOfWorker, returnOfWorker } from "../../domain/life/return-of-worker.ts";
 import { isFinal } from "../../domain/states.ts";
 import type { HeldAttempt } from "../../shared/worker-messages.ts";
@@ -37,7 +36,7 @@ export async function returnWorker(
   }
   const kept = new Set(resumed.map(({ job }) => job.id));
   for (const job of await runningJobsOf(tx, worker)) {
-    if (!kept.has(job.id)) changes.push(await loseUnheld(tx, job, worker));
+    if (!kept.has(job.id)) changes.push(await lose(tx, job, `worker ${worker} was restarted`));
   }
   return { changes, resumed };
 }
@@ -88,16 +87,7 @@ async function resumeOne(
   return { job: { ...job, ...set }, build, statusId: undefined };
 }
 
-/** It may have been granted in the very moment of a planned restart, which never counts. */
-async function loseUnheld(tx: Tx, job: JobRow, worker: string): Promise<Changed> {
-  const loss = {
-    code: "WORKER_LOST",
-    message: `worker ${worker} was restarted`,
-    step: null,
-  } as const;
-  return await loseWithItsWorker(tx, job, { ...loss, kind: lossOfLease(job) });
-}
-
+/** After a planned restart it costs nothing: it may have been granted in that very moment. */
 async function lose(tx: Tx, job: JobRow, message: string): Promise<Changed> {
   const loss = { kind: lossOfLease(job), code: "WORKER_LOST", message, step: null } as const;
   return await loseWithItsWorker(tx, job, loss);

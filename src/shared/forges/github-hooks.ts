@@ -43,7 +43,10 @@ export interface GithubHooks {
 const PER_PAGE = 100;
 const PAGES_MAX = 5;
 const HOOKS_MAX = 3;
-/** Answers that are kept to ask only for what is new; GitHub does not count a question so answered. */
+/**
+ * Answers that are kept to ask only for what is new; GitHub does not count a question so answered. Of
+ * each only what is read of it is kept: all of a full page would be a hundred kilobytes.
+ */
 const REMEMBERED_MAX = 2_000;
 const WEBHOOK_PATH = "/webhooks/github";
 
@@ -76,10 +79,15 @@ export interface GithubHooksOptions {
 
 export function githubHooks({ apiUrl, token, publicUrl, now }: GithubHooksOptions): GithubHooks {
   const send = githubCaller({ apiUrl, token });
-  const remembered = new Map<string, { readonly etag: string; readonly page: Page }>();
+  const remembered = new Map<string, { readonly etag: string; readonly page: Page<unknown> }>();
 
-  const read = async (url: string, signal: AbortSignal): Promise<HookAnswer<Page>> => {
-    const known = remembered.get(url);
+  /** Each address is read by one schema, always the same. */
+  const read = async <T>(
+    url: string,
+    schema: z.ZodType<T>,
+    signal: AbortSignal,
+  ): Promise<HookAnswer<Page<T>>> => {
+    const known = remembered.get(url) as { etag: string; page: Page<T> } | undefined;
     const headers = known === undefined ? {} : { "if-none-match": known.etag };
     const answer = await send("GET", url, { headers }, signal);
     if (known !== undefined && !(answer instanceof Error) && answer.status === 304) {
@@ -87,9 +95,12 @@ export function githubHooks({ apiUrl, token, publicUrl, now }: GithubHooksOption
     }
     const refusal = refusalOf(answer, now());
     if (refusal !== undefined || answer instanceof Error) return refusal ?? UNREADABLE;
-    const page = { data: answer.data, next: nextOf(String(answer.headers["link"] ?? ""), apiUrl) };
+    const parsed = schema.safeParse(answer.data);
+    if (!parsed.success) return UNREADABLE;
+    const page = { data: parsed.data, next: nextOf(String(answer.headers["link"] ?? ""), apiUrl) };
     const etag = answer.headers["etag"];
-    if (etag !== undefined) {
+    // A later page has another address each time.
+    if (etag !== undefined && !url.includes("cursor=")) {
       if (remembered.size >= REMEMBERED_MAX) remembered.clear();
       remembered.set(url, { etag: String(etag), page });
     }
@@ -97,11 +108,11 @@ export function githubHooks({ apiUrl, token, publicUrl, now }: GithubHooksOption
   };
 
   const ourHooks = async (repo: string, signal: AbortSignal): Promise<HookAnswer<number[]>> => {
-    const answer = await read(`/repos/${repo}/hooks?per_page=${PER_PAGE}`, signal);
+    const answer = await read(`/repos/${repo}/hooks?per_page=${PER_PAGE}`, hooks, signal);
     if (answer.kind !== "done") return answer;
-    const parsed = hooks.safeParse(answer.value.data);
-    if (!parsed.success) return UNREADABLE;
-    const ours = parsed.data.filter(({ active, config }) => active && isOurs(config.url ?? ""));
+    const ours = answer.value.data.filter(
+      ({ active, config }) => active && isOurs(config.url ?? ""),
+    );
     // Without an address of our own, two hooks of the same path may be another server's.
     const isSure = publicUrl !== undefined || ours.length === 1;
     return { kind: "done", value: isSure ? ours.slice(0, HOOKS_MAX).map(({ id }) => id) : [] };
@@ -120,11 +131,9 @@ export function githubHooks({ apiUrl, token, publicUrl, now }: GithubHooksOption
         let url: string | undefined =
           `/repos/${repo}/hooks/${hookId}/deliveries?per_page=${PER_PAGE}`;
         for (let page = 0; url !== undefined && page < PAGES_MAX; page += 1) {
-          const answer: HookAnswer<Page> = await read(url, signal);
+          const answer: HookAnswer<Page<Delivery[]>> = await read(url, deliveries, signal);
           if (answer.kind !== "done") return answer;
-          const parsed = deliveries.safeParse(answer.value.data);
-          if (!parsed.success) return UNREADABLE;
-          tries.push(...parsed.data);
+          tries.push(...answer.value.data);
           url = answer.value.next;
         }
         failed.push(...failedOf(tries, hookId));
@@ -139,8 +148,8 @@ export function githubHooks({ apiUrl, token, publicUrl, now }: GithubHooksOption
   };
 }
 
-interface Page {
-  readonly data: unknown;
+interface Page<T> {
+  readonly data: T;
   /** Address of the next page, relative to the API. */
   readonly next: string | undefined;
 }

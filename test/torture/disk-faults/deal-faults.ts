@@ -17,11 +17,12 @@ const AIMS_MAX = 7;
 const WORKERS = ["build", "publish", "report"] as const;
 /**
  * What fails here is lost to nobody: a line of an operator's log, a leftover, a hint, a worker's memory
- * for a restart that did not come. Node tells an I/O error of a recursive mkdir as ENOENT; and what
- * git's own programs meet while they take a push, they tell whoever pushes.
+ * for a restart that did not come. Node tells an I/O error of a recursive mkdir as ENOENT; what git's own
+ * programs meet while they take a push, they tell whoever pushes; and where a fetch cannot make or link
+ * a pack, git itself does it another way, and tells nobody.
  */
 const QUIET =
-  /^\w+ (?:\S+-log |redis-|\S+ (?:unlink|utimensat) |.*(?:\.lock|tatara-last-use|journal|\.mark)$|git-receive )|^EIO \S+ mkdir /;
+  /^\w+ (?:\S+-log |redis-|\S+ (?:unlink|utimensat) |.*(?:\.lock|tatara-last-use|journal|\.mark)$|git-receive |git-fetch (?:link |openat .*tmp_(?:pack|idx)$))|^EIO \S+ mkdir /;
 
 export interface Run {
   readonly world: World & AsyncDisposable;

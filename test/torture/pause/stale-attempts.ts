@@ -1,4 +1,4 @@
-import { readdir, stat } from "node:fs/promises";
+import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { openRecords } from "../records.ts";
@@ -43,7 +43,10 @@ export async function staleContainers(
   }
 }
 
-/** Bytes of each log of a stale attempt, by path below the logs' folder. */
+/** The server's own last line, which may be under way when its attempt has just been lost. */
+const LAST_LINE = /\n?(\[tatara: worker lost here\]\n)?$/;
+
+/** Bytes of each log of a stale attempt without the server's last line, by path below the logs' folder. */
 export async function staleLogs(dataDir: string): Promise<ReadonlyMap<string, number>> {
   const isOld = isStale(dataDir);
   const dir = join(dataDir, "logs");
@@ -52,7 +55,8 @@ export async function staleLogs(dataDir: string): Promise<ReadonlyMap<string, nu
     const [, jobId, attempt, step] = path.split("/");
     if (jobId === undefined || step === undefined) continue;
     if (isOld({ jobId, attempt: Number(attempt) })) {
-      sizes.set(path, (await stat(join(dir, path))).size);
+      const text = await readFile(join(dir, path), "latin1");
+      sizes.set(path, text.replace(LAST_LINE, "").length);
     }
   }
   return sizes;

@@ -39,7 +39,7 @@ export async function askForJobs(
   signal: AbortSignal,
 ): Promise<readonly ReturnedJob[]> {
   const { client, workerId, jobsDir } = deps;
-  const onDisk = await readHeld(jobsDir, deps.bootId);
+  const onDisk = await readHeld(deps);
   const held = await Promise.all(onDisk.map(heldOf));
   const json = { worker: workerId, held };
   const call = { path: PATHS.buildStarted(), json, answer: startedAnswer };
@@ -51,7 +51,11 @@ export async function askForJobs(
     if (one === undefined || !(await isWanted(deps, one, grant, signal))) continue;
     const { dir, story, attempt } = one;
     const life = attempt.life + 1;
-    await writeAttempt(dir, { ...attempt, life, token: grant.lease.token, nextToken: null });
+    const file = { ...attempt, life, token: grant.lease.token, nextToken: null };
+    if (!(await isWritten(deps, dir, file))) {
+      await handBack(deps, grant, signal);
+      continue;
+    }
     returned.push({ grant, dir, life, story, logs });
   }
   const kept = new Set(returned.map(({ dir }) => dir));
@@ -67,7 +71,8 @@ interface OnDisk {
 }
 
 /** What was begun before the machine was booted is gone, whatever the folder says. */
-async function readHeld(jobsDir: string, bootId: string): Promise<readonly OnDisk[]> {
+async function readHeld(deps: ReturnDeps): Promise<readonly OnDisk[]> {
+  const { jobsDir, bootId } = deps;
   const names = await readdir(jobsDir).catch(() => []);
   const found = names.map(async (name): Promise<readonly OnDisk[]> => {
     const dir = join(jobsDir, name);
@@ -76,7 +81,8 @@ async function readHeld(jobsDir: string, bootId: string): Promise<readonly OnDis
     // The server hears of the next token before anybody uses it; asked twice, it is the same one.
     const nextToken = attempt.nextToken ?? randomBytes(32).toString("base64url");
     const known = { ...attempt, nextToken };
-    await writeAttempt(dir, known);
+    // Without it nobody could come back a second time, so nobody comes back at all.
+    if (!(await isWritten(deps, dir, known))) return [];
     return [{ dir, attempt: known, story: await readJournal(dir) }];
   });
   return (await Promise.all(found)).flat();
@@ -91,17 +97,37 @@ async function heldOf({ dir, attempt, story }: OnDisk): Promise<HeldAttempt> {
 
 /** Containers have the secrets of when they were started; others could not be hidden in their logs. */
 async function isWanted(
-  { client, logger }: ReturnDeps,
+  deps: ReturnDeps,
   { attempt, story }: OnDisk,
-  { jobId, lease, secrets }: BuildGrant,
+  grant: BuildGrant,
   signal: AbortSignal,
 ): Promise<boolean> {
+  const { jobId, lease, secrets } = grant;
   if (attempt.attempt !== lease.attempt) return false;
   const given = [...story.opened.values()].flatMap((opened) => opened.secrets);
   if (hasSameSecrets(attempt, secrets, given)) return true;
-  logger.warn({ jobId }, "Job not resumed: its secrets were changed meanwhile");
+  deps.logger.warn({ jobId }, "Job not resumed: its secrets were changed meanwhile");
+  await handBack(deps, grant, signal);
+  return false;
+}
+
+/** A full disk must not keep a worker from starting. */
+async function isWritten({ logger }: ReturnDeps, dir: string, file: AttemptFile): Promise<boolean> {
+  try {
+    await writeAttempt(dir, file);
+    return true;
+  } catch (err) {
+    logger.warn({ err, jobId: file.jobId }, "Job not resumed: its file cannot be written");
+    return false;
+  }
+}
+
+async function handBack(
+  { client, logger }: ReturnDeps,
+  { jobId, lease }: BuildGrant,
+  signal: AbortSignal,
+): Promise<void> {
   await client
     .send({ path: PATHS.handBack(jobId), leaseToken: lease.token }, signal)
     .catch((err: unknown) => logger.warn({ err, jobId }, "Job not handed back"));
-  return false;
 }

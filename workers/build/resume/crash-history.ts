@@ -1,6 +1,7 @@
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import type { Logger } from "../../../src/shared/logger.ts";
 import { CRASH_WINDOW_MS, resumesOneByOne } from "../../../src/domain/life/return-of-worker.ts";
 
 const FILE = "returns.json";
@@ -18,7 +19,10 @@ export interface CrashHistory {
   goodbye(): Promise<void>;
 }
 
-export function crashHistory(dir: string, now: () => number): CrashHistory {
+export function crashHistory(
+  dir: string,
+  { now, logger }: { readonly now: () => number; readonly logger: Logger },
+): CrashHistory {
   const path = join(dir, FILE);
   const read = async (): Promise<z.infer<typeof history>> => {
     const text = await readFile(path, "utf8").catch(() => "");
@@ -29,9 +33,14 @@ export function crashHistory(dir: string, now: () => number): CrashHistory {
     }
   };
   const write = async (next: z.infer<typeof history>): Promise<void> => {
-    await mkdir(dir, { recursive: true, mode: 0o700 });
-    await writeFile(`${path}.new`, JSON.stringify(next));
-    await rename(`${path}.new`, path);
+    try {
+      await mkdir(dir, { recursive: true, mode: 0o700 });
+      await writeFile(`${path}.new`, JSON.stringify(next));
+      await rename(`${path}.new`, path);
+    } catch (err) {
+      // It is a matter of care: a full disk must not keep a worker from starting, or from its goodbye.
+      logger.warn({ err }, "How this worker's lives ended is not written down");
+    }
   };
   return {
     returned: async (heldJobs) => {

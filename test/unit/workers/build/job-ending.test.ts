@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { InfraFault } from "../../../../src/domain/faults.ts";
 import { scriptedEngine } from "../../../support/scripted-engine.ts";
-import { MADE, scriptedJobs } from "../../../support/scripted-jobs.ts";
+import { FILES, MADE, scriptedJobs } from "../../../support/scripted-jobs.ts";
 import { until } from "../../../support/until.ts";
 
 const { setUp, expectNothingLeft } = scriptedJobs();
@@ -32,6 +32,19 @@ test("a container that the engine loses stops the other tests and ends the attem
   expect(told.fault).toMatchObject({ code: "ENGINE_FAILED", step: "unit" });
   expect(told.ended.get("unit")?.state).toBe("errored");
   expect(engine.history()).toContain("stop lint");
+  await expectNothingLeft(engine);
+});
+
+test("a disk that takes nothing of an attempt ends it with a fault, told before anything is begun", async () => {
+  const engine = scriptedEngine();
+  const full = Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC" });
+  const openJournal = () => Promise.reject(full);
+  const { rig, grant } = await setUp(engine, FILES, {}, { openJournal });
+
+  const told = await rig.run(grant);
+
+  expect(told.fault).toMatchObject({ code: "DISK_FULL", step: null });
+  expect(engine.history()).toEqual([]);
   await expectNothingLeft(engine);
 });
 
