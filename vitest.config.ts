@@ -40,8 +40,9 @@ export default defineConfig({
           // containers and for timers, but more of them than this would take the cores from each other.
           maxWorkers: 3,
           maxConcurrency: 3,
-          testTimeout: 300_000,
-          hookTimeout: 300_000,
+          // Longer than a torture form waits for quiet: it ends by itself, and removes what it started.
+          testTimeout: 900_000,
+          hookTimeout: 900_000,
         },
       },
     ],

@@ -173,8 +173,12 @@ async function send(
 ): Promise<Response> {
   const headers = new Headers(init.headers);
   if (token !== "") headers.set("authorization", `Bearer ${token}`);
+  const ask = () => fetch(url + path, { ...init, headers, redirect: "error" });
   try {
-    return await fetch(url + path, { ...init, headers, redirect: "error" });
+    return await ask().catch(async (err: unknown) => {
+      if ((init.method ?? "GET") === "GET" && isClosedUnderUs(err)) return await ask();
+      throw err;
+    });
   } catch (err) {
     signal.throwIfAborted();
     const { message, cause } = err instanceof Error ? err : { message: String(err) };
@@ -185,6 +189,13 @@ async function send(
       "start one with `npm start`, or set TATARA_URL to the address of yours",
     );
   }
+}
+
+/** A server closes a connection that rests at the very moment we use it again; it heard nothing then. */
+function isClosedUnderUs(err: unknown): boolean {
+  const cause = err instanceof Error ? err.cause : undefined;
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  return code === "UND_ERR_SOCKET" || code === "ECONNRESET" || code === "EPIPE";
 }
 
 function exitOfStatus(status: number) {

@@ -117,42 +117,53 @@ export function fairOrder<Job extends Pick<QueuedJob, "repo" | "priority" | "que
   running: readonly { readonly repo: string }[],
 ): readonly Job[] {
   const load = new Map<string, number>();
-  const add = (repo: string) => load.set(repo, (load.get(repo) ?? 0) + 1);
-  for (const { repo } of running) add(repo);
+  for (const { repo } of running) load.set(repo, (load.get(repo) ?? 0) + 1);
   const ordered: Job[] = [];
   for (const priority of [...new Set(jobs.map((job) => job.priority))].toSorted((a, b) => b - a)) {
-    const lines = linesOf(jobs.filter((job) => job.priority === priority));
+    const lines = linesOf(
+      jobs.filter((job) => job.priority === priority),
+      load,
+    );
     while (lines.length > 0) {
-      const line = lines.reduce((best, one) => (isBefore(one, best, load) ? one : best));
-      const job = line.shift();
-      if (job === undefined) lines.splice(lines.indexOf(line), 1);
-      else {
-        ordered.push(job);
-        add(job.repo);
-        if (line.length === 0) lines.splice(lines.indexOf(line), 1);
-      }
+      const line = lines.reduce((best, one) => (isBefore(one, best) ? one : best));
+      ordered.push(line.first);
+      line.load += 1;
+      load.set(line.first.repo, line.load);
+      const first = line.jobs[(line.taken += 1)];
+      if (first === undefined) lines.splice(lines.indexOf(line), 1);
+      else line.first = first;
     }
   }
   return ordered;
 }
 
-/** One per repo, each by age. */
-function linesOf<Job extends Pick<QueuedJob, "repo" | "queuedAt">>(jobs: readonly Job[]): Job[][] {
-  const lines = new Map<string, Job[]>();
-  for (const job of jobs) {
-    const line = lines.get(job.repo) ?? [];
-    lines.set(job.repo, line);
-    line.push(job);
-  }
-  return [...lines.values()].map((line) => line.toSorted((a, b) => a.queuedAt - b.queuedAt));
+/** The jobs of one repo by age. */
+interface Line<Job> {
+  readonly jobs: readonly Job[];
+  taken: number;
+  /** Of those that are not taken. */
+  first: Job;
+  /** So many of the repo's run by now. */
+  load: number;
 }
 
-type Line = readonly Pick<QueuedJob, "repo" | "queuedAt">[];
+function linesOf<Job extends Pick<QueuedJob, "repo" | "queuedAt">>(
+  jobs: readonly Job[],
+  load: ReadonlyMap<string, number>,
+): Line<Job>[] {
+  return [...Map.groupBy(jobs, ({ repo }) => repo)].flatMap(([repo, some]) => {
+    const byAge = some.toSorted((a, b) => a.queuedAt - b.queuedAt);
+    const [first] = byAge;
+    return first === undefined ? [] : [{ jobs: byAge, taken: 0, first, load: load.get(repo) ?? 0 }];
+  });
+}
 
-function isBefore(one: Line, other: Line, load: ReadonlyMap<string, number>): boolean {
-  const loadOf = ([first]: Line): number => load.get(first?.repo ?? "") ?? 0;
-  const ageOf = ([first]: Line): number => first?.queuedAt ?? 0;
-  return loadOf(one) === loadOf(other) ? ageOf(one) < ageOf(other) : loadOf(one) < loadOf(other);
+function isBefore(
+  one: Line<Pick<QueuedJob, "queuedAt">>,
+  other: Line<Pick<QueuedJob, "queuedAt">>,
+): boolean {
+  if (one.load !== other.load) return one.load < other.load;
+  return one.first.queuedAt < other.first.queuedAt;
 }
 
 /** `40 s`, `3 min`, `2 h`: more digits than these would promise too much. */

@@ -4,6 +4,7 @@ import { PROTOCOL } from "../shared/protocol.ts";
 import type { Announcer } from "./announcer.ts";
 import {
   drainWorker,
+  forgetGone,
   readWorkers,
   resumeWorker,
   speaksWithUs,
@@ -66,7 +67,10 @@ export function openDrains({
   readonly logger: Logger;
 }): Drains {
   const takeBack = async (): Promise<void> => {
-    const { jobIds, changes } = await store.write(takeBackOverdue);
+    const { jobIds, changes } = await store.write(async (tx) => {
+      await forgetGone(tx);
+      return await takeBackOverdue(tx);
+    });
     changes.forEach(announcer.announce);
     stopJobs(jobIds);
   };

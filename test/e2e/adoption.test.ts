@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { readFile, readdir } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -59,12 +59,17 @@ async function adoptions(): Promise<number> {
   return log.split("\n").filter((line) => line.includes('"adopted":["unit"]')).length;
 }
 
-/** What the worker has written down of the attempts that it has now. */
-async function journal(): Promise<string> {
-  const jobs = join(tatara.dataDir, "worker", "test", "jobs");
-  const names = await readdir(jobs).catch(() => []);
-  const texts = names.map((name) => readFile(join(jobs, name, "journal"), "utf8").catch(() => ""));
-  return (await Promise.all(texts)).join("");
+/** What the worker has written down of a job's first attempt. */
+async function journalOf(jobId: string): Promise<string> {
+  const dir = join(tatara.dataDir, "worker", "test", "jobs", `${jobId}-1`);
+  return await readFile(join(dir, "journal"), "utf8").catch(() => "");
+}
+
+/** As soon as its build is known. */
+async function firstJobOf(build: string): Promise<string> {
+  const job = async () => (await seen(build))?.jobs[0]?.id;
+  await until(async () => (await job()) !== undefined, true, { deadlineMs: 60_000, everyMs: 2 });
+  return (await job()) ?? "";
 }
 
 async function ended(name: string, steps: readonly string[]): Promise<Life> {
@@ -140,7 +145,7 @@ const STEPS: SampleFiles = {
   ".tatara.yml": `image: tatara/base
 test:
   first: echo first
-  second: { run: echo second, needs: [first] }
+  second: { run: "sleep 1; echo second", needs: [first] }
 `,
   // So that its checkout lasts a little.
   "large.txt": randomBytes(12_000_000).toString("base64"),
@@ -150,22 +155,28 @@ describe("a build worker that is killed", () => {
   test.each([
     ["in a checkout", /"worked"/, /"ended":\{"step":"checkout"/],
     ["between checkout and plan", /"ended":\{"step":"checkout"/, /"ended":\{"step":"first"/],
-    ["between two tests", /"ended":\{"step":"first"/, /"ended":\{"step":"second"/],
+    [
+      "when one test has ended and the next begins",
+      /"ended":\{"step":"first"/,
+      /"ended":\{"step":"second"/,
+    ],
   ])("%s goes on in the same attempt, with one plan", async (phase, begun, over) => {
     const name = phase.replaceAll(" ", "-");
     await push(name, STEPS);
 
-    await until(async () => begun.test(await journal()), true, {
+    const job = await firstJobOf(`${name}#1`);
+    await until(async () => begun.test(await journalOf(job)), true, {
       deadlineMs: 60_000,
       everyMs: 1,
     });
     tatara.kill("build");
 
-    expect(await journal()).not.toMatch(over);
+    expect(await journalOf(job)).not.toMatch(over);
     const { build, logs } = await ended(`${name}#1`, ["checkout", "first", "second"]);
     expect(build.jobs.map(({ attempt }) => attempt)).toEqual([1]);
     const states = build.jobs[0]?.steps.map((step) => `${step.name} ${step.state}`);
-    expect(states).toEqual(["checkout passed", "first passed", "second passed"]);
+    const steps = ["checkout", "image", "first", "second"];
+    expect(states).toEqual(steps.map((step) => `${step} passed`));
     expect([logs["first"], logs["second"]]).toEqual(["first\n", "second\n"]);
     expect(logs["checkout"]?.match(/[0-9a-f]{40}/g)?.length).toBeLessThan(2);
     await tatara.untilNothingIsLeft();

@@ -68,7 +68,7 @@ test("kill -9 of the supervisor in every phase: all ends with it, and the next s
       up = await startUp(dataDir);
 
       const state = async () => (await look().catch(() => undefined))?.state;
-      await until(state, "passed", { deadlineMs: 120_000, everyMs: 50 });
+      await until(state, "passed", { deadlineMs: 240_000, everyMs: 50 });
       const build = await look();
       const log = `${up.url}/api/builds/${build?.id ?? ""}/log?step=test`;
       const answer = await fetch(log, { headers: { authorization: `Bearer ${token}` } });
@@ -110,7 +110,7 @@ test("Redis that is emptied in the middle of builds loses nothing", async () => 
       const { builds } = (await answer.json()) as { builds: ApiBuild[] };
       return builds.map(({ state }) => state);
     };
-    await until(states, ["passed", "passed", "passed", "passed"], { deadlineMs: 90_000 });
+    await until(states, ["passed", "passed", "passed", "passed"], { deadlineMs: 240_000 });
   } finally {
     up.child.kill("SIGTERM");
     await once(up.child, "exit");

@@ -57,6 +57,24 @@ test("a step that was lost before it said anything has a log that says so", asyn
   await logs.close();
 });
 
+test("the newest bytes of a log are told without a look at its file, and only the newest", async () => {
+  await using folder = await aFolder();
+  const logs = openLogFiles(folder.dir);
+  const all = Buffer.from(Array.from({ length: 9_000 }, (_none, line) => `${line}\n`).join(""));
+  for (let at = 0; at < all.length; at += 1_001) {
+    await logs.append(LOG, at, all.subarray(at, at + 1_001));
+  }
+
+  const recent = await logs.recent(LOG, all.length - 10_000);
+  const older = await logs.recent(LOG, all.length - 20_000);
+  const none = await logs.recent(LOG, all.length);
+  await logs.close();
+
+  expect(Buffer.from(recent ?? []).equals(all.subarray(all.length - 10_000))).toBe(true);
+  expect(older).toBeUndefined();
+  expect(none?.length).toBe(0);
+});
+
 test("a chunk of which only a part came to disk is in the log once when it is sent again", async () => {
   await using folder = await aFolder();
   const logs = openLogFiles(folder.dir);

@@ -3,6 +3,7 @@ import { claimJob } from "../../src/server/store/jobs.ts";
 import { openStore } from "../../src/server/store/store.ts";
 import {
   drainWorker,
+  forgetGone,
   noteWorker,
   readWorkers,
   resumeWorker,
@@ -58,4 +59,21 @@ test("who was never heard of cannot be drained", async () => {
 
   expect(await held.store.write((tx) => drainWorker(tx, "w-1", wish))).toBe(false);
   expect(await held.store.write((tx) => resumeWorker(tx, "w-1"))).toBe(false);
+});
+
+test("a worker that nobody has heard of for a month is forgotten, drained or not", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  await store.write((tx) => noteWorker(tx, "build", claim));
+  await store.write((tx) => drainWorker(tx, "w-1", { note: null, untilAt: store.now() }));
+  const monthMs = 30 * 24 * 3_600_000;
+  held.advance(monthMs);
+  await store.write((tx) => noteWorker(tx, "build", { ...claim, worker: "w-2" }));
+  await store.write(forgetGone);
+  expect((await readWorkers(store)).map(({ id }) => id)).toEqual(["w-1", "w-2"]);
+
+  held.advance(1);
+  await store.write(forgetGone);
+
+  expect((await readWorkers(store)).map(({ id }) => id)).toEqual(["w-2"]);
 });

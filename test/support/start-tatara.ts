@@ -19,7 +19,7 @@ import { realEngine } from "./engine-rig.ts";
 import { KEPT_NAME, withoutKept } from "./kept-names.ts";
 import { until } from "./until.ts";
 
-const BUILD_DEADLINE_MS = 120_000;
+const BUILD_DEADLINE_MS = 300_000;
 const WORKER_NAME = "test";
 
 export interface StartTataraOptions {

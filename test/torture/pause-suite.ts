@@ -1,5 +1,3 @@
-import { join } from "node:path";
-import { stat } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ProcessName } from "../../src/cli/processes/process-table.ts";
 import { startSecondWorker, workerIdOf } from "./pause/second-worker.ts";
@@ -108,10 +106,11 @@ async function checkWoken(
   for (const name of await staleContainers(dataDir, workerId, unheard)) {
     scene.violations.push({ figure: "orphans", what: `${name} runs on after its lease was lost` });
   }
+  const after = await staleLogs(dataDir);
   for (const [path, sizeBytes] of before) {
-    const now = await stat(join(dataDir, "logs", path));
-    if (now.size === sizeBytes) continue;
-    const what = `${path}: a stale attempt wrote ${now.size - sizeBytes} bytes`;
+    const wroteBytes = (after.get(path) ?? 0) - sizeBytes;
+    if (wroteBytes === 0) continue;
+    const what = `${path}: a stale attempt wrote ${wroteBytes} bytes`;
     scene.violations.push({ figure: "broken", what });
   }
 }

@@ -66,15 +66,24 @@ export async function keepPushing(
   }
 }
 
+/** Where builds take long nearly all would be cancelled otherwise, and the suite would show little. */
+const CANCELLED_SHARE_MAX = 0.3;
+
 /** Cancels what is under way and runs ended builds again, until `stop`. */
 export async function keepMeddling(actor: Actor, stop: AbortSignal): Promise<void> {
   const { watch, random } = actor;
   while (!stop.aborted) {
     await delay(random.integer(2 * PAUSE_MS.min, 4 * PAUSE_MS.max));
     const open = openBuilds(watch);
-    if (random.chance(0.35)) await cancelOne(actor, open);
+    if (random.chance(0.35) && mayCancel(actor)) await cancelOne(actor, open);
     else if (open.length < OPEN_WITH_RERUNS_MAX) await rerunOne(actor);
   }
+}
+
+function mayCancel({ watch }: Actor): boolean {
+  const all = watch.builds();
+  const asked = all.filter(({ cancelRequestedAt }) => cancelRequestedAt !== null);
+  return asked.length < CANCELLED_SHARE_MAX * all.length;
 }
 
 async function cancelOne({ tatara, ledger, random }: Actor, open: readonly BuildRow[]) {

@@ -1,11 +1,5 @@
 import { STRANGER_JOBS_MAX } from "../../domain/job-priority.ts";
-import {
-  fairOrder,
-  medianMs,
-  waitings,
-  type QueuedJob,
-  type Waiting,
-} from "../../domain/waiting.ts";
+import { medianMs, waitings, type QueuedJob, type Waiting } from "../../domain/waiting.ts";
 import type { BuildView } from "../views.ts";
 import type { WorkerRoll } from "../worker-roll.ts";
 import { inChunks } from "./chunks.ts";
@@ -64,9 +58,9 @@ export async function readQueue(reader: Reader, roll: Roll): Promise<readonly Qu
   const told = await waitingsOf(reader, roll, rows);
   const running = rows.filter(({ state }) => state === "running");
   const queued = rows.filter(({ state }) => state === "queued");
-  const inLine = queued.filter(({ id }) => told.get(id)?.ahead !== null);
-  const others = queued.filter(({ id }) => told.get(id)?.ahead === null);
-  return [...running, ...fairOrder(inLine, running), ...others].map((row) => ({
+  const placeOf = ({ id }: Row): number => told.get(id)?.ahead ?? queued.length;
+  const inOrder = queued.toSorted((one, other) => placeOf(one) - placeOf(other));
+  return [...running, ...inOrder].map((row) => ({
     jobId: row.id,
     buildId: row.buildId,
     repo: row.repo,
@@ -178,7 +172,13 @@ async function waitingsOf(
   const needed = await neededJobs(reader, queued);
   const busy = busyStrangers(running);
   const jobs = queued.map((row): QueuedJob => ({
-    ...row,
+    id: row.id,
+    repo: row.repo,
+    priority: row.priority,
+    queuedAt: row.queuedAt,
+    arch: row.arch,
+    waitReason: row.waitReason,
+    notBeforeAt: row.notBeforeAt,
     isReady: row.isReady === 1,
     isBlocked: row.isBlocked === 1,
     needs: row.isBlocked === 1 ? openNeeds(row, needed) : [],

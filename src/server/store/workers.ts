@@ -10,6 +10,7 @@ export type WorkerKind = WorkerRow["kind"];
 
 /** A row that is younger is not written again: an idle worker asks every half minute. */
 const SEEN_FRESH_MS = 10_000;
+const FORGOTTEN_MS = 30 * 24 * 3_600_000;
 
 /** Ranges of versions that meet can talk. */
 export function speaksWithUs({ lowest, highest }: ClaimRequest["protocol"]): boolean {
@@ -111,6 +112,14 @@ export async function resumeWorker(tx: Tx, id: string): Promise<boolean> {
     .where("id", "=", id)
     .executeTakeFirst();
   return numUpdatedRows > 0n;
+}
+
+/** Machines come and go, some under a new name each time; those long gone would be listed for ever. */
+export async function forgetGone(tx: Tx): Promise<void> {
+  await tx.db
+    .deleteFrom("workers")
+    .where("seenAt", "<", tx.now() - FORGOTTEN_MS)
+    .execute();
 }
 
 export interface HandedBack {

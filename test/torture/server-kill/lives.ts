@@ -21,8 +21,11 @@ const HITS_MAX = { common: 12, rare: 2 } as const;
 const COMMON: ReadonlySet<Failpoint> = new Set(["commit.before", "commit.after"]);
 const isSoonReached = (name: Failpoint): boolean =>
   /^(?:commit|intake|push|reconcile)\./.test(name);
+/** So few that are left to be tried again wait for the next round. */
+const ROUND_LEFT = 3;
 const DEATH_MS = 60_000;
-const EXTRA_LIVES_MAX = 60;
+const EXTRA_LIVES_MAX = 10;
+const PROVOKE_EVERY_MS = 1_000;
 
 export interface Lives {
   /** How often each was died at. */
@@ -92,7 +95,10 @@ function nextArmed(
   waiting: Failpoint[],
   { random, reached, isWhole }: { random: Random; reached: Reached; isWhole: boolean },
 ): Armed | undefined {
-  if (waiting.length === 0 && isWhole) waiting.push(...shuffled(FAILPOINTS, random));
+  // The next round has what is left as well: one place that nobody meets must not hold up the others.
+  if (isWhole && waiting.length <= ROUND_LEFT) {
+    waiting.splice(0, Infinity, ...shuffled(FAILPOINTS, random));
+  }
   const name = waiting.shift();
   if (name === undefined) return undefined;
   if (COMMON.has(name)) return { name, hit: random.integer(1, HITS_MAX.common) };
@@ -130,7 +136,14 @@ async function endOf(
   }
   if (armed !== undefined) {
     const endAt = performance.now() + patienceMs;
-    while (!isDead(pid) && performance.now() < endAt) await delay(LOOK_EVERY_MS);
+    let provokeAt = performance.now();
+    while (!isDead(pid) && performance.now() < endAt) {
+      if (performance.now() >= provokeAt) {
+        provoke(tatara, armed.name);
+        provokeAt += PROVOKE_EVERY_MS;
+      }
+      await delay(LOOK_EVERY_MS);
+    }
     if (isDead(pid)) return armed.name;
   } else await delay(random.integer(0, 900));
   if (isDead(pid)) return "by itself";
@@ -138,6 +151,16 @@ async function endOf(
   const endAt = performance.now() + DEATH_MS;
   while (!isDead(pid) && performance.now() < endAt) await delay(1);
   return "at random";
+}
+
+/** Only a publish without a switch comes there: a sweep of the pool, which changes no channel. */
+function provoke(tatara: Scene["tatara"], name: Failpoint): void {
+  if (name !== "publish-end.after-commit") return;
+  // Unanswered where it works: the server dies of it.
+  tatara
+    .fetch("/api/sweeps", { method: "POST" })
+    .then(({ body }) => body?.cancel())
+    .catch(() => undefined);
 }
 
 /** What is heard of the next life first: an answer, or that it died at its failpoint while it started. */

@@ -199,6 +199,9 @@ function failed(line: Progress, story: Story, { dockerfile }: PlannedBuild): Ima
 const ABOUT_COMMAND =
   /\bexec: |executable file not found|unable to find (user|group)|no matching entries|requires BuildKit|unknown flag|invalid/i;
 
+/** A layer that this build went on from is gone: somebody removed an image that it was a part of. */
+const LAYER_GONE = /(?:unable to find|no such) image[:\s"]*sha256:/i;
+
 /** An instruction that did not run to an exit code may be the engine's or the registry's fault. */
 function throwIfFault(message: string, { instruction }: Story, dockerfile: string): void {
   if (/requires BuildKit/i.test(message)) {
@@ -207,6 +210,9 @@ function throwIfFault(message: string, { instruction }: Story, dockerfile: strin
   if (/no space left on device/i.test(message)) throw new InfraFault("DISK_FULL", message);
   const image = imageNamedBy(instruction ?? "");
   if (image !== undefined && isAboutImage(message)) throw imageFault(image, message, undefined);
+  if (image === undefined && LAYER_GONE.test(message)) {
+    throw new InfraFault("ENGINE_FAILED", message);
+  }
   // A command that ran has an exit code; what keeps one from running is mostly not its own.
   const isCommand = /^RUN\b/i.test(instruction ?? "") || /OCI runtime/i.test(message);
   if (isCommand && !ABOUT_COMMAND.test(message)) throw new InfraFault("ENGINE_FAILED", message);

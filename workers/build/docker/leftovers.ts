@@ -11,6 +11,7 @@ import { removeNetwork } from "./network.ts";
 import { lastUseOf } from "./stored-images.ts";
 import type { Leftover, Owner } from "../engine.ts";
 import { raceAbort } from "../race-abort.ts";
+import { fewAtATime } from "./few-at-a-time.ts";
 
 export interface LeftoverDeps extends DockerDeps {
   /** How long an image that nothing refers to any more is kept: its layers are a cache. */
@@ -103,7 +104,7 @@ async function listContainers(deps: LeftoverDeps, signal: AbortSignal): Promise<
   const containers = await quick(signal, "list containers", (abortSignal) =>
     deps.docker.listContainers({ all: true, abortSignal }),
   );
-  const found = containers.map(async (container): Promise<Leftover[]> => {
+  const found = await fewAtATime(containers, async (container): Promise<Leftover[]> => {
     if (isKept(container.Names, deps.now())) return [];
     const leftover = leftoverOf("container", container.Id, container.Created * 1000);
     if (container.Labels[LABEL.job] !== undefined) {
@@ -113,7 +114,7 @@ async function listContainers(deps: LeftoverDeps, signal: AbortSignal): Promise<
     const workerId = await workerByCgroup(deps, container.Id, signal);
     return workerId === undefined ? [] : [{ ...leftover(undefined), workerId }];
   });
-  return (await Promise.all(found)).flat();
+  return found.flat();
 }
 
 function overIf(names: readonly string[], { now }: Pick<LeftoverDeps, "now">): { isOver?: true } {
@@ -193,12 +194,12 @@ async function listImages(deps: LeftoverDeps, signal: AbortSignal): Promise<Left
     ...dangling.map(({ Id }) => Id),
     ...tagged.flatMap(({ RepoTags }) => (RepoTags ?? []).filter(isOurs)),
   ];
-  const found = ids.map(async (id) => {
+  const found = await fewAtATime(ids, async (id) => {
     const usedAt = await lastUseOf(deps, id, signal);
     if (usedAt === undefined || deps.now() < endOf(deps, id, usedAt)) return [];
     return [leftoverOf("image", id, usedAt)(undefined)];
   });
-  return (await Promise.all(found)).flat();
+  return found.flat();
 }
 
 function endOf({ imageTtlMs }: LeftoverDeps, id: string, usedAt: number): number {

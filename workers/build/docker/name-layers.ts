@@ -4,6 +4,7 @@ import { DEADLINE_MS, call, statusOf } from "./client.ts";
 import type { DockerDeps } from "./client.ts";
 import { inspectImage, removeImage } from "./image.ts";
 import { IMAGE_TAGS } from "./names.ts";
+import { fewAtATime } from "./few-at-a-time.ts";
 
 /** How many digits of an image's id the engine shows in a build. */
 const SHORT_ID = 12;
@@ -46,7 +47,7 @@ async function nameBrokenLayers(deps: NameLayersDeps): Promise<void> {
     const images = await call(options, async (abortSignal) => {
       const filters = JSON.stringify({ dangling: ["true"] });
       const found = await docker.listImages({ filters, abortSignal } as object);
-      return await Promise.all(found.map(({ Id }) => docker.getImage(Id).inspect()));
+      return await fewAtATime(found, ({ Id }) => docker.getImage(Id).inspect());
     });
     for (const { Id, Container: from = "" } of images) {
       const id = Id.slice("sha256:".length, "sha256:".length + SHORT_ID);

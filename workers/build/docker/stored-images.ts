@@ -3,6 +3,7 @@ import type { DockerDeps } from "./client.ts";
 import { removeImage } from "./image.ts";
 import { IMAGE_LABEL, IMAGE_TAGS, keptUntil } from "./names.ts";
 import type { Stored } from "../stored.ts";
+import { fewAtATime } from "./few-at-a-time.ts";
 
 export interface StoredImagesDeps extends DockerDeps {
   /** An image never changes, so each is looked at once. */
@@ -48,13 +49,14 @@ export async function listStoredImages(
   for (const id of deps.knownImages.keys()) {
     if (!listed.some((image) => image.id === id)) deps.knownImages.delete(id);
   }
-  const known = await Promise.all(
-    listed.map(async (image) => ({ ...image, facts: await factsOf(deps, image.id, signal) })),
-  );
+  const known = await fewAtATime(listed, async (image) => ({
+    ...image,
+    facts: await factsOf(deps, image.id, signal),
+  }));
   const partsOf = layerParts(
     known.flatMap(({ facts, isOurs }) => (facts ? [{ ...facts, isOurs }] : [])),
   );
-  const stored = known.map(async ({ id, tags, isOurs, facts }) => {
+  const stored = await fewAtATime(known, async ({ id, tags, isOurs, facts }) => {
     if (!isOurs || facts === undefined) return [];
     const usedAt = await lastUseOf(deps, id, signal);
     if (usedAt === undefined) return [];
@@ -65,7 +67,7 @@ export async function listStoredImages(
       return { kind: "image", name, usedAt, parts, remove };
     });
   });
-  return (await Promise.all(stored)).flat();
+  return stored.flat();
 }
 
 /** What a container was kept as for a while goes when its time is over, and not before. */

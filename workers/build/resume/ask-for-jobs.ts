@@ -38,7 +38,7 @@ export async function askForJobs(
   deps: ReturnDeps,
   signal: AbortSignal,
 ): Promise<readonly ReturnedJob[]> {
-  const { client, workerId, jobsDir } = deps;
+  const { client, workerId } = deps;
   const onDisk = await readHeld(deps);
   const held = await Promise.all(onDisk.map(heldOf));
   const json = { worker: workerId, held };

@@ -1,4 +1,6 @@
 import { rm } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
+import { InfraFault } from "../../../src/domain/faults.ts";
 import { PATHS } from "../../../src/shared/protocol.ts";
 import type { ServerClient } from "../../../src/shared/server-client.ts";
 import type { RunJobDeps } from "../job.ts";
@@ -10,6 +12,8 @@ import { rememberJob } from "./remember-job.ts";
 import type { RememberDeps } from "./remember-job.ts";
 
 const GIVE_UP_MS = 60_000;
+const TRIES_MAX = 5;
+const PAUSE_MS = 500;
 
 export interface ResumeDeps {
   readonly deps: RunJobDeps;
@@ -26,14 +30,31 @@ export async function resumeJob(
 ): Promise<void> {
   let memory: JobMemory;
   try {
-    lease.signal.throwIfAborted();
-    await ready(lease.signal);
-    memory = await rememberJob(deps, job, lease.signal);
+    memory = await rememberPatiently(job, lease.signal, { deps, ready });
   } catch (err) {
     deps.logger.warn({ err, jobId: job.grant.jobId }, "Job not resumed");
     return await giveUp(job, lease, { deps, client });
   }
   await runJob(job.grant, deps, lease, memory);
+}
+
+/** An engine that is away for a moment, as one that has just started, is no reason to give up. */
+export async function rememberPatiently(
+  job: ReturnedJob,
+  signal: AbortSignal,
+  { deps, ready }: { readonly deps: RememberDeps; readonly ready: ResumeDeps["ready"] },
+): Promise<JobMemory> {
+  for (let tries = 1; ; tries += 1) {
+    signal.throwIfAborted();
+    await ready(signal);
+    try {
+      return await rememberJob(deps, job, signal);
+    } catch (err) {
+      const isAway = err instanceof InfraFault && err.code === "ENGINE_UNAVAILABLE";
+      if (!isAway || tries === TRIES_MAX) throw err;
+      await delay(PAUSE_MS * tries, undefined, { signal });
+    }
+  }
 }
 
 /** Whoever has its lease by now, what this worker has of it goes, and at once. */

@@ -2,13 +2,14 @@ import { mkdtemp, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { InfraFault } from "../../../../src/domain/faults.ts";
 import { Stopped } from "../../../../src/domain/stop.ts";
 import type { BuildGrant } from "../../../../src/shared/build-messages.ts";
 import { serverClient } from "../../../../src/shared/server-client.ts";
 import type { ServerClient } from "../../../../src/shared/server-client.ts";
 import { heldJobs } from "../../../../workers/build/held-jobs.ts";
 import type { HeldJobs } from "../../../../workers/build/held-jobs.ts";
-import { giveUp } from "../../../../workers/build/resume/resume-job.ts";
+import { giveUp, rememberPatiently } from "../../../../workers/build/resume/resume-job.ts";
 import { aGrant, startBuildServer } from "../../../support/build-server.ts";
 import type { BuildServer } from "../../../support/build-server.ts";
 import { scriptedEngine } from "../../../support/scripted-engine.ts";
@@ -95,4 +96,28 @@ test("what is not resumed is removed at once, though nobody can be told", async 
 
   expect(await engine.listLeftovers(never)).toEqual([]);
   await expect(stat(dir)).rejects.toThrow("ENOENT");
+});
+
+test("an engine that does not answer for a moment costs no attempt", async () => {
+  const engine = scriptedEngine({});
+  let refusals = 1;
+  const busy = {
+    ...engine,
+    listLeftovers: async (signal: AbortSignal) => {
+      if (refusals === 0) return await engine.listLeftovers(signal);
+      refusals -= 1;
+      throw new InfraFault("ENGINE_UNAVAILABLE", "connect EAGAIN");
+    },
+  };
+  const story = { life: 1, opened: new Map(), ended: new Map() };
+  const job = { grant: aJob(), dir: tmpdir(), life: 2, story, logs: {} };
+  const deps = { engine: busy, workerId: "w", logger: silentLogger };
+
+  const { life } = await rememberPatiently(job, new AbortController().signal, {
+    deps,
+    ready: async () => undefined,
+  });
+
+  expect(life).toBe(2);
+  expect(refusals).toBe(0);
 });
