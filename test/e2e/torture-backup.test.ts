@@ -12,4 +12,4 @@ test("a backup that was taken while everything died in turn makes a whole Tatara
 
   expect(outcome.violations, told.join("\n")).toEqual([]);
   expect(told.join("\n")).toContain("another Tatara runs on the newest backup");
-}, 300_000);
+});

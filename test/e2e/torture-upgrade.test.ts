@@ -20,4 +20,4 @@ test("each process is replaced by the next version under load, and nothing is lo
   expect(outcome.violations, told.join("\n")).toEqual([]);
   expect(outcome.kills).toBeGreaterThan(3);
   expect(outcome.accepted).toBeGreaterThan(1);
-}, 300_000);
+});

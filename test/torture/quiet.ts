@@ -2,8 +2,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import { isFinal } from "../../src/domain/states.ts";
 import { openRecords } from "./records.ts";
 
-/** An infra fault pauses its job for 30 s, then 4 min; nothing honest takes longer. */
-const QUIET_MS = 420_000;
+/**
+ * An infra fault pauses a job for 30 s, then 4 min; a build's jobs, its publish and what verifies it come
+ * one after the other. Nothing honest takes longer.
+ */
+const QUIET_MS = 900_000;
 const LOOK_EVERY_MS = 500;
 
 /** Waits until nothing is under way and every status is sent; after the deadline the checks tell. */

@@ -7,7 +7,7 @@ import type { Outcome, SuiteOptions } from "./suite.ts";
 import { underLoad } from "./under-load.ts";
 import type { Scene } from "./under-load.ts";
 
-const READY_MS = 3_000;
+const READY_MS = 1_000;
 const BETWEEN_MS = { min: 100, max: 1_200 } as const;
 /** Everybody listens for tickets again so soon after Redis is back. */
 const RESUMED_MS = 15_000;

@@ -13,6 +13,10 @@ import type { Outcome, SuiteOptions } from "./suite.ts";
 import { underLoad, WEBHOOK_SECRET } from "./under-load.ts";
 
 const READY_MS = 2_000;
+/** A run of few kills has few builds to wait for at its end. */
+const SMALL_COUNT = 20;
+const REPOS = { own: ["own/one", "own/two"], github: ["hub/one"] } as const;
+const FEW_REPOS = { own: ["own/one"], github: ["hub/one"] } as const;
 
 /**
  * kill -9 of the server at random moments, in its start and at every failpoint, under hundreds of
@@ -30,7 +34,7 @@ export async function runServerKillSuite(options: SuiteOptions): Promise<Outcome
         TATARA_FAILPOINTS: `file:${armedPath}`,
         TATARA_REPOS: `own/*, hub/*, ${INSIDE}/*`,
       }),
-      repos: { own: ["own/one", "own/two"], github: ["hub/one"] },
+      repos: count < SMALL_COUNT ? FEW_REPOS : REPOS,
       attack: async (scene) => {
         const { tatara, ledger, random } = scene;
         for (const repo of floodedRepos()) await scene.forge.addRepo(repo);
