@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { runDiskFaultsSuite } from "../torture/disk-faults-suite.ts";
 
 const SEED = 5;
-const COUNT = 6;
+const COUNT = 4;
 
 test("a disk that refuses single writes costs no accepted push, and nothing stays behind", async () => {
   const told: string[] = [];

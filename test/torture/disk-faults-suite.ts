@@ -35,7 +35,7 @@ export async function runDiskFaultsSuite(options: SuiteOptions): Promise<Outcome
   try {
     // The first life makes folders and caches that the others find.
     await Promise.all(worlds.map(warmUp));
-    const sites = await listSites(first);
+    const sites = await listSites(first, { isShort: isSmall });
     for (const site of sites) options.tell(`site ${keyOf(site)}`);
     options.tell(`${sites.length} sites, ${sites.length * ERRORS.length} faults`);
     const wanted = wantedOf(sites, options.seed);

@@ -144,17 +144,8 @@ function openJobRecord(
     kept: (step, message) => tell(() => send(PATHS.kept(jobId, step), masked.kept(message))),
     reports: (step, message) =>
       tell(() => send(PATHS.reports(jobId, step), masked.reports(message))),
-    upload: ({ sha256, path }) =>
-      client.send(
-        {
-          path: PATHS.artifact(jobId, sha256),
-          method: "PUT",
-          openBody: () => Readable.toWeb(createReadStream(path)) as ReadableStream<Uint8Array>,
-          leaseToken: lease.token,
-          timeoutMs: UPLOAD_TIMEOUT_MS,
-        },
-        lease.signal,
-      ),
+    upload: (file) =>
+      client.send({ ...uploadCall(jobId, file), leaseToken: lease.token }, lease.signal),
     fetchKept: (to, signal) => {
       return fetchKept(client, { jobId, leaseToken: lease.token, dir: to }, signal);
     },
@@ -181,6 +172,19 @@ function openJobRecord(
       }
     },
   };
+}
+
+/** The body is opened anew for each try. */
+function uploadCall(
+  jobId: string,
+  { sha256, path }: { readonly sha256: string; readonly path: string },
+) {
+  return {
+    path: PATHS.artifact(jobId, sha256),
+    method: "PUT",
+    openBody: () => Readable.toWeb(createReadStream(path)) as ReadableStream<Uint8Array>,
+    timeoutMs: UPLOAD_TIMEOUT_MS,
+  } as const;
 }
 
 /** On this worker's disk until it is sent, and beyond: a later life of the worker goes on from there. */

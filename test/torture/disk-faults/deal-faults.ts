@@ -36,16 +36,20 @@ export interface Run {
   shots: number;
 }
 
-/** What each target asks of the disk in one life. */
-export async function listSites({ world }: Run): Promise<readonly Site[]> {
+/** A thread has one tracer at a time, so operators' logs have a life of their own, and each git another. */
+const LIVES = [
+  [false, GIT_TARGETS[0]],
+  [true, GIT_TARGETS[1]],
+] as const;
+
+/** What each target asks of the disk in one life; in a `short` one neither operators' logs nor fetches. */
+export async function listSites(
+  { world }: Run,
+  { isShort }: { readonly isShort: boolean },
+): Promise<readonly Site[]> {
   const { dataDir } = world.tatara;
   const sites: Site[] = [];
-  // A thread has one tracer at a time, so the operators' logs have a life of their own; and git is
-  // another process each time.
-  for (const [isLog, git] of [
-    [false, GIT_TARGETS[0]],
-    [true, GIT_TARGETS[1]],
-  ] as const) {
+  for (const [isLog, git] of isShort ? LIVES.slice(0, 1) : LIVES) {
     const targets = TARGETS.filter(({ name }) => name.endsWith("-log") === isLog);
     await world.gitTrap.arm(git.word, { calls: git.calls });
     const armed = await Promise.all(

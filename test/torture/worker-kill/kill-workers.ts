@@ -14,6 +14,8 @@ const QUEUED_AGAIN_MS = 30_000;
 /** A phase that does not come in this time does not come any more. */
 const PATIENCE_MS = 120_000;
 const DEEPER_MS = 120;
+/** Who has just been started does not work on what the records still say that it does. */
+const BACK_MS = 3_000;
 /** These last milliseconds: whoever waits misses them. */
 const SHORT: ReadonlySet<Phase> = new Set(["claim", "upload", "publish request"]);
 
@@ -25,6 +27,7 @@ interface Hunt {
   readonly view: PhaseView;
   readonly random: Random;
   readonly kills: Map<string, number>;
+  readonly killedAt: Map<Victim, number>;
   /** Workers that are dead and wait for their time. */
   readonly away: Set<OwnWorker>;
 }
@@ -48,7 +51,8 @@ export async function killWorkers(
   const random = scene.random("killer");
   const kills = new Map<string, number>();
   const away = new Set<OwnWorker>();
-  const hunt: Hunt = { scene, quota, supervised, own, view, random, kills, away };
+  const killedAt = new Map<Victim, number>();
+  const hunt: Hunt = { scene, quota, supervised, own, view, random, kills, killedAt, away };
   const returning: Promise<void>[] = [];
   const total = quota.left();
   let lastAt = performance.now();
@@ -65,20 +69,24 @@ export async function killWorkers(
     quota.deal(prey.phase, prey.fate);
     const held = kill(hunt, prey, `${total - quota.left()}/${total}`);
     const worker = own.find((one) => one === prey.victim);
-    if (worker !== undefined) returning.push(stayAway(hunt, worker, held));
+    if (worker !== undefined && prey.fate === "stays away") {
+      returning.push(stayAway(hunt, worker, held));
+    } else worker?.start();
   }
   if (quota.left() > 0) scene.tell(`${quota.left()} phases did not come: ${quota.describe()}`);
   scene.endLoad();
   await Promise.all(returning);
 }
 
-function findPrey({ quota, supervised, own, view, kills, away }: Hunt): Prey | undefined {
+function findPrey(hunt: Hunt): Prey | undefined {
+  const { quota, supervised, own, view, kills, killedAt, away } = hunt;
   const held = view.held();
   const publishing = new Set(view.publishing());
   const found: Prey[] = [];
   const look = (victim: Victim, fate: Fate): void => {
     const id = victim.id();
     if (id === undefined) return;
+    if (performance.now() - (killedAt.get(victim) ?? -Infinity) < BACK_MS) return;
     const jobs = held.filter(({ worker }) => worker === id);
     if (jobs.some(({ jobId }) => (kills.get(jobId) ?? 0) >= KILLS_PER_JOB_MAX)) return;
     const phases = new Set(jobs.flatMap((job) => job.phases));
@@ -89,17 +97,22 @@ function findPrey({ quota, supervised, own, view, kills, away }: Hunt): Prey | u
     }
   };
   look(supervised, "returns");
-  for (const worker of own) if (!away.has(worker)) look(worker, "stays away");
+  for (const worker of own.filter((one) => !away.has(one))) {
+    // Those that stay away are missed by the others, so whoever may come back is taken for that first.
+    look(worker, "returns");
+    look(worker, "stays away");
+  }
   // What is rarest now is due first.
   return found.toSorted((a, b) => quota.leftOf(b.phase, b.fate) - quota.leftOf(a.phase, a.fate))[0];
 }
 
 /** What it held when it died. */
-function kill({ scene, view, kills }: Hunt, prey: Prey, count: string): readonly Held[] {
+function kill({ scene, view, kills, killedAt }: Hunt, prey: Prey, count: string): readonly Held[] {
   const { victim, fate, phase } = prey;
   const id = victim.id();
   const held = view.held().filter(({ worker }) => worker === id);
   victim.kill();
+  killedAt.set(victim, performance.now());
   scene.dealt();
   for (const { jobId } of held) kills.set(jobId, (kills.get(jobId) ?? 0) + 1);
   scene.tell(`kill ${count}: ${victim.name} in ${phase}, ${fate}`);
