@@ -21,6 +21,8 @@ export interface PrivateEngineOptions {
   readonly liveRestore?: boolean;
   /** Its disk: a file system of its own of this size in memory. Unset: a folder of this machine. */
   readonly diskMib?: number;
+  /** It has addresses for one network beside its own bridge. */
+  readonly hasOneNetwork?: boolean;
 }
 
 /**
@@ -103,7 +105,11 @@ class Daemon implements PrivateEngine {
   }
 
   async start(how: Pick<PrivateEngineOptions, "liveRestore"> = this.#options): Promise<void> {
-    const settings = { "live-restore": how.liveRestore ?? false };
+    const pools = [{ base: "10.98.76.0/24", size: 25 }];
+    const settings = {
+      "live-restore": how.liveRestore ?? false,
+      ...(this.#options.hasOneNetwork === true ? { "default-address-pools": pools } : {}),
+    };
     await writeFile(this.#path("daemon.json"), JSON.stringify(settings));
     // As systemd does: what it finds after a kill may end it once more.
     for (let tries = 1; !(await this.#run()); tries += 1) {

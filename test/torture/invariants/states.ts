@@ -6,8 +6,6 @@ import type { Records } from "../records.ts";
 import { NEVER_MOVED, nameOf } from "./pushes.ts";
 import type { Violation } from "./violation.ts";
 
-const NO_NETWORK_LEFT = /^The engine could not create a network: could not find an available, non-/;
-
 /** I2, as only the ledger knows it: builds ended once, and as their pushes deserve. */
 export function checkStates(records: Records, ledger: Ledger): readonly Violation[] {
   const builds = records.all("builds");
@@ -28,9 +26,6 @@ function checkEnd(build: BuildRow, ledger: Ledger): readonly Violation[] {
   if (reason === NEVER_MOVED) return [];
   // Who kills a worker three times over one job ends that job; that is the promise (F21).
   if (state === "errored" && /^worker lost 3 times$/.test(reason ?? "")) return [];
-  // The machine's engine is everybody's, and has 31 networks for all. A job that was killed twice and
-  // then finds none left has had its three attempts (F21); what we leave there is another check's.
-  if (state === "errored" && NO_NETWORK_LEFT.test(reason ?? "")) return [];
   const kind = ledger.pushes.find(({ after }) => after === build.after)?.kind;
   if (kind === undefined) return [];
   // Whoever runs a skipped commit again means it.

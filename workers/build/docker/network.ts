@@ -1,4 +1,6 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type Dockerode from "dockerode";
+import { InfraFault } from "../../../src/domain/faults.ts";
 import { DEADLINE_MS, call, callOrNothing, make } from "./client.ts";
 import type { DockerDeps } from "./client.ts";
 import { labelsOf, nameOf } from "./names.ts";
@@ -30,6 +32,11 @@ const CLOSED = {
  */
 export const NO_NAMES = { Dns: ["192.0.2.1"], DnsOptions: ["timeout:1", "attempts:1"] };
 
+/** Preparation has ten minutes in all. */
+const FREE_NETWORK_MS = 8 * 60_000;
+const FREE_NETWORK_ASK_MS = 1_000;
+const NONE_FREE = /could not find an available, non-overlapping IPv4 address pool/;
+
 export async function createNetwork(
   deps: NetworkDeps,
   owner: Owner,
@@ -37,21 +44,45 @@ export async function createNetwork(
   signal: AbortSignal,
 ): Promise<NetworkHandle> {
   const isClosed = egress !== "internet";
-  const network = await make(
-    deps,
-    { doing: "create a network", deadlineMs: DEADLINE_MS.heavy, signal },
-    (abortSignal) =>
-      deps.docker.createNetwork({
-        Name: name,
-        Driver: "bridge",
-        Labels: labelsOf(owner),
-        ...(isClosed ? CLOSED : {}),
-        abortSignal,
-      }),
+  const network = await whenOneIsFree(deps, signal, () =>
+    make(
+      deps,
+      { doing: "create a network", deadlineMs: DEADLINE_MS.heavy, signal },
+      (abortSignal) =>
+        deps.docker.createNetwork({
+          Name: name,
+          Driver: "bridge",
+          Labels: labelsOf(owner),
+          ...(isClosed ? CLOSED : {}),
+          abortSignal,
+        }),
+    ),
   );
   const gateway = isClosed ? null : await gatewayOf(network, signal);
   const proxy = egress === "mirrors" ? await joinProxy(deps, network, signal) : null;
   return { id: network.id, name, gateway, egress, proxy };
+}
+
+/**
+ * An engine has addresses for about thirty networks, and others use them too. One comes free whenever
+ * a job ends, so this is a wait in a line and no fault; only one that lasts costs the attempt.
+ */
+async function whenOneIsFree<T>(
+  { logger }: NetworkDeps,
+  signal: AbortSignal,
+  create: () => Promise<T>,
+): Promise<T> {
+  const endAt = performance.now() + FREE_NETWORK_MS;
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await create();
+    } catch (err) {
+      const isWait = err instanceof InfraFault && NONE_FREE.test(err.message);
+      if (!isWait || performance.now() > endAt) throw err;
+      if (tries === 1) logger.warn({}, "The engine has no network left: waits for one");
+      await delay(FREE_NETWORK_ASK_MS, undefined, { signal });
+    }
+  }
 }
 
 async function gatewayOf(network: Dockerode.Network, signal: AbortSignal): Promise<string | null> {
