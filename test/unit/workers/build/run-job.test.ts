@@ -73,8 +73,8 @@ test("of several failed tests the first of the file is the job's failure", async
 
 test.each([
   [{ how: "out-of-memory" }, "OUT_OF_MEMORY", "unit used its 512 MiB of memory"],
-  [{ how: "over-time" }, "STEP_TIMEOUT", "unit ran longer than 1 min"],
-  [{ how: "silent" }, "STEP_SILENT", "unit printed nothing for 1 min"],
+  [{ how: "over-time" }, "STEP_TIMEOUT", "unit ran longer than 4 min"],
+  [{ how: "silent" }, "STEP_SILENT", "unit printed nothing for 4 min"],
 ] as const)(
   "a test that ends %j fails the job and leaves nothing behind",
   async (script, code, title) => {
