@@ -106,6 +106,7 @@ test:
     keep: made.txt
 `,
   "writer.sh": `${WRITER}\n`,
+  "other.txt": "one",
 };
 
 test("a build worker that is killed in the middle of a test carries on with it: same attempt, a log as if nothing had been, the kept file", async () => {
@@ -120,7 +121,7 @@ test("a build worker that is killed in the middle of a test carries on with it: 
   await repo.commit(TEST_FILES);
   await repo.push();
   const calm = await ended("writer#2", ["checkout", "unit"]);
-  await repo.commit({ "another.txt": "another commit" });
+  await repo.commit({ "other.txt": "two" });
   await repo.push();
   const before = await adoptions();
 

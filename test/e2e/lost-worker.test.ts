@@ -39,7 +39,7 @@ test("a build worker that was frozen past its lease is lost: its log ends with t
   });
   tatara.kill("build", "SIGCONT");
 
-  const build = await tatara.until(BUILD, "passed", 120_000);
+  const build = await tatara.until(BUILD, "passed");
   const [job] = build.jobs;
   expect(job?.attempt).toBe(2);
   const all = Array.from({ length: LINES }, (_none, index) => `out ${index + 1}\n`).join("");
