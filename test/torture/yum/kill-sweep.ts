@@ -146,6 +146,7 @@ function broken({ violations }: Sweep, what: string): void {
 
 /** A start empties the working folder, whatever earlier lives left in it. */
 async function leftovers(yum: Yum): Promise<readonly Violation[]> {
+  await yum.killPublisher("SIGTERM");
   await yum.startPublisher();
   const staging = join(yum.dataDir, "yum", "staging");
   await mkdir(staging, { recursive: true });
