@@ -96,6 +96,7 @@ describe.each(engines)("%s", (_name, open) => {
     await container.keepUntil(until, never);
     await engine.removeAllOf({ jobId: job.jobId, attempt: 1 }, never);
     const kept = await engine.findKept(step, never);
+    const listed = await engine.listKept(job.spec("fails", FAILS.command).owner.workerId, never);
     const session = await kept?.openShell({ columns: 80, rows: 24 }, never);
     session?.output.resume();
     await session?.resize({ columns: 100, rows: 30 });
@@ -107,7 +108,8 @@ describe.each(engines)("%s", (_name, open) => {
     expect(kept).toMatchObject({ id: container.id, until });
     expect(code).toBe(5);
     expect(await job.leftovers()).toEqual([]);
-    await container.remove(never);
+    expect(listed.map((one) => one.until)).toContain(until);
+    await listed.find((one) => one.until === until)?.remove(never);
     expect(await engine.findKept(step, never)).toBeUndefined();
   });
 });

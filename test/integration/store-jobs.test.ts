@@ -4,7 +4,6 @@ import {
   expireLeases,
   expireQueuedJobs,
   handBackJob,
-  loseAttemptsOf,
   reportFault,
 } from "../../src/server/store/attempts.ts";
 import { cancelBuild, findBuild, makeReady } from "../../src/server/store/builds.ts";
@@ -13,6 +12,7 @@ import { renewLease } from "../../src/server/store/leases.ts";
 import { claimStatuses } from "../../src/server/store/outbox.ts";
 import { recordPlan } from "../../src/server/store/plans.ts";
 import { readStore } from "../../src/server/store/read.ts";
+import { returnWorker } from "../../src/server/store/resume.ts";
 import { type PlanMessage } from "../../src/shared/build-messages.ts";
 import { aPush, aStore } from "../support/a-store.ts";
 import { PLAN, SERVER, aRunningJob, accept, passed } from "../support/store-rig.ts";
@@ -77,7 +77,7 @@ test("no step of a lost attempt seems to run on, not even after a cancel in betw
   const running = { state: "running", startedAt: 1 } as const;
   await store.write((tx) => recordStep(tx, { jobId, token }, "test", running));
 
-  await store.write((tx) => loseAttemptsOf(tx, "w1"));
+  await store.write((tx) => returnWorker(tx, "w1", []));
   await store.write((tx) => cancelBuild(tx, buildId, "admin"));
 
   const build = await readStore(store, { liveSince: () => 0 }).buildById(buildId);
@@ -181,10 +181,10 @@ test("what a worker held is queued again at once when it starts anew", async () 
   const { store } = held;
   const { jobId } = await aRunningJob(store);
 
-  const others = await store.write((tx) => loseAttemptsOf(tx, "w2"));
-  const changes = await store.write((tx) => loseAttemptsOf(tx, "w1"));
+  const others = await store.write((tx) => returnWorker(tx, "w2", []));
+  const { changes } = await store.write((tx) => returnWorker(tx, "w1", []));
 
-  expect(others).toEqual([]);
+  expect(others.changes).toEqual([]);
   expect(changes).toMatchObject([{ queuedJobs: [jobId] }]);
   const again = await store.write((tx) => claimJob(tx, "w1", "t-2"));
   expect(again?.job).toMatchObject({ attempt: 2, countedAttempts: 2 });

@@ -87,7 +87,7 @@ export async function startBuildRig(
     verifyScript: "",
     builders: builderMemory(),
     caches: openCacheStore({ dir: join(dir, "caches"), now: Date.now }),
-    keptContainers: keptContainers(Date.now),
+    keptContainers: keptContainers({ now: Date.now, earlier: async () => [] }),
     dir: join(dir, "jobs"),
     now: Date.now,
     logger,

@@ -12,6 +12,7 @@ import type {
   Image,
   ImageBuild,
   KeptContainer,
+  KeptUntil,
   NetworkHandle,
   Owner,
   ServiceSpec,
@@ -89,6 +90,7 @@ export function scriptedEngine(
     },
     adoptService: async (owner, { name }) => adoptService(world, owner, name),
     findKept: async (step) => findKept(world, step),
+    listKept: async (workerId) => listKept(world, workerId),
     removeAllOf: async (owner) => removeAllOf(world, owner),
     listLeftovers: async () => [...world.held.values()].filter(({ id }) => !isKept(world, id)),
     removeLeftover: async ({ id }) => void world.held.delete(id),
@@ -185,6 +187,19 @@ function findKept(
   const until = world.kept.get(id);
   if (until === undefined || !isKept(world, id)) return undefined;
   return { id, until, openShell: async () => openShell(world, step) };
+}
+
+function listKept(world: World, workerId: string): readonly KeptUntil[] {
+  const held = [...world.held.values()].filter((one) => one.workerId === workerId);
+  const kept = held.flatMap(({ id, kind }) => {
+    const until = kind === "container" ? world.kept.get(id) : undefined;
+    const remove = async (): Promise<void> => {
+      world.kept.delete(id);
+      world.held.delete(id);
+    };
+    return until === undefined ? [] : [{ until, remove }];
+  });
+  return kept.toSorted((a, b) => a.until - b.until);
 }
 
 /** A shell that says what it was told, and ends with the code after `exit`. */

@@ -1,12 +1,7 @@
 import type { PublishGrant } from "../../src/shared/publish-grants.ts";
 import type { PublishedPackage } from "../../src/shared/package-messages.ts";
 import type { Pipeline } from "../../src/domain/pipeline.ts";
-import {
-  expireLeases,
-  handBackJob,
-  loseAttemptsOf,
-  reportFault,
-} from "../../src/server/store/attempts.ts";
+import { expireLeases, handBackJob, reportFault } from "../../src/server/store/attempts.ts";
 import { cancelBuild, rerunBuild } from "../../src/server/store/builds.ts";
 import { ourCard } from "../../src/server/store/job-rows.ts";
 import { claimJob, endJob } from "../../src/server/store/jobs.ts";
@@ -20,6 +15,7 @@ import {
 } from "../../src/server/store/publish-attempts.ts";
 import { switchPublishes } from "../../src/server/store/publish-switch.ts";
 import { claimPublish, failPublish } from "../../src/server/store/publishes.ts";
+import { returnWorker } from "../../src/server/store/resume.ts";
 import { supersede, supersessionsOf } from "../../src/server/store/supersede.ts";
 import type { Random } from "../torture/random.ts";
 import { aMonorepo, aPackageStep, aPlanMessage, aRule, aTest, VERIFY } from "./a-pipeline.ts";
@@ -220,7 +216,7 @@ export function storeLife({ store, advance }: TestStore, random: Random): StoreL
     },
     workersRestart: async () => {
       const worker = workerOf(random.pick(ARCHES));
-      await store.write((tx) => loseAttemptsOf(tx, worker));
+      await store.write((tx) => returnWorker(tx, worker, []));
       await store.write((tx) => losePublishesOf(tx, PUBLISHER));
     },
   };

@@ -1,6 +1,13 @@
 import { setTimeout as delay } from "node:timers/promises";
+import {
+  PROCESSES,
+  type ProcessName,
+  type ProcessSpec,
+  type ProcessTable,
+} from "../../src/cli/processes/process-table.ts";
 import { keepChanging, keepInstalling, keepWatching } from "./soak/people.ts";
 import { sample } from "./soak/sampler.ts";
+import { INSPECTABLE } from "./soak/live-heap.ts";
 import { judge, lineOf, slopesOf } from "./soak/slopes.ts";
 import { forgeWeather, keepStorming } from "./soak/storms.ts";
 import type { Outcome, SuiteOptions } from "./suite.ts";
@@ -11,6 +18,11 @@ const MINUTE_MS = 60_000;
 const MIB = 2 ** 20;
 const SAMPLE_MS = 5_000;
 const SAMPLES_MIN = 24;
+/** The usual programs, which also take flags of Node's. */
+const INSPECTED: ProcessTable = {
+  server: withNodeOptions(PROCESSES.server),
+  workers: PROCESSES.workers.map(withNodeOptions),
+};
 /** First nobody is killed, so that one life is long enough to see it grow; then everybody is. */
 const CALM_SHARE = 0.6;
 
@@ -19,7 +31,11 @@ const CALM_SHARE = 0.6;
  * open pages, an unreliable forge, emptied Redis, pauses, and at last kills. Whatever grows is told.
  */
 export async function runSoakSuite(options: SuiteOptions): Promise<Outcome> {
-  return await underLoad(options, { attack: (scene) => soak(scene, options.count * MINUTE_MS) });
+  return await underLoad(options, {
+    processes: INSPECTED,
+    env: () => ({ NODE_OPTIONS: INSPECTABLE }),
+    attack: (scene) => soak(scene, options.count * MINUTE_MS),
+  });
 }
 
 async function soak(scene: Scene, lengthMs: number): Promise<void> {
@@ -50,4 +66,8 @@ async function soak(scene: Scene, lengthMs: number): Promise<void> {
     `${changes} changes of channels, ${transactions} dnf transactions, ${watched} bytes watched`,
   );
   violations.push(...judge(slopes));
+}
+
+function withNodeOptions<Name extends ProcessName>(spec: ProcessSpec<Name>): ProcessSpec<Name> {
+  return { ...spec, settings: [...spec.settings, "NODE_OPTIONS"] };
 }

@@ -4,11 +4,13 @@ import { judge, slopesOf } from "../torture/soak/slopes.ts";
 const MIB = 2 ** 20;
 
 /** One look a minute at one life. */
-function samplesOf(rssMib: (minute: number) => number, openFiles: (minute: number) => number) {
+function samplesOf(liveMib: (minute: number) => number, openFiles: (minute: number) => number) {
   const samples = Array.from({ length: 90 }, (_none, minute) => ({
     atMs: minute * 60_000,
     life: "1",
-    rssBytes: rssMib(minute) * MIB,
+    rssBytes: (150 + 20 * (minute % 9)) * MIB,
+    // Not at every look.
+    ...(minute % 2 === 0 ? { liveBytes: liveMib(minute) * MIB } : {}),
     openFiles: openFiles(minute),
     threads: 11,
   }));
@@ -22,7 +24,7 @@ test("a process that grows by a MiB a minute leaks; one that breathes does not",
       () => 40,
     ),
   );
-  expect(leaking[0]?.mibPerHour).toBe(60);
+  expect(leaking[0]?.liveMibPerHour).toBe(60);
   expect(judge(leaking).map(({ what }) => what)).toEqual([
     "I8 server grows by 60 MiB an hour, over 59 min",
   ]);
@@ -36,6 +38,26 @@ test("a process that grows by a MiB a minute leaks; one that breathes does not",
       ),
     ),
   ).toEqual([]);
+});
+
+test("a process that takes too much is told, whatever it frees afterwards", () => {
+  const greedy = slopesOf({
+    processes: new Map([
+      [
+        "build",
+        [100, 500, 100, 100].map((mib, at) => ({
+          atMs: at * 30 * 60_000,
+          life: "1",
+          rssBytes: mib * MIB,
+          openFiles: 40,
+          threads: 11,
+        })),
+      ],
+    ]),
+    redisBytes: [],
+    diskBytes: [],
+  });
+  expect(judge(greedy).map(({ what }) => what)).toEqual(["I8 build took 500 MiB"]);
 });
 
 test("files that stay open are told; a warm-up is not", () => {

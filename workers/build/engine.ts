@@ -49,6 +49,8 @@ export interface Engine {
   ): Promise<AdoptedService | undefined>;
   /** Finds the container that was kept for a shell, if it still exists. */
   findKept(step: Omit<Owner, "workerId">, signal: AbortSignal): Promise<KeptContainer | undefined>;
+  /** What a worker has kept for shells, oldest first, as far as nothing removed it yet. */
+  listKept(workerId: string, signal: AbortSignal): Promise<readonly KeptUntil[]>;
   /** Removes containers, networks and volumes of one attempt. Safe twice, and for one that never started anything. */
   removeAllOf(owner: Pick<Owner, "jobId" | "attempt">, signal: AbortSignal): Promise<void>;
   /** Everything on the engine that carries our labels or our cgroup parent, whoever left it. */
@@ -323,6 +325,11 @@ export interface RunningService {
 }
 
 /** A failed step's container, stopped, with everything as the step left it. */
+export interface KeptUntil {
+  readonly until: number;
+  remove(signal: AbortSignal): Promise<void>;
+}
+
 export interface KeptContainer {
   readonly id: string;
   readonly until: number;

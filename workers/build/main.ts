@@ -219,7 +219,10 @@ async function jobDeps(settings: BuildWorkerConfig, log: Logger): Promise<RunJob
     verifyScript: await readFile(new URL("./steps/verify.sh", import.meta.url), "utf8"),
     builders: builderMemory(),
     caches: openCacheStore({ dir: join(dir, "caches"), now: Date.now }),
-    keptContainers: keptContainers(Date.now),
+    keptContainers: keptContainers({
+      now: Date.now,
+      earlier: (signal) => engine.listKept(workerId, signal),
+    }),
     dir: join(dir, "jobs"),
     now: Date.now,
     logger: log,

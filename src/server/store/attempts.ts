@@ -83,21 +83,6 @@ export async function expireLeases(tx: Tx): Promise<readonly Changed[]> {
   return changes;
 }
 
-/** A worker has started anew, so what its earlier life held is lost. */
-export async function loseAttemptsOf(tx: Tx, worker: string): Promise<readonly Changed[]> {
-  const held = await tx.db
-    .selectFrom("jobs")
-    .selectAll()
-    .where("state", "=", "running")
-    .where("worker", "=", worker)
-    .execute();
-  const changes: Changed[] = [];
-  for (const job of held) {
-    changes.push(await loseAttempt(tx, job, lostWorker(`worker ${worker} was restarted`)));
-  }
-  return changes;
-}
-
 function lostWorker(message: string): Loss {
   return { kind: "worker-lost", code: "WORKER_LOST", message, step: null };
 }

@@ -1,17 +1,20 @@
-import { readdir, stat } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { processesOf } from "../../../src/invariants/processes.ts";
+import { liveBytes } from "./live-heap.ts";
 import { readQueues } from "../../../src/shared/queue-contents.ts";
 
-/** Walking the folder is work of its own. */
-const DISK_EVERY = 12;
+/** Walking the folder and collecting garbage are work of their own. */
+const RARELY = 12;
 
 /** What one process used at one moment. `life` changes when it is started again. */
 export interface Sample {
   readonly atMs: number;
   readonly life: string;
   readonly rssBytes: number;
+  /** After a full garbage collection; measured now and then. */
+  readonly liveBytes?: number | undefined;
   readonly openFiles: number;
   readonly threads: number;
 }
@@ -37,11 +40,15 @@ export async function sample(
     for (const { name, pid, rssBytes, openFiles, threads } of found) {
       const samples = processes.get(name) ?? [];
       processes.set(name, samples);
-      samples.push({ atMs: performance.now(), life: String(pid), rssBytes, openFiles, threads });
+      const used = { atMs: performance.now(), life: String(pid), rssBytes, openFiles, threads };
+      const readLog = (): Promise<string> => readFile(join(dataDir, "log", `${name}.log`), "utf8");
+      samples.push(
+        round % RARELY === 0 ? { ...used, liveBytes: await liveBytes(pid, readLog) } : used,
+      );
     }
     const redisUrl = found.find((one) => one.redisUrl !== undefined)?.redisUrl;
     if (redisUrl !== undefined) redisBytes.push(...(await redisMemory(redisUrl)));
-    if (round % DISK_EVERY === 0) diskBytes.push(await sizeOf(dataDir));
+    if (round % RARELY === 0) diskBytes.push(await sizeOf(dataDir));
     await delay(everyMs, undefined, { signal: stop }).catch(() => undefined);
   }
   return { processes, redisBytes, diskBytes };

@@ -8,7 +8,7 @@ import type { DockerDeps, EngineAddress } from "./client.ts";
 import { createContainer } from "./container.ts";
 import { findImage } from "./image.ts";
 import { findLayer, keepLayer } from "./layers.ts";
-import { findKept } from "./find-kept.ts";
+import { findKept, listKept } from "./find-kept.ts";
 import { listLeftovers, removeAllOf, removeLeftover } from "./leftovers.ts";
 import { createNetwork, mirrorProxyOf } from "./network.ts";
 import { listStoredImages } from "./stored-images.ts";
@@ -64,6 +64,7 @@ export function dockerEngine(options: DockerEngineOptions): Engine {
     adoptContainer: (spec, signal) => adoptContainer(deps, spec, signal),
     adoptService: (owner, { name }, signal) => adoptService(deps, owner, name, signal),
     findKept: (step, signal) => findKept(deps, step, signal),
+    listKept: (workerId, signal) => listKept(deps, workerId, signal),
     removeAllOf: (owner, signal) => removeAllOf(deps, owner, signal),
     listLeftovers: (signal) => listLeftovers(deps, signal),
     removeLeftover: (leftover, signal) => removeLeftover(deps, leftover, signal),
