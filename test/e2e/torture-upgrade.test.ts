@@ -1,4 +1,5 @@
-import { expect, test } from "vitest";
+import { test } from "vitest";
+import { expectCleanTorture } from "../support/expect-clean-torture.ts";
 import { runUpgradeSuite } from "../torture/upgrade-suite.ts";
 import { previousCommit } from "../torture/upgrade/previous-version.ts";
 
@@ -9,15 +10,5 @@ test("each process is replaced by the next version under load, and nothing is lo
     process.stderr.write(`NOT RUN: the version before cannot be started: ${commit.absent}.\n`);
     return;
   }
-  const told: string[] = [];
-  const outcome = await runUpgradeSuite({
-    seed: 7,
-    count: 4,
-    keep: false,
-    tell: (line) => void told.push(line),
-  });
-
-  expect(outcome.violations, told.join("\n")).toEqual([]);
-  expect(outcome.kills).toBeGreaterThan(3);
-  expect(outcome.accepted).toBeGreaterThan(1);
+  await expectCleanTorture(runUpgradeSuite, { seed: 7, count: 4, acceptedAbove: 1 });
 });

@@ -1,8 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, rm, rmdir } from "node:fs/promises";
-import { connect, createServer, type Socket } from "node:net";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
@@ -12,18 +10,20 @@ import { consumeTickets, openTickets } from "../../src/shared/queues.ts";
 import { openRedisWatch } from "../../src/shared/redis-watch.ts";
 import { startRedis } from "../support/a-redis.ts";
 import { silentLogger } from "../support/silent-logger.ts";
+import { swallowingGate } from "../support/swallowing-gate.ts";
 import { until } from "../support/until.ts";
 
 const SERVER = join(import.meta.dirname, "../../src/server/main.ts");
 
 async function aRedis() {
   const redis = await startRedis();
-  const client = new Redis(redis.url.replace("unix://", ""));
+  const socket = redis.url.replace("unix://", "");
+  const client = new Redis(socket);
   onTestFinished(async () => {
     client.disconnect();
     await redis[Symbol.asyncDispose]();
   });
-  return { redisUrl: redis.url, client };
+  return { redisUrl: redis.url, socket, client };
 }
 
 function ticketsOf(redisUrl: string, ticketsMax?: number) {
@@ -37,14 +37,48 @@ function ticketsOf(redisUrl: string, ticketsMax?: number) {
   return tickets;
 }
 
+type Tickets = ReturnType<typeof ticketsOf>;
+
 /** Its first call may come before the connection. */
-async function addSoon(tickets: ReturnType<typeof ticketsOf>, ids: readonly string[]) {
+async function addSoon(tickets: Tickets, ids: readonly string[]) {
   const isAdded = () =>
     tickets.addAll("build", ids).then(
       () => true,
       () => false,
     );
   await until(isAdded, true);
+}
+
+/** A consumer that has shown with a first ticket that it takes them. */
+async function workingConsumer(redisUrl: string, tickets: Tickets) {
+  let taken = 0;
+  const consumer = consumeTickets({
+    queue: "build",
+    redisUrl,
+    logger: silentLogger,
+    onTicket: () => {
+      taken += 1;
+      return Promise.resolve();
+    },
+  });
+  onTestFinished(() => consumer.close());
+  const takenCount = () => taken;
+  await addSoon(tickets, ["j-1"]);
+  await until(takenCount, 1);
+  return { consumer, takenCount };
+}
+
+function watchOf(redisUrl: string, changes: Partial<Parameters<typeof openRedisWatch>[0]> = {}) {
+  const watch = openRedisWatch({
+    redisUrl,
+    logger: silentLogger,
+    now: Date.now,
+    newEpoch: () => "same",
+    onForgotten: () => undefined,
+    ...changes,
+  });
+  onTestFinished(() => watch.close());
+  return watch;
 }
 
 test("beyond the cap tickets are not written, and again once there is room", async () => {
@@ -70,14 +104,10 @@ test("what Redis forgot is noticed without a new connection, and after each: emp
   const { redisUrl, client } = await aRedis();
   let forgotten = 0;
   let epochs = 0;
-  const watch = openRedisWatch({
-    redisUrl,
-    logger: silentLogger,
-    now: Date.now,
+  const watch = watchOf(redisUrl, {
     newEpoch: () => `epoch-${(epochs += 1)}`,
     onForgotten: () => (forgotten += 1),
   });
-  onTestFinished(() => watch.close());
   await until(() => client.get("tatara:epoch"), "epoch-1");
   await watch.look();
   expect(forgotten).toBe(0);
@@ -97,14 +127,7 @@ test("what Redis forgot is noticed without a new connection, and after each: emp
 
 test("a Redis that is nearly full, or that evicts, is told; one that is full stops nobody", async () => {
   const { redisUrl, client } = await aRedis();
-  const watch = openRedisWatch({
-    redisUrl,
-    logger: silentLogger,
-    now: Date.now,
-    newEpoch: () => "same",
-    onForgotten: () => undefined,
-  });
-  onTestFinished(() => watch.close());
+  const watch = watchOf(redisUrl);
   expect(await watch.policyAtStart()).toBe("noeviction");
   expect(watch.warnings()).toEqual([]);
 
@@ -130,14 +153,7 @@ test("a Redis that is nearly full, or that evicts, is told; one that is full sto
 
 test("a Redis that answers and takes no writes, for its disk refuses them, is told until it does", async () => {
   const { redisUrl, client } = await aRedis();
-  const watch = openRedisWatch({
-    redisUrl,
-    logger: silentLogger,
-    now: Date.now,
-    newEpoch: () => "same",
-    onForgotten: () => undefined,
-  });
-  onTestFinished(() => watch.close());
+  const watch = watchOf(redisUrl);
   await until(() => client.get("tatara:epoch"), "same");
   const [, dir = ""] = await client.config("GET", "dir");
   const inTheWay = join(dir, "dump.rdb");
@@ -162,52 +178,31 @@ test("a Redis that answers and takes no writes, for its disk refuses them, is to
 test("a consumer to whom no ticket comes although all looks well is opened anew at the second hint", async () => {
   const { redisUrl, client } = await aRedis();
   const tickets = ticketsOf(redisUrl);
-  let taken = 0;
-  const consumer = consumeTickets({
-    queue: "build",
-    redisUrl,
-    logger: silentLogger,
-    onTicket: () => {
-      taken += 1;
-      return Promise.resolve();
-    },
-  });
-  onTestFinished(() => consumer.close());
-  await addSoon(tickets, ["j-1"]);
-  await until(() => taken, 1);
-  const connections = async () => new Set(idsOf(String(await client.client("LIST"))));
-  const before = await connections();
+  const { consumer, takenCount } = await workingConsumer(redisUrl, tickets);
+  const before = await connectionIds(client);
+  const areThere = async () => {
+    const now = new Set(await connectionIds(client));
+    return before.every((id) => now.has(id));
+  };
 
   consumer.foundUnannounced();
-  expect(idsIn(await connections(), before)).toBe(true);
+  expect(await areThere()).toBe(true);
   consumer.foundUnannounced();
-  await until(async () => idsIn(await connections(), before), false);
+  await until(areThere, false);
   await tickets.add("build", "j-2");
-  await until(() => taken, 2);
+  await until(takenCount, 2);
 });
 
 test("a line that swallows everything is found dead, and tickets come again over a new one", async () => {
-  const { redisUrl } = await aRedis();
-  await using gate = await swallowingGate(redisUrl.replace("unix://", ""));
+  const { redisUrl, socket } = await aRedis();
+  await using gate = await swallowingGate(socket);
   const tickets = ticketsOf(redisUrl);
-  let taken = 0;
-  const consumer = consumeTickets({
-    queue: "build",
-    redisUrl: gate.url,
-    logger: silentLogger,
-    onTicket: () => {
-      taken += 1;
-      return Promise.resolve();
-    },
-  });
-  onTestFinished(() => consumer.close());
-  await addSoon(tickets, ["j-1"]);
-  await until(() => taken, 1);
+  const { takenCount } = await workingConsumer(gate.url, tickets);
 
   gate.swallow();
   await tickets.add("build", "j-2");
 
-  await until(() => taken, 2, { deadlineMs: 25_000 });
+  await until(takenCount, 2, { deadlineMs: 25_000 });
 });
 
 test("a server does not start on a Redis that throws tickets away, unless it is told to", async () => {
@@ -222,43 +217,9 @@ test("a server does not start on a Redis that throws tickets away, unless it is 
   expect(told.said).toContain('{"ready":true');
 });
 
-function idsOf(list: string): readonly string[] {
+async function connectionIds(client: Redis): Promise<readonly string[]> {
+  const list = String(await client.client("LIST"));
   return [...list.matchAll(/^id=(\d+)/gm)].map(([, id]) => id ?? "");
-}
-
-/** Are all of the second among the first? */
-function idsIn(now: ReadonlySet<string>, before: ReadonlySet<string>): boolean {
-  return [...before].every((id) => now.has(id));
-}
-
-/** What was connected before hears and says nothing from then on; new lines are good. */
-async function swallowingGate(socket: string) {
-  const open = new Set<Socket>();
-  const server = createServer((inner) => {
-    const outer = connect(socket);
-    for (const [from, to] of [
-      [inner, outer],
-      [outer, inner],
-    ] as const) {
-      open.add(from);
-      from.on("data", (chunk) => to.write(chunk));
-      from.on("error", () => undefined);
-      from.on("close", () => to.destroy());
-    }
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return {
-    url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    swallow: () => {
-      for (const one of open) one.removeAllListeners("data").on("data", () => undefined);
-    },
-    [Symbol.asyncDispose]: async () => {
-      for (const one of open) one.destroy();
-      server.close();
-      await once(server, "close");
-    },
-  };
 }
 
 /** A server until it says that it is ready, or ends. */

@@ -1,32 +1,35 @@
 import fc from "fast-check";
+import { abandon, calmDown } from "./calm.ts";
 import { RULES, type Rules } from "./rules.ts";
 import { World } from "./world.ts";
 
 /** All that can happen, with three drawn numbers to say to whom and how. */
 const HAPPENINGS = {
-  push: (world: World, a: number, b: number) => world.push(a, b),
-  ask: (world: World, a: number, b: number) => world.ask(a, b % 8 === 7),
-  act: (world: World, a: number, b: number, c: number) => world.act(a, b, c),
-  beat: (world: World, a: number) => world.beat(a),
-  crash: (world: World, a: number) => world.crash(a),
-  goodbye: (world: World, a: number) => world.goodbye(a),
-  comeBack: (world: World, a: number) => world.comeBack(a),
-  restart: (world: World, a: number) => world.restart(a),
-  askPublish: (world: World, a: number, b: number) => world.askPublish(a, b % 8 === 7),
-  publish: (world: World, a: number, b: number, c: number) => world.publish(a, b, c),
-  beatPublish: (world: World, a: number) => world.beatPublish(a),
-  crashPublisher: (world: World, a: number) => world.crashPublisher(a),
-  askPost: (world: World, a: number) => world.forge.ask(a),
-  post: (world: World, a: number, b: number) => world.forge.post(a, b),
-  land: (world: World, a: number) => world.forge.land(a),
-  arrive: (world: World, a: number, b: number) => world.arrive(a, b),
-  cancel: (world: World, a: number) => world.cancel(a),
-  rerun: (world: World, a: number) => world.rerun(a),
-  supersede: (world: World, a: number) => world.supersede(a),
-  wait: (world: World, a: number, b: number) => world.wait(b % 4 === 0 ? a * 10_000 : a * 500),
-  jump: (world: World, a: number) => world.jump(a),
-  serverDies: (world: World) => world.serverDies(),
-  serverStarts: (world: World) => world.serverStarts(),
+  push: ({ people }: World, a: number, b: number) => people.push(a, b),
+  ask: ({ buildWorkers }: World, a: number, b: number) => buildWorkers.ask(a, b % 8 === 7),
+  act: ({ buildWorkers }: World, a: number, b: number, c: number) => buildWorkers.act(a, b, c),
+  beat: ({ buildWorkers }: World, a: number) => buildWorkers.beat(a),
+  crash: ({ buildWorkers }: World, a: number) => buildWorkers.crash(a),
+  goodbye: ({ buildWorkers }: World, a: number) => buildWorkers.goodbye(a),
+  comeBack: ({ buildWorkers }: World, a: number) => buildWorkers.comeBack(a),
+  restart: ({ buildWorkers }: World, a: number) => buildWorkers.restart(a),
+  askPublish: ({ publishWorkers }: World, a: number, b: number) =>
+    publishWorkers.ask(a, b % 8 === 7),
+  publish: ({ publishWorkers }: World, a: number, b: number, c: number) =>
+    publishWorkers.finish(a, b, c),
+  beatPublish: ({ publishWorkers }: World, a: number) => publishWorkers.beat(a),
+  crashPublisher: ({ publishWorkers }: World, a: number) => publishWorkers.crash(a),
+  askPost: ({ forge }: World, a: number) => forge.ask(a),
+  post: ({ forge }: World, a: number, b: number) => forge.post(a, b),
+  land: ({ forge }: World, a: number) => forge.land(a),
+  arrive: ({ network }: World, a: number, b: number) => network.arrive(a, b),
+  cancel: ({ people }: World, a: number) => people.cancel(a),
+  rerun: ({ people }: World, a: number) => people.rerun(a),
+  supersede: ({ people }: World, a: number) => people.supersede(a),
+  wait: ({ clock }: World, a: number, b: number) => clock.wait(b % 4 === 0 ? a * 10_000 : a * 500),
+  jump: ({ clock }: World, a: number) => clock.jump(a),
+  serverDies: ({ server }: World) => server.die(),
+  serverStarts: ({ server }: World) => server.start(),
 } as const satisfies Record<string, (world: World, a: number, b: number, c: number) => unknown>;
 export type Happening = keyof typeof HAPPENINGS;
 
@@ -99,8 +102,8 @@ function refuse({ promises }: World): void {
 
 /** How it ends: workers come and do all that is left, or nobody ever comes. */
 export function leaveAlone(world: World, isAbandoned: boolean): void {
-  if (isAbandoned) world.abandon();
-  else world.calmDown();
+  if (isAbandoned) abandon(world);
+  else calmDown(world);
   world.promises.checkEnd(world.forge);
   refuse(world);
 }
@@ -130,8 +133,8 @@ export function schedules(rules: Rules = RULES, tally: Tally = newTally()) {
     fc.modelRun(() => ({ model: {}, real: world }), happenings);
     leaveAlone(world, end === 3);
     tally.schedules += 1;
-    tally.accepted += world.records.deliveries.length;
-    tally.builds += world.records.builds.length;
+    tally.accepted += world.lives.deliveries.length;
+    tally.builds += world.lives.builds.length;
     tally.faults += world.faults;
   });
 }

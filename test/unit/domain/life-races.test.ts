@@ -12,19 +12,22 @@ type Deed = (world: World) => unknown;
 
 /** A build from its plan to its publish; whoever does these meets whoever does those below. */
 const LIFE: readonly Deed[] = [
-  (world) => world.ask(0, false),
-  ...Array.from({ length: 4 }, () => (world: World) => world.act(0, 0, 0)),
-  (world) => world.askPublish(0, false),
-  (world) => world.publish(0, 0, 0),
+  (world) => world.buildWorkers.ask(0, false),
+  ...Array.from({ length: 4 }, () => (world: World) => world.buildWorkers.act(0, 0, 0)),
+  (world) => world.publishWorkers.ask(0, false),
+  (world) => world.publishWorkers.finish(0, 0, 0),
 ];
 
 /** People, time and bad luck. */
 const RIVALS = {
-  cancel: [(world) => world.cancel(0), (world) => world.cancel(0)],
-  time: [(world) => world.wait(26_000), (world) => world.wait(26_000)],
-  worker: [(world) => world.crash(0), (world) => world.comeBack(0)],
-  another: [(world) => world.ask(1, false), (world) => world.act(1, 0, 0)],
-  push: [(world) => world.push(1, 1), (world) => world.supersede(1)],
+  cancel: [(world) => world.people.cancel(0), (world) => world.people.cancel(0)],
+  time: [(world) => world.clock.wait(26_000), (world) => world.clock.wait(26_000)],
+  worker: [(world) => world.buildWorkers.crash(0), (world) => world.buildWorkers.comeBack(0)],
+  another: [
+    (world) => world.buildWorkers.ask(1, false),
+    (world) => world.buildWorkers.act(1, 0, 0),
+  ],
+  push: [(world) => world.people.push(1, 1), (world) => world.people.supersede(1)],
 } as const satisfies Record<string, readonly Deed[]>;
 
 /** All deeds of one actor follow each other; between actors any order may come. */
@@ -32,7 +35,7 @@ function races(rules: Rules) {
   const rivals = fc.subarray(Object.keys(RIVALS) as (keyof typeof RIVALS)[], { minLength: 1 });
   return fc.asyncProperty(fc.scheduler(), rivals, async (scheduler, names) => {
     const world = new World(rules);
-    world.push(0, 1);
+    world.people.push(0, 1);
     const actors: readonly (readonly Deed[])[] = [LIFE, ...names.map((name) => RIVALS[name])];
     const all = actors.map(async (deeds) => {
       for (const deed of deeds) {

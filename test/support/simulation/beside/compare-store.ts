@@ -1,9 +1,10 @@
-import type { StatusRecord } from "../../../src/domain/life/status.ts";
-import type { Store } from "../../../src/server/store/store.ts";
-import type { Records } from "./records.ts";
+import type { JobRecord } from "../../../../src/domain/life/records.ts";
+import type { StatusRecord } from "../../../../src/domain/life/status.ts";
+import type { Store } from "../../../../src/server/store/store.ts";
+import type { Lives } from "../records/lives.ts";
 
 /** What differs between the rows of the store and the records of the model. */
-export async function compare(db: Store["db"], model: Records): Promise<readonly string[]> {
+export async function compare(db: Store["db"], model: Lives): Promise<readonly string[]> {
   const builds = await db.selectFrom("builds").selectAll().orderBy("number").execute();
   const jobs = await db.selectFrom("jobs").selectAll().orderBy("position").execute();
   const publishes = await db.selectFrom("publishes").selectAll().execute();
@@ -33,7 +34,7 @@ export async function compare(db: Store["db"], model: Records): Promise<readonly
 }
 
 type JobFacts = Pick<
-  ReturnType<Records["job"]>,
+  JobRecord,
   | "state"
   | "kind"
   | "isBlocked"

@@ -1,4 +1,4 @@
-import type { PlannedJob } from "./kept.ts";
+import type { PlannedJob } from "../records/kept.ts";
 
 export interface Plan {
   readonly jobs: readonly PlannedJob[];

@@ -1,10 +1,10 @@
-import { COMMIT_STATE, type CommitState } from "../../../src/domain/commit-status.ts";
-import { ATTEMPTS_MAX } from "../../../src/domain/attempt.ts";
-import type { BuildLife, JobRecord } from "../../../src/domain/life/records.ts";
-import { isFinal, type State } from "../../../src/domain/states.ts";
+import { ATTEMPTS_MAX } from "../../../../src/domain/attempt.ts";
+import { COMMIT_STATE, type CommitState } from "../../../../src/domain/commit-status.ts";
+import type { BuildLife, JobRecord } from "../../../../src/domain/life/records.ts";
+import { isFinal, type State } from "../../../../src/domain/states.ts";
+import type { Build, Lease } from "../records/kept.ts";
+import type { Lives } from "../records/lives.ts";
 import type { Forge } from "./forge.ts";
-import type { Build, Lease } from "./kept.ts";
-import type { Records } from "./records.ts";
 
 /**
  * What is promised, looked at from outside: it knows what happened, never how it was decided. Each
@@ -12,7 +12,7 @@ import type { Records } from "./records.ts";
  */
 export class Promises {
   readonly broken: string[] = [];
-  readonly #records: Records;
+  readonly #lives: Lives;
   /** Job or publish → the token of its newest attempt. */
   readonly #newest = new Map<string, string>();
   readonly #ledTo = new Map<string, Build>();
@@ -24,14 +24,14 @@ export class Promises {
   readonly #wanted = new Map<string, { number: number; state: CommitState }>();
   #checkedBuilds: readonly unknown[] = [];
 
-  constructor(records: Records) {
-    this.#records = records;
+  constructor(lives: Lives) {
+    this.#lives = lives;
   }
 
   granted(lease: Lease): void {
     this.#newest.set(lease.id, lease.token);
     if (!lease.id.startsWith("j")) return;
-    const job = this.#records.job(lease.id);
+    const job = this.#lives.job(lease.id);
     if (job.attempt - (this.#forgiven.get(job.id) ?? 0) > ATTEMPTS_MAX) {
       this.#tell("I2", `${job.id} got attempt ${job.attempt}`);
     }
@@ -66,20 +66,20 @@ export class Promises {
 
   #seen(id: string): string {
     const { life } = id.startsWith("p")
-      ? this.#records.buildOfPublish(id)
-      : this.#records.buildOfJob(id);
-    const steps = (this.#records.steps.get(id) ?? []).map(({ state }) => state);
-    return JSON.stringify([life, steps, this.#records.generations.length]);
+      ? this.#lives.buildOfPublish(id)
+      : this.#lives.buildOfJob(id);
+    const steps = (this.#lives.steps.byJob.get(id) ?? []).map(({ state }) => state);
+    return JSON.stringify([life, steps, this.#lives.generations.length]);
   }
 
   /** I1: the same push leads to one build, unless that one was stopped or was our fault. */
   pushed(deliveryId: string, key: string, push: () => Build): void {
-    const before = this.#records.builds.findLast(({ pushKey }) => pushKey === key);
+    const before = this.#lives.builds.findLast(({ pushKey }) => pushKey === key);
     const mayAgain =
       before === undefined || ["errored", "cancelled"].includes(before.life.build.state);
-    const count = this.#records.builds.length;
+    const count = this.#lives.builds.length;
     const build = push();
-    const isNew = this.#records.builds.length > count;
+    const isNew = this.#lives.builds.length > count;
     if (isNew && !mayAgain) this.#tell("I1", `${key} was built again as #${build.number}`);
     const led = this.#ledTo.get(deliveryId) ?? build;
     if (led !== build)
@@ -94,7 +94,7 @@ export class Promises {
 
   /** After each thing that happened. */
   check(): void {
-    const { builds, illegal, outbox } = this.#records;
+    const { builds, illegal, outbox } = this.#lives;
     for (const what of illegal.splice(0)) this.#tell("I2", what);
     const lives = builds.map(({ life }) => life);
     for (const [index, build] of builds.entries()) {
@@ -116,7 +116,7 @@ export class Promises {
   }
 
   #checkSteps(): void {
-    for (const steps of this.#records.steps.values()) {
+    for (const steps of this.#lives.steps.byJob.values()) {
       for (const step of steps) {
         const first = this.#stepFinals.get(step);
         if (first === undefined && isFinal(step.state)) this.#stepFinals.set(step, step.state);
@@ -179,15 +179,15 @@ export class Promises {
   /** Once the world was left alone for long enough. */
   checkEnd(forge: Forge): void {
     this.check();
-    for (const { life } of this.#records.builds) {
+    for (const { life } of this.#lives.builds) {
       const { build, jobs, publishes } = life;
       const open = [build, ...jobs, ...publishes].filter(({ state }) => isOpen(state));
       for (const { id, state } of open) this.#tell("I2", `${id} is ${state} for ever`);
     }
-    const { generations } = this.#records;
+    const { generations } = this.#lives;
     if (new Set(generations).size < generations.length)
       this.#tell("I5", "a publish went live twice");
-    for (const steps of this.#records.steps.values()) {
+    for (const steps of this.#lives.steps.byJob.values()) {
       const open = steps.find(({ state }) => isOpen(state));
       if (open) this.#tell("I2", `step ${open.name} of ${open.jobId} is ${open.state} for ever`);
     }
@@ -200,7 +200,7 @@ export class Promises {
   /** What each commit should show: the state of its newest build. */
   #expected(): ReadonlyMap<string, CommitState> {
     return new Map(
-      this.#records.builds.map(({ sha, life }) => [sha, COMMIT_STATE[life.build.state]]),
+      this.#lives.builds.map(({ sha, life }) => [sha, COMMIT_STATE[life.build.state]]),
     );
   }
 

@@ -1,5 +1,10 @@
-import { BUILD_MOVES, isLegal, JOB_MOVES, PUBLISH_MOVES } from "../../../src/domain/life/moves.ts";
-import type { BuildLife, Write } from "../../../src/domain/life/records.ts";
+import {
+  BUILD_MOVES,
+  isLegal,
+  JOB_MOVES,
+  PUBLISH_MOVES,
+} from "../../../../src/domain/life/moves.ts";
+import type { BuildLife, Write } from "../../../../src/domain/life/records.ts";
 
 /** What is wrong with a write: a move that is in no table, or of a record that is in another state. */
 export function illegalMove(life: BuildLife, write: Write): readonly string[] {

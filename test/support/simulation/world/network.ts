@@ -1,3 +1,6 @@
+import { oneOf } from "./one-of.ts";
+import type { Server } from "./server.ts";
+
 /** How a message travels. */
 const WAYS = ["now", "now", "now", "now", "now", "late", "twice", "answer lost"] as const;
 
@@ -9,20 +12,28 @@ export interface Message<Answer> {
 
 /** What is late arrives in any order, more than once, or never. */
 export class Network {
+  /** Messages that did not go as one would wish. */
+  faults = 0;
+  readonly #server: Server;
   #late: (() => void)[] = [];
 
-  /** True: it did not go as one would wish. */
-  send<Answer>(way: number, { say, hear }: Message<Answer>, isUp: boolean): boolean {
-    const how = WAYS[way % WAYS.length] ?? "now";
+  constructor(server: Server) {
+    this.#server = server;
+  }
+
+  send<Answer>(way: number, { say, hear }: Message<Answer>): void {
+    const how = oneOf(WAYS, way);
     const deliver = (): void => hear(say());
-    if (how === "late" || !isUp) this.#late.push(deliver);
+    if (how === "late" || !this.#server.isUp) this.#late.push(deliver);
     else if (how === "answer lost") say();
     else deliver();
     if (how === "twice") this.#late.push(() => void say());
-    return how !== "now";
+    if (how !== "now") this.faults += 1;
   }
 
-  arrive(which: number, fate: number, isUp: boolean): void {
+  /** What was late arrives, in any order, once more or never. */
+  arrive(which: number, fate: number): void {
+    const { isUp } = this.#server;
     const index = this.#late.length === 0 ? -1 : which % this.#late.length;
     const deliver = this.#late[index];
     if (deliver === undefined) return;

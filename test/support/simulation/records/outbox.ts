@@ -1,7 +1,7 @@
-import type { PostEnd, StatusRecord } from "../../../src/domain/life/status.ts";
-import type { State } from "../../../src/domain/states.ts";
+import type { PostEnd, StatusRecord } from "../../../../src/domain/life/status.ts";
+import type { State } from "../../../../src/domain/states.ts";
+import type { Rules } from "../rules.ts";
 import type { Build } from "./kept.ts";
-import type { Rules } from "./rules.ts";
 
 /** What each commit is to show, and how far that is done. */
 export class Outbox {

@@ -1,12 +1,12 @@
+import type { BirthOfBuild } from "../../../../src/domain/life/moves.ts";
+import type { PlannedPlace } from "../../../../src/domain/life/planning.ts";
 import type {
   BuildLife,
   BuildRecord,
   JobRecord,
   PublishRecord,
-} from "../../../src/domain/life/records.ts";
-import type { BirthOfBuild } from "../../../src/domain/life/moves.ts";
-import type { PlannedPlace } from "../../../src/domain/life/planning.ts";
-import type { State } from "../../../src/domain/states.ts";
+} from "../../../../src/domain/life/records.ts";
+import type { State } from "../../../../src/domain/states.ts";
 
 /** What a build is for, beside its life. */
 export interface Build {

@@ -1,6 +1,7 @@
-import type { CommitState } from "../../../src/domain/commit-status.ts";
-import type { PostEnd, StatusRecord } from "../../../src/domain/life/status.ts";
-import type { Records } from "./records.ts";
+import type { CommitState } from "../../../../src/domain/commit-status.ts";
+import type { PostEnd, StatusRecord } from "../../../../src/domain/life/status.ts";
+import type { Lives } from "../records/lives.ts";
+import { oneOf } from "./one-of.ts";
 
 /** A poster, and what it was given to say. */
 interface Poster {
@@ -22,7 +23,7 @@ const LEASE_MS = 30_000;
 /** A forge that is slow, broken, or answers too late, and two posters who speak to it. */
 export class Forge {
   readonly shown = new Map<string, CommitState>();
-  readonly #records: Records;
+  readonly #lives: Lives;
   readonly #posters: readonly Poster[] = [
     { held: undefined, leftMs: 0 },
     { held: undefined, leftMs: 0 },
@@ -30,37 +31,37 @@ export class Forge {
   #flying: Flying[] = [];
   #leases = 0;
 
-  constructor(records: Records) {
-    this.#records = records;
+  constructor(lives: Lives) {
+    this.#lives = lives;
   }
 
   ask(which: number): boolean {
-    const poster = this.#poster(which);
-    const [sha] = this.#records.outbox.due(this.#records.now);
+    const poster = oneOf(this.#posters, which);
+    const [sha] = this.#lives.outbox.due(this.#lives.now);
     if (poster.held !== undefined || sha === undefined) return false;
     this.#leases += 1;
     const lease = `l${this.#leases}`;
-    poster.held = { sha, lease, row: this.#records.outbox.claim(sha, lease, this.#records.now) };
+    poster.held = { sha, lease, row: this.#lives.outbox.claim(sha, lease, this.#lives.now) };
     poster.leftMs = LEASE_MS;
     return true;
   }
 
   post(which: number, how: number): boolean {
-    const poster = this.#poster(which);
+    const poster = oneOf(this.#posters, which);
     const { held } = poster;
     if (held === undefined) return false;
     poster.held = undefined;
     if (poster.leftMs <= 0) return true;
     const { sha, row } = held;
     const isShown = row.version === row.sentVersion && this.shown.get(sha) === row.state;
-    const outcome = isShown ? "taken" : (OUTCOMES[how % OUTCOMES.length] ?? "taken");
+    const outcome = isShown ? "taken" : oneOf(OUTCOMES, how);
     const isTaken = outcome === "taken" || outcome === "taken, answer lost";
     if (isTaken && !isShown) this.shown.set(sha, row.state);
     if (outcome.startsWith("flies on")) this.#fly(sha, row.state, poster.leftMs);
     const result = RESULTS[outcome];
     if (result !== undefined) {
       const answer = { lease: held.lease, version: row.version, result };
-      this.#records.outbox.answer(sha, answer, this.#records.now);
+      this.#lives.outbox.answer(sha, answer, this.#lives.now);
     }
     return true;
   }
@@ -92,12 +93,6 @@ export class Forge {
       while (this.ask(0)) this.post(0, 0);
       wait(CALM_MS);
     }
-  }
-
-  #poster(which: number): Poster {
-    const poster = this.#posters[which % this.#posters.length];
-    if (poster === undefined) throw new Error("There is no poster.");
-    return poster;
   }
 }
 
