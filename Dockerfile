@@ -39,6 +39,9 @@ COPY workers ./workers
 ENV PATH=/opt/node/bin:$PATH \
     NODE_ENV=production \
     NODE_USE_SYSTEM_CA=1 \
+    MALLOC_ARENA_MAX=2 \
+    MALLOC_MMAP_THRESHOLD_=65536 \
+    MALLOC_TRIM_THRESHOLD_=262144 \
     TATARA_HOST=0.0.0.0 \
     TATARA_DATA_DIR=/data
 USER tatara

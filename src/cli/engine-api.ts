@@ -1,8 +1,8 @@
-import { request } from "node:http";
-import type { IncomingMessage, RequestOptions } from "node:http";
 import { statfs } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import { readFrames } from "./engine-frames.ts";
+import { EngineError, addressOf, send, textOf } from "./engine-http.ts";
+import type { Call, Fields } from "./engine-http.ts";
 
 const CALL_TIMEOUT_MS = 30_000;
 const DESCRIBE_TIMEOUT_MS = 3_000;
@@ -22,6 +22,8 @@ export interface EngineApi {
   labelled(label: string): Promise<readonly string[]>;
   /** The same with their labels. */
   labelledThings(label: string): Promise<readonly LabelledThing[]>;
+  /** One that is already gone is fine. */
+  removeThing(thing: Pick<LabelledThing, "kind" | "name">): Promise<void>;
   /** How each image with this label was made: its history, as text. */
   imageHistories(label: string): Promise<readonly ImageHistory[]>;
   /** Those that have ended; a killed command leaves one. */
@@ -54,17 +56,6 @@ export interface ContainerSpec {
   readonly hostNetwork: boolean;
 }
 
-/** The engine answered with an error, or not at all. */
-export class EngineError extends Error {
-  override readonly name = "EngineError";
-  readonly status: number | undefined;
-
-  constructor(message: string, options: { status?: number; cause?: unknown } = {}) {
-    super(message, { cause: options.cause });
-    this.status = options.status;
-  }
-}
-
 export function engineApi(dockerHost: string, signal: AbortSignal): EngineApi {
   const address = addressOf(dockerHost);
   const open = (method: string, path: string, call: Call = {}) =>
@@ -86,23 +77,6 @@ export function engineApi(dockerHost: string, signal: AbortSignal): EngineApi {
     json("DELETE", `/containers/${id}?force=1&v=1`, {
       signal: AbortSignal.timeout(CALL_TIMEOUT_MS),
     });
-
-  const things = async (label: string): Promise<readonly LabelledThing[]> => {
-    const [containers, networks, volumes] = await Promise.all([
-      list("/containers/json", { label: [label] }),
-      list("/networks", { label: [label] }),
-      list("/volumes", { label: [label] }),
-    ]);
-    const thing = (kind: LabelledThing["kind"], name: unknown, { Labels }: Fields) => {
-      const labels = (Labels ?? {}) as Readonly<Record<string, string>>;
-      return { kind, name: String(name), labels };
-    };
-    return [
-      ...containers.map((one) => thing("container", one["Names"], one)),
-      ...networks.map((one) => thing("network", one["Name"], one)),
-      ...volumes.map((one) => thing("volume", one["Name"], one)),
-    ];
-  };
 
   return {
     version: async () => {
@@ -140,8 +114,16 @@ export function engineApi(dockerHost: string, signal: AbortSignal): EngineApi {
         await remove(String(id));
       }
     },
-    labelled: async (label) => (await things(label)).map(({ kind, name }) => `${kind} ${name}`),
-    labelledThings: things,
+    labelled: async (label) =>
+      (await labelledThings(list, label)).map(({ kind, name }) => `${kind} ${name}`),
+    labelledThings: (label) => labelledThings(list, label),
+    removeThing: async ({ kind, name }) => {
+      await json("DELETE", `/${kind}s/${name.replace(/^\//, "")}?force=1&v=1`).catch(
+        (err: unknown) => {
+          if (!(err instanceof EngineError && err.status === 404)) throw err;
+        },
+      );
+    },
     imageHistories: async (label) => {
       const images = await list("/images/json", { label: [label] });
       return await Promise.all(
@@ -158,6 +140,27 @@ export function engineApi(dockerHost: string, signal: AbortSignal): EngineApi {
       await Promise.all(found.map(({ Id }) => remove(String(Id))));
     },
   };
+}
+
+async function labelledThings(
+  list: (path: string, wanted: Fields) => Promise<readonly Fields[]>,
+  label: string,
+): Promise<readonly LabelledThing[]> {
+  const wanted = { label: [label] };
+  const [containers, networks, volumes] = await Promise.all([
+    list("/containers/json", wanted),
+    list("/networks", wanted),
+    list("/volumes", wanted),
+  ]);
+  const thing = (kind: LabelledThing["kind"], name: unknown, { Labels }: Fields) => {
+    const labels = (Labels ?? {}) as Readonly<Record<string, string>>;
+    return { kind, name: String(name), labels };
+  };
+  return [
+    ...containers.map((one) => thing("container", one["Names"], one)),
+    ...networks.map((one) => thing("network", one["Name"], one)),
+    ...volumes.map((one) => thing("volume", one["Name"], one)),
+  ];
 }
 
 /** One line about the engine, within a few seconds. */
@@ -186,27 +189,6 @@ export async function freeGib(path: string): Promise<number | undefined> {
   );
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
-function textOf(value: unknown): string | undefined {
-  return typeof value === "string" ? value : undefined;
-}
-
-interface Call {
-  readonly json?: unknown;
-  readonly signal?: AbortSignal;
-}
-
-function addressOf(dockerHost: string): RequestOptions {
-  const socketPath = /^unix:\/\/(\/.+)$/.exec(dockerHost)?.[1];
-  if (socketPath !== undefined) return { socketPath };
-  const tcp = /^(?:tcp|http):\/\/(\[[0-9a-f:]+\]|[^/:]+)(?::(\d+))?\/?$/.exec(dockerHost);
-  if (tcp?.[1] === undefined) {
-    throw new EngineError(`DOCKER_HOST=${dockerHost}: unix:///path or tcp://host:port is expected`);
-  }
-  return { host: tcp[1].replace(/[[\]]/g, ""), port: Number(tcp[2] ?? 2375) };
-}
-
 function containerBody({ image, command, labels, hostNetwork }: ContainerSpec): object {
   return {
     Image: image,
@@ -214,35 +196,4 @@ function containerBody({ image, command, labels, hostNetwork }: ContainerSpec): 
     Labels: labels,
     HostConfig: hostNetwork ? { NetworkMode: "host" } : {},
   };
-}
-
-async function send(
-  options: RequestOptions,
-  call: Call,
-  signal: AbortSignal,
-): Promise<IncomingMessage> {
-  const body = call.json === undefined ? undefined : JSON.stringify(call.json);
-  const headers = body === undefined ? {} : { "content-type": "application/json" };
-  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  const outgoing = request({ ...options, headers, signal }, resolve);
-  outgoing.once("error", (cause) => {
-    const where = options.socketPath ?? `${options.host}:${options.port}`;
-    const message = signal.aborted ? "did not answer in time" : cause.message;
-    reject(new EngineError(`no Docker engine at ${where}: ${message}`, { cause }));
-  });
-  outgoing.end(body);
-
-  const response = await promise;
-  const status = response.statusCode ?? 0;
-  if (status < 400) return response;
-  const problem = await text(response);
-  throw new EngineError(`Docker answered ${status}: ${messageIn(problem)}`, { status });
-}
-
-function messageIn(body: string): string {
-  try {
-    return (textOf((JSON.parse(body) as Fields)["message"]) ?? body).slice(0, 500);
-  } catch {
-    return body.slice(0, 500); // A proxy's words, perhaps.
-  }
 }

@@ -4,7 +4,12 @@ import { join } from "node:path";
 import type { Env } from "../shared/config.ts";
 import { isRedisReady, prepareRedis } from "./processes/embedded-redis.ts";
 import { lockDataDir } from "./processes/lock.ts";
-import { environmentFor, NODE_FLAGS, PROCESSES } from "./processes/process-table.ts";
+import {
+  environmentFor,
+  MALLOC_SETTINGS,
+  NODE_FLAGS,
+  PROCESSES,
+} from "./processes/process-table.ts";
 import type { ProcessName, ProcessSpec, ProcessTable } from "./processes/process-table.ts";
 import type { WorkerKind } from "./processes/process-table.ts";
 import { readyLine } from "./processes/ready-line.ts";
@@ -176,7 +181,11 @@ function launchOf(spec: ProcessSpec, env: Env, decided: Env): Launch {
   return {
     command: "setpriv",
     args: ["--pdeathsig", "TERM", process.execPath, ...NODE_FLAGS, spec.script],
-    env: { ...environmentFor(spec.settings, env, decided), ...compileCacheIn(decided) },
+    env: {
+      ...MALLOC_SETTINGS,
+      ...environmentFor(spec.settings, env, decided),
+      ...compileCacheIn(decided),
+    },
   };
 }
 

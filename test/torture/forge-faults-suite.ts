@@ -68,7 +68,7 @@ async function keepWeather(scene: Scene, isLong: boolean, over: AbortSignal): Pr
       dealt();
       forge.api.setStatusToken(REVOKED);
     }
-    await delay(spellMs(spell, random), undefined, { signal: over }).catch(() => undefined);
+    await delay(spellMs(spell, random, isLong), undefined, { signal: over }).catch(() => undefined);
     forge.api.setStatusToken(forge.statusToken);
   }
   forge.api.heal();

@@ -11,9 +11,11 @@ import { waitForStatus } from "../demo/acts.ts";
 import type { Stage } from "../demo/acts.ts";
 import { DEMO_LABEL } from "../demo/dnf-install.ts";
 import { asDemoFailed, createNarrator, timeLine } from "../demo/narrator.ts";
+import { removeOwn } from "../demo/remove-own.ts";
 import { makeSample } from "../demo/sample.ts";
-import { EngineError, engineApi } from "../engine-api.ts";
+import { engineApi } from "../engine-api.ts";
 import type { EngineApi } from "../engine-api.ts";
+import { EngineError } from "../engine-http.ts";
 import { CommandError, EXIT } from "../exit-codes.ts";
 import type { ExitCode } from "../exit-codes.ts";
 import { PASSED_TO_ALL } from "../processes/process-table.ts";
@@ -37,9 +39,10 @@ export const demo: Command = {
   positionalsMax: 0,
   run: async (context) => {
     const narrator = createNarrator(context.printer, context.isJson);
-    const engine = engineApi(dockerHostOf(context.env), context.signal);
+    const dockerHost = dockerHostOf(context.env);
+    const engine = engineApi(dockerHost, context.signal);
     await prepareEngine(engine);
-    await using place = await makePlace(context.text("data-dir"));
+    await using place = await makePlace(context.text("data-dir"), dockerHost);
     try {
       return await runDemo(context, { narrator, engine, place });
     } catch (err) {
@@ -141,7 +144,7 @@ interface Place extends AsyncDisposable {
   keep(): void;
 }
 
-async function makePlace(given: string | undefined): Promise<Place> {
+async function makePlace(given: string | undefined, dockerHost: string): Promise<Place> {
   const dir = given === undefined ? await mkdtemp(join(tmpdir(), "tatara-demo-")) : resolve(given);
   await mkdir(dir, { recursive: true, mode: 0o700 });
   if ((await readdir(dir)).length > 0) {
@@ -153,7 +156,9 @@ async function makePlace(given: string | undefined): Promise<Place> {
     id: String(process.pid),
     keep: () => (isKept = true),
     [Symbol.asyncDispose]: async () => {
-      if (!isKept) await rm(dir, { recursive: true, force: true });
+      if (isKept) return;
+      await removeOwn(join(dir, "data"), dockerHost);
+      await rm(dir, { recursive: true, force: true });
     },
   };
 }

@@ -1,4 +1,4 @@
-import { EngineError } from "../engine-api.ts";
+import { EngineError } from "../engine-http.ts";
 import type { Line, Printer } from "../print.ts";
 import { formatMs } from "../show-build.ts";
 import { StartFailed } from "../supervisor.ts";

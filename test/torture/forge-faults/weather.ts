@@ -13,8 +13,8 @@ const SPELLS = {
   /** The credential is revoked, and repaired at the spell's end. */
   revoked: 1,
 } as const;
-/** These leave something to wait for at the end, for a minute or longer. */
-const SHORT_SPELLS = { ...SPELLS, late: 0, revoked: 0 } as const;
+/** These leave nothing to wait for at the end; and a storm of seconds has little fair weather. */
+const SHORT_SPELLS = { ...SPELLS, fair: 1, late: 0, revoked: 0 } as const;
 
 export type Spell = keyof typeof SPELLS;
 
@@ -22,7 +22,8 @@ export function drawSpell(random: Random, isLong: boolean): Spell {
   return random.weighted(isLong ? SPELLS : SHORT_SPELLS);
 }
 
-export function spellMs(spell: Spell, random: Random): number {
+export function spellMs(spell: Spell, random: Random, isLong: boolean): number {
+  if (!isLong) return random.integer(500, 2_000);
   return spell === "revoked" ? random.integer(500, 3_000) : random.integer(1_000, 6_000);
 }
 
