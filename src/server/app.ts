@@ -93,7 +93,6 @@ export function createApp(
       identify: identify(parts.auth),
       readers,
       dataDir: config.dataDir,
-      freeDiskMinMib: config.freeDiskMinMib,
       startedAt: parts.now(),
       githubWebhookOn: config.githubWebhookSecrets.length > 0,
     }),

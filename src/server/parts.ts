@@ -18,6 +18,7 @@ import { buildAssets } from "./assets.ts";
 import { channelActions } from "./changes/channel-actions.ts";
 import { openChanges } from "./changes/changes.ts";
 import type { AuthDeps } from "./auth.ts";
+import { diskHealth } from "./disk-health.ts";
 import { openDiskAlarm } from "./disk-alarm.ts";
 import { watchRoom } from "./free-room.ts";
 import { gitCallers } from "./git-callers.ts";
@@ -113,6 +114,7 @@ export async function openParts(options: PartsOptions) {
     publicUrlOf,
     hasRoom,
     disk,
+    diskHealth: () => diskHealth({ ...config, hasRoom, disk }),
     store,
     tickets,
     redisWatch,

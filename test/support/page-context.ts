@@ -25,6 +25,7 @@ export function aContext(some: Partial<PageContext> = {}): PageContext {
       liveWorkers: 1,
       troubles: [],
     },
+    problems: [],
     ...some,
   };
 }

@@ -75,6 +75,7 @@ export async function startWebServer(some: Partial<WebDeps> = {}): Promise<WebSe
         },
       },
       workers: () => Promise.resolve([]),
+      diskHealth: () => Promise.resolve({ problems: [] }),
       artifacts: { open: () => Promise.resolve(undefined) },
       changes: sampleChanges(sample.records),
       channelActions: {

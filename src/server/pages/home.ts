@@ -73,9 +73,12 @@ export function olderLink(
   return html`<p class="older"><a href="${base}?${query.toString()}">Older builds</a></p>`;
 }
 
-/** What stops builds or statuses, said where everybody looks first. */
-export function notices({ counts, now }: PageContext): Html {
+/** What stops pushes, builds or statuses, said where everybody looks first. */
+export function notices({ counts, problems, now }: PageContext): Html {
   if (counts === undefined) return html``;
+  const refusing = problems.map(
+    (problem) => html`<p class="notice"><b>Nothing is accepted now.</b> ${said(problem)}</p>`,
+  );
   const { liveWorkers, jobsQueued, oldestQueuedAt, parkedForges, troubles } = counts;
   const idle =
     liveWorkers === 0 && jobsQueued > 0 && troubles.length === 0
@@ -100,7 +103,7 @@ export function notices({ counts, now }: PageContext): Html {
         lost.
       </p>`,
   );
-  return html`${idle}${stuck}${parked}${missedNotice(counts.missed)}`;
+  return html`${refusing}${idle}${stuck}${parked}${missedNotice(counts.missed)}`;
 }
 
 /** Nothing of it is lost where both numbers are the same. */

@@ -21,6 +21,8 @@ export interface PageContext {
   readonly visitor: "admin" | "reader" | undefined;
   /** Undefined for strangers. */
   readonly counts: Counts | undefined;
+  /** Why this server refuses work; empty while it does not, and for strangers. */
+  readonly problems: readonly string[];
 }
 
 /** A page without its frame. */

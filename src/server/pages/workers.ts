@@ -37,7 +37,7 @@ function table(workers: readonly WorkerView[], { now, visitor }: PageContext): H
             <td>${said(worker.id)}</td>
             <td>${worker.kind}</td>
             <td>${worker.state}: ${said(worker.says)}</td>
-            <td>${worker.slots ?? "–"}</td>
+            <td>${slotsOf(worker)}</td>
             <td>${said(versionOf(worker))}</td>
             <td>${timeAgo(worker.seenAt, now)}</td>
             <td>${visitor === "admin" ? act(worker) : null}</td>
@@ -45,6 +45,12 @@ function table(workers: readonly WorkerView[], { now, visitor }: PageContext): H
       )}
     </tbody>
   </table>`;
+}
+
+/** With its unit: on a narrow page no heading stands above it. */
+function slotsOf({ slots }: WorkerView): string {
+  if (slots === null) return "";
+  return slots === 1 ? "1 slot" : `${slots} slots`;
 }
 
 function versionOf({ version, protocolLowest, protocolHighest }: WorkerView): string {

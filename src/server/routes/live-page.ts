@@ -101,15 +101,16 @@ export async function contextOf(
     assets: deps.assets.addresses,
     visitor,
     counts: visitor === undefined ? undefined : await deps.read.counts(),
+    problems: visitor === undefined ? [] : (await deps.diskHealth()).problems,
   };
 }
 
 function versionOf(
   data: unknown,
-  { counts = {} }: { readonly counts?: object | undefined },
+  { counts, problems }: Pick<PageContext, "counts" | "problems">,
 ): string {
   return createHash("sha256")
-    .update(JSON.stringify([data, counts]))
+    .update(JSON.stringify([data, counts ?? {}, problems]))
     .digest("base64url")
     .slice(0, 16);
 }

@@ -3,15 +3,13 @@ import type { Tickets } from "../../shared/queues.ts";
 import type { RedisWatch } from "../../shared/redis-watch.ts";
 import { visitorOf } from "../auth.ts";
 import { workerWarnings, type WorkerView } from "../drains.ts";
-import type { DiskAlarm } from "../disk-alarm.ts";
+import type { DiskHealth } from "../disk-health.ts";
 import { lookAtRoom } from "../free-room.ts";
 import { missedWarnings, NOTHING_MISSED, type MissedPushes } from "../forge-sweep-parts.ts";
 import type { KeyStatus } from "../../yum/keys/key-status.ts";
 import type { ReadStore } from "../views.ts";
 
 const WAITING_ALARM_MS = 10 * 60_000;
-/** Early enough to buy a disk before the floor is reached. */
-const USED_SHARE_ALARM = 0.8;
 
 export interface OpsRoutesDeps {
   readonly read: ReadStore;
@@ -19,12 +17,9 @@ export interface OpsRoutesDeps {
   readonly redisWatch?: Pick<RedisWatch, "warnings">;
   readonly workers: () => Promise<readonly WorkerView[]>;
   readonly dataDir: string;
-  /** `TATARA_FREE_DISK_MIN_MIB`. */
-  readonly freeDiskMinMib: number;
-  readonly disk: Pick<DiskAlarm, "report">;
+  readonly diskHealth: () => Promise<DiskHealth>;
   /** What the publish worker says about its keys. */
   readonly keyStatus: () => Promise<KeyStatus | undefined>;
-  readonly hasRoom: () => Promise<boolean>;
   readonly now: () => number;
   readonly startedAt: number;
   readonly githubWebhookOn: boolean;
@@ -72,7 +67,7 @@ export function opsRoutes(deps: OpsRoutesDeps): Router {
 async function checkHealth(deps: OpsRoutesDeps, mayRead: boolean): Promise<Health> {
   const problems: string[] = [];
   const warnings: string[] = [];
-  const onDisk = await checkDisk(deps);
+  const onDisk = await deps.diskHealth();
   problems.push(...onDisk.problems);
   warnings.push(...onDisk.warnings);
   const counts = await deps.read.counts().catch(() => undefined);
@@ -107,29 +102,6 @@ async function checkHealth(deps: OpsRoutesDeps, mayRead: boolean): Promise<Healt
   if (!deps.githubWebhookOn && !missed.isPolling)
     warnings.push("/webhooks/github is off: TATARA_GITHUB_WEBHOOK_SECRET is not set");
   return { problems, warnings };
-}
-
-/** What stands still, where, and what to do about it. */
-async function checkDisk({
-  hasRoom,
-  disk,
-  dataDir,
-  freeDiskMinMib,
-}: OpsRoutesDeps): Promise<Health> {
-  const { problems, warnings } = await disk.report();
-  const { freeBytes, usedShare } = await lookAtRoom(dataDir);
-  if (!(await hasRoom())) {
-    const free = Math.floor((freeBytes ?? 0) / 2 ** 20);
-    const problem =
-      `${free} MiB are free on the disk with ${dataDir}, less than ${freeDiskMinMib}: pushes are ` +
-      "refused and nothing begins. Make room; all goes on by itself then.";
-    return { problems: [problem, ...problems], warnings };
-  }
-  if (usedShare === undefined || usedShare < USED_SHARE_ALARM) return { problems, warnings };
-  const warning =
-    `the disk with ${dataDir} is ${Math.floor(usedShare * 100)} % full; below ` +
-    `${freeDiskMinMib} MiB pushes are refused. Make room in time.`;
-  return { problems, warnings: [warning, ...warnings] };
 }
 
 async function metricsText(deps: OpsRoutesDeps): Promise<string> {

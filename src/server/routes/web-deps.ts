@@ -6,6 +6,7 @@ import type { LogLines } from "../log-lines.ts";
 import type { ChannelActions } from "../changes/channel-actions.ts";
 import type { Changes } from "../changes/changes.ts";
 import type { PackageDetails } from "../changes/package-details.ts";
+import type { DiskHealth } from "../disk-health.ts";
 import type { WorkerView } from "../drains.ts";
 import type { TestReads } from "../test-views.ts";
 import type { Live, LogFiles, ReadStore } from "../views.ts";
@@ -26,6 +27,8 @@ export interface WebDeps extends AuthDeps {
   };
   /** Whoever has asked for work here. */
   readonly workers: () => Promise<readonly WorkerView[]>;
+  /** Why this server refuses work, if it does. */
+  readonly diskHealth: () => Promise<Pick<DiskHealth, "problems">>;
   readonly changes: Pick<Changes, "plan" | "apply" | "find">;
   readonly channelActions: Pick<ChannelActions, "pin">;
   /** What a pooled RPM says about itself; undefined when its bytes are gone. */

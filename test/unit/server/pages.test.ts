@@ -17,6 +17,15 @@ function build(id: string): BuildView {
 const buildHtml = (one: BuildView, context = aContext()): string =>
   draw(buildPage({ build: one, original: undefined, logTail: undefined }, context), context);
 
+test("a server that refuses work says so on its first page, to those who may read it", () => {
+  const problems = ["12 MiB are free on the disk with /data, less than 1024: pushes are refused."];
+  const context = aContext({ problems });
+  const data = { builds: [], repos: [], channels: [], isFirstPage: true, hasMore: false };
+  const drawn = draw(homePage({ ...data, state: undefined }, context), context);
+
+  expect(drawn).toMatch(/<b>Nothing is accepted now\.<\/b>\s+<bdi>12 MiB are free/);
+});
+
 test("no page has inline scripts or styles, which its policy would refuse", () => {
   for (const one of sampleBuilds(NOW)) {
     const document = buildHtml(one);

@@ -1,0 +1,43 @@
+import type { DiskAlarm } from "./disk-alarm.ts";
+import { lookAtRoom } from "./free-room.ts";
+
+/** Early enough to buy a disk before the floor is reached. */
+const USED_SHARE_ALARM = 0.8;
+
+export interface DiskHealth {
+  /** What makes this server refuse work, each with what to do about it. */
+  readonly problems: readonly string[];
+  /** What an operator should know in time. */
+  readonly warnings: readonly string[];
+}
+
+export interface DiskHealthDeps {
+  readonly dataDir: string;
+  /** `TATARA_FREE_DISK_MIN_MIB`. */
+  readonly freeDiskMinMib: number;
+  readonly hasRoom: () => Promise<boolean>;
+  readonly disk: Pick<DiskAlarm, "report">;
+}
+
+/** What stands still for want of a disk, and what will: for `/healthz` and for pages. */
+export async function diskHealth({
+  dataDir,
+  freeDiskMinMib,
+  hasRoom,
+  disk,
+}: DiskHealthDeps): Promise<DiskHealth> {
+  const { problems, warnings } = await disk.report();
+  const { freeBytes, usedShare } = await lookAtRoom(dataDir);
+  if (!(await hasRoom())) {
+    const free = Math.floor((freeBytes ?? 0) / 2 ** 20);
+    const problem =
+      `${free} MiB are free on the disk with ${dataDir}, less than ${freeDiskMinMib} MiB: pushes are ` +
+      "refused and nothing begins. Make room; all goes on by itself then.";
+    return { problems: [problem, ...problems], warnings };
+  }
+  if (usedShare === undefined || usedShare < USED_SHARE_ALARM) return { problems, warnings };
+  const warning =
+    `the disk with ${dataDir} is ${Math.floor(usedShare * 100)} % full; below ` +
+    `${freeDiskMinMib} MiB pushes are refused. Make room in time.`;
+  return { problems, warnings: [warning, ...warnings] };
+}
