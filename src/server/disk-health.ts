@@ -19,25 +19,27 @@ export interface DiskHealthDeps {
   readonly disk: Pick<DiskAlarm, "report">;
 }
 
-/** What stands still for want of a disk, and what will: for `/healthz` and for pages. */
-export async function diskHealth({
-  dataDir,
-  freeDiskMinMib,
-  hasRoom,
-  disk,
-}: DiskHealthDeps): Promise<DiskHealth> {
+/**
+ * What stands still for want of a disk, and what will: for `/healthz` and for pages. Where the data is,
+ * strangers need not know.
+ */
+export async function diskHealth(
+  { dataDir, freeDiskMinMib, hasRoom, disk }: DiskHealthDeps,
+  namesFolder: boolean,
+): Promise<DiskHealth> {
+  const place = namesFolder ? `the disk with ${dataDir}` : "the disk with the data";
   const { problems, warnings } = await disk.report();
   const { freeBytes, usedShare } = await lookAtRoom(dataDir);
   if (!(await hasRoom())) {
     const free = Math.floor((freeBytes ?? 0) / 2 ** 20);
     const problem =
-      `${free} MiB are free on the disk with ${dataDir}, less than ${freeDiskMinMib} MiB: pushes are ` +
+      `${free} MiB are free on ${place}, less than ${freeDiskMinMib} MiB: pushes are ` +
       "refused and nothing begins. Make room; all goes on by itself then.";
     return { problems: [problem, ...problems], warnings };
   }
   if (usedShare === undefined || usedShare < USED_SHARE_ALARM) return { problems, warnings };
   const warning =
-    `the disk with ${dataDir} is ${Math.floor(usedShare * 100)} % full; below ` +
+    `${place} is ${Math.floor(usedShare * 100)} % full; below ` +
     `${freeDiskMinMib} MiB pushes are refused. Make room in time.`;
   return { problems, warnings: [warning, ...warnings] };
 }

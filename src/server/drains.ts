@@ -146,11 +146,16 @@ function wordsOf(
 }
 
 /** What `/healthz` says about workers. */
-export function workerWarnings(workers: readonly WorkerView[]): readonly string[] {
+export function workerWarnings(
+  workers: readonly WorkerView[],
+  namesWorkers: boolean,
+): readonly string[] {
   return workers.flatMap(({ id, state, says }) => {
     if (state === "draining" || state === "drained") {
-      return [`worker ${id} is drained and takes nothing: ${says}`];
+      const what = "is drained and takes nothing";
+      return [namesWorkers ? `worker ${id} ${what}: ${says}` : `a worker ${what}`];
     }
-    return state === "too-old" || state === "too-new" ? [`worker ${id}: ${says}`] : [];
+    if (state !== "too-old" && state !== "too-new") return [];
+    return [namesWorkers ? `worker ${id}: ${says}` : "a worker has the wrong version"];
   });
 }

@@ -114,7 +114,7 @@ export async function openParts(options: PartsOptions) {
     publicUrlOf,
     hasRoom,
     disk,
-    diskHealth: () => diskHealth({ ...config, hasRoom, disk }),
+    diskHealth: (namesFolder: boolean) => diskHealth({ ...config, hasRoom, disk }, namesFolder),
     store,
     tickets,
     redisWatch,

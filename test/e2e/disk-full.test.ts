@@ -88,7 +88,7 @@ test("a disk that fills to the brim costs no accepted push, and needs nobody whe
 
     await disk.leave(FLOOR_MIB / 2);
     await until(async () => (await health(tatara)).code, 503);
-    expect((await health(tatara)).problems).toMatch(/less than 64: pushes are refused/);
+    expect((await health(tatara)).problems).toMatch(/less than 64 MiB: pushes are refused/);
     expect(await isTaken(() => late.push())).toBe(false);
 
     // The build that runs meets a disk without a byte.

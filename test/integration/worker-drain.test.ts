@@ -68,6 +68,10 @@ test("a drained worker gets nothing more, what it runs goes on, and others get t
   ]);
   const { warnings } = await server.api<{ warnings: readonly string[] }>("/healthz");
   expect(warnings.join("\n")).toContain("worker w-1 is drained and takes nothing: 1 left");
+  // Who may not read pages learns that there is something, and no name or note.
+  const strangers = (await (await fetch(`${server.url}/healthz`)).json()) as { warnings: unknown };
+  expect(strangers.warnings).toContain("a worker is drained and takes nothing");
+  expect(JSON.stringify(strangers)).not.toMatch(/w-1|disk swap|\/tmp/);
   const queue = await tatara(["queue"]);
   expect(queue.stderr).toContain("worker w-1 draining: 1 left");
 });

@@ -101,7 +101,7 @@ export async function contextOf(
     assets: deps.assets.addresses,
     visitor,
     counts: visitor === undefined ? undefined : await deps.read.counts(),
-    problems: visitor === undefined ? [] : (await deps.diskHealth()).problems,
+    problems: visitor === undefined ? [] : (await deps.diskHealth(true)).problems,
   };
 }
 

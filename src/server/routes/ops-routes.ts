@@ -17,7 +17,7 @@ export interface OpsRoutesDeps {
   readonly redisWatch?: Pick<RedisWatch, "warnings">;
   readonly workers: () => Promise<readonly WorkerView[]>;
   readonly dataDir: string;
-  readonly diskHealth: () => Promise<DiskHealth>;
+  readonly diskHealth: (namesFolder: boolean) => Promise<DiskHealth>;
   /** What the publish worker says about its keys. */
   readonly keyStatus: () => Promise<KeyStatus | undefined>;
   readonly now: () => number;
@@ -63,11 +63,11 @@ export function opsRoutes(deps: OpsRoutesDeps): Router {
   return router;
 }
 
-/** Everybody may ask; names of repos are for whoever may read pages. */
+/** Everybody may ask; names of repos, workers and folders are for whoever may read pages. */
 async function checkHealth(deps: OpsRoutesDeps, mayRead: boolean): Promise<Health> {
   const problems: string[] = [];
   const warnings: string[] = [];
-  const onDisk = await deps.diskHealth();
+  const onDisk = await deps.diskHealth(mayRead);
   problems.push(...onDisk.problems);
   warnings.push(...onDisk.warnings);
   const counts = await deps.read.counts().catch(() => undefined);
@@ -82,11 +82,13 @@ async function checkHealth(deps: OpsRoutesDeps, mayRead: boolean): Promise<Healt
       warnings.push(`${counts.jobsQueued} jobs wait, the oldest for over 10 minutes`);
     // Who has never claimed anything has no record yet, and may be in trouble all the same.
     for (const { worker, trouble } of counts.troubles) {
-      warnings.push(`worker ${worker} takes no jobs: ${trouble}`);
+      warnings.push(
+        mayRead ? `worker ${worker} takes no jobs: ${trouble}` : "a worker takes no jobs",
+      );
     }
     if (counts.liveWorkers === 0 && counts.troubles.length === 0)
       warnings.push("no build worker has asked for work in the last minute");
-    warnings.push(...workerWarnings(await deps.workers().catch(() => [])));
+    warnings.push(...workerWarnings(await deps.workers().catch(() => []), mayRead));
   }
   const isRedisUp = await deps.tickets.depth("build").then(
     () => true,

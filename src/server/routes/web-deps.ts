@@ -28,7 +28,7 @@ export interface WebDeps extends AuthDeps {
   /** Whoever has asked for work here. */
   readonly workers: () => Promise<readonly WorkerView[]>;
   /** Why this server refuses work, if it does. */
-  readonly diskHealth: () => Promise<Pick<DiskHealth, "problems">>;
+  readonly diskHealth: (namesFolder: boolean) => Promise<Pick<DiskHealth, "problems">>;
   readonly changes: Pick<Changes, "plan" | "apply" | "find">;
   readonly channelActions: Pick<ChannelActions, "pin">;
   /** What a pooled RPM says about itself; undefined when its bytes are gone. */
