@@ -7,8 +7,9 @@ import { openRecords } from "./records.ts";
 import { checkAnswers } from "./server-kill/check-answers.ts";
 import { floodedRepos, INSIDE, startFlood } from "./server-kill/flood.ts";
 import type { Flood } from "./server-kill/flood.ts";
-import { killServers } from "./server-kill/lives.ts";
+import { killServers, WHOLE_SWEEP } from "./server-kill/lives.ts";
 import type { Lives } from "./server-kill/lives.ts";
+import type { Violation } from "./invariants/violation.ts";
 import type { Outcome, SuiteOptions } from "./suite.ts";
 import { underLoad, WEBHOOK_SECRET } from "./under-load.ts";
 
@@ -43,6 +44,7 @@ export async function runServerKillSuite(options: SuiteOptions): Promise<Outcome
         const lives = await killServers(scene, { count, flood, armedPath });
         await flood.stop();
         tell(describeLives(lives));
+        scene.violations.push(...unmet(lives, count));
         tell(describeFlood(flood));
       },
       check: ({ tatara }) => {
@@ -55,6 +57,15 @@ export async function runServerKillSuite(options: SuiteOptions): Promise<Outcome
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
+}
+
+/** A long run is a sweep of all of them, or it did not look everywhere. */
+function unmet({ reached }: Lives, count: number): readonly Violation[] {
+  if (count < WHOLE_SWEEP) return [];
+  return FAILPOINTS.filter((name) => !reached.has(name)).map((name) => ({
+    figure: "broken",
+    what: `the server was never killed at the failpoint ${name}`,
+  }));
 }
 
 function describeLives({ reached, silencesMs }: Lives): string {

@@ -15,7 +15,7 @@ const PATIENCE_MS = 2_000;
 const DEEP_PATIENCE_MS = 12_000;
 const LAST_PATIENCE_MS = 45_000;
 /** From here on every failpoint must have been reached, however long it takes. */
-const WHOLE_SWEEP = 100;
+export const WHOLE_SWEEP = 100;
 const HITS_MAX = { common: 12, rare: 2 } as const;
 /** Reached hundreds of times a second under this load. */
 const COMMON: ReadonlySet<Failpoint> = new Set(["commit.before", "commit.after"]);
