@@ -161,8 +161,9 @@ async function request(target: Target, path: string, init: RequestInit): Promise
   const { error, hint } = (await response.json().catch(() => ({}))) as Partial<
     Record<string, string>
   >;
+  if (response.status === 401) throw unknownToken(target);
   const message = error ?? `${target.url} answered ${response.status} to ${path}.`;
-  const said = hint === undefined ? hintOf(response.status) : typedHint(hint);
+  const said = hint === undefined ? undefined : typedHint(hint);
   throw new CommandError(exitOfStatus(response.status), message, said);
 }
 
@@ -199,7 +200,7 @@ function isClosedUnderUs(err: unknown): boolean {
 }
 
 function exitOfStatus(status: number) {
-  if (status === 401 || status === 403 || status === 404) return EXIT.notFound;
+  if ([401, 403, 404, 410].includes(status)) return EXIT.notFound;
   if (status >= 500) return EXIT.errored;
   return status === 409 || status === 422 ? EXIT.failed : EXIT.usage;
 }
@@ -208,6 +209,14 @@ function exitOfStatus(status: number) {
 function typedHint(hint: string): string {
   return hint
     .replace(/GET \/api\/channels\/([^/\s]+)\/generations lists/, "tatara channel show $1 lists")
+    .replace(
+      "GET /api/builds lists them; a build is also found at /api/repos/<owner>/<name>/builds/<number>.",
+      "tatara builds lists them; a build is also found as owner/name/number.",
+    )
+    .replace("GET /api/builds lists", "tatara builds lists")
+    .replace("GET /api/workers lists", "tatara worker lists")
+    .replace(/GET \/api\/builds\/\S+\/kept lists/, "tatara artifacts lists")
+    .replace(/GET \/api\/repos\/\S+\/secrets lists/, "tatara secret list lists")
     .replace("GET /api/channels lists", "tatara channel list lists")
     .replace("GET /api/packages?query= finds", "tatara packages --find WORD finds")
     .replace("GET /api/packages/<name> lists", "tatara packages NAME lists")
@@ -215,6 +224,12 @@ function typedHint(hint: string): string {
     .replace(/`(from|to|force|note)`/g, "--$1");
 }
 
-function hintOf(status: number): string | undefined {
-  return status === 401 ? "set TATARA_TOKEN" : undefined;
+/** The API says which header it wants; whoever types has settings. */
+function unknownToken({ url, token }: Target): CommandError {
+  const problem = token === "" ? "wants a token, and none was found" : "does not know this token";
+  return new CommandError(
+    EXIT.notFound,
+    `The server at ${url} ${problem}.`,
+    "export TATARA_TOKEN=$(cat .../data/admin-token), or set TATARA_DATA_DIR to its data folder",
+  );
 }

@@ -30,6 +30,8 @@ export interface ApiBuild extends ApiBuildSummary {
     readonly problems: readonly PipelineProblem[];
   } | null;
   readonly jobs: readonly ApiJob[];
+  /** To the build's own channel, where its packages are verified. */
+  readonly staging?: ApiPublish | null;
   readonly publish: ApiPublish | null;
   readonly packages: readonly ApiPackage[];
   /** RPMs as the jobs made them. */
@@ -51,6 +53,14 @@ export interface ApiJob {
   readonly state: State;
   readonly reason: string | null;
   readonly attempt: number;
+  /** While it is queued; `ahead` is null where it is not in the line. */
+  readonly waiting?: { readonly reason: string; readonly ahead: number | null } | null;
+  /** An older server does not say. */
+  readonly lostAttempts?: readonly {
+    readonly attempt: number;
+    readonly isHandedBack: boolean;
+    readonly reason: string;
+  }[];
   readonly steps: readonly ApiStep[];
 }
 
@@ -65,6 +75,8 @@ export interface ApiStep {
 }
 
 export interface ApiPublish {
+  /** Why nobody takes it while it is queued. */
+  readonly waiting?: string | null;
   readonly state: "queued" | "running" | "live" | "failed" | "errored" | "cancelled";
   readonly channels: readonly string[];
   readonly generations: readonly { readonly channel: string; readonly number: number }[];

@@ -1,10 +1,12 @@
-import { execFile } from "node:child_process";
+import { spawn } from "node:child_process";
 import { chmod, cp, mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { promisify } from "node:util";
+import { text } from "node:stream/consumers";
+import { setTimeout as delay } from "node:timers/promises";
 
 const GIT_TIMEOUT_MS = 60_000;
-const run = promisify(execFile);
+/** So long git may take to remove its locks, once it was told to end. */
+const GRACE_MS = 2_000;
 
 /** A working tree that we made ourselves; the person's own git settings play no part in it. */
 export interface GitRepo {
@@ -44,7 +46,7 @@ export async function initGitRepo(
     GIT_COMMITTER_EMAIL: "demo@example.com",
   };
   const git = (args: readonly string[], extra: Readonly<Record<string, string>> = {}) =>
-    run("git", args, { cwd: dir, env: { ...env, ...extra }, timeout: GIT_TIMEOUT_MS, signal });
+    runGit(args, { cwd: dir, env: { ...env, ...extra }, signal });
   await git(["init", "--quiet", "--initial-branch=main"]);
 
   return {
@@ -62,6 +64,67 @@ export async function initGitRepo(
       return stdout + stderr;
     },
   };
+}
+
+/**
+ * A push is several programs. One that takes too long or is aborted ends with all of them, and none is
+ * left when this rejects; the message holds what they said.
+ */
+export async function runGit(
+  args: readonly string[],
+  options: {
+    readonly cwd: string;
+    readonly env: Readonly<Record<string, string>>;
+    readonly signal: AbortSignal;
+    readonly timeoutMs?: number;
+  },
+): Promise<{ readonly stdout: string; readonly stderr: string }> {
+  const { cwd, env, signal, timeoutMs = GIT_TIMEOUT_MS } = options;
+  signal.throwIfAborted();
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+  // A group of its own, so that one signal reaches whatever git started.
+  const child = spawn("git", args, {
+    cwd,
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
+  });
+  const over = new AbortController();
+  const stop = async (): Promise<void> => {
+    signalGroup(child.pid, "SIGTERM");
+    await delay(GRACE_MS, undefined, { signal: over.signal }).catch(() => undefined);
+    if (!over.signal.aborted) signalGroup(child.pid, "SIGKILL");
+  };
+  const onLimit = (): void => void stop();
+  limit.addEventListener("abort", onLimit);
+  try {
+    const ended = new Promise<string>((resolve, reject) => {
+      child.once("error", reject);
+      // Only when nobody holds its output any more.
+      child.once("close", (code, by) => resolve(by ?? `code ${code}`));
+    });
+    const [how, stdout, stderr] = await Promise.all([
+      ended,
+      text(child.stdout),
+      text(child.stderr),
+    ]);
+    if (how === "code 0") return { stdout, stderr };
+    const late = limit.aborted && !signal.aborted ? ` after ${timeoutMs / 1_000} s` : "";
+    throw new Error(`git ${args[0] ?? ""} ended with ${how}${late}:\n${stdout}${stderr}`, {
+      cause: limit.reason,
+    });
+  } finally {
+    over.abort();
+    limit.removeEventListener("abort", onLimit);
+  }
+}
+
+function signalGroup(pid: number | undefined, signal: NodeJS.Signals): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, signal);
+  } catch {
+    // All of it has ended.
+  }
 }
 
 /** The token goes by the environment: in the address it would end in logs and in `git remote -v`. */

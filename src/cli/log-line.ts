@@ -37,6 +37,8 @@ export function humanLogLine(
 /** Redis, and a process that fell over, say things in their own form. */
 function plainLine(process: string, line: string, least: LogLevel): Line | undefined {
   if (process === "redis" && least !== "debug") return undefined;
+  // Each connection of the queues' library says it; the server has said it once in better words.
+  if (line.startsWith("IMPORTANT! Eviction policy") && least !== "debug") return undefined;
   return [{ ink: "dim", text: `${process.padEnd(9)}${line}` }];
 }
 

@@ -41,7 +41,7 @@ export async function runCommand(
     const command = await entry.load();
     return await run(command, parse(command, argv.slice(1)), world);
   } catch (err) {
-    return explain(err, plain);
+    return explain(causeOf(err), plain);
   }
 }
 
@@ -124,6 +124,12 @@ function unknownCommand(name: string, commands: readonly CommandEntry[]): Comman
   const near = nearSpelling(name, names) ?? names.find((one) => one.startsWith(name.slice(0, 2)));
   const hint = near === undefined ? "tatara help" : `tatara help, or did you mean tatara ${near}`;
   return new CommandError(EXIT.usage, `There is no command ${name}.`, hint);
+}
+
+/** Timers that are aborted throw an error of their own, with the reason inside. */
+function causeOf(err: unknown): unknown {
+  const isAbort = err instanceof Error && err.name === "AbortError" && err.cause !== undefined;
+  return isAbort ? err.cause : err;
 }
 
 function explain(err: unknown, printer: Printer): ExitCode {

@@ -1,10 +1,13 @@
 import { isFinal } from "../domain/states.ts";
-import type { ApiBuild } from "./api-types.ts";
+import type { ApiBuild, ApiPublish } from "./api-types.ts";
 import type { Line, Printer } from "./print.ts";
 import { formatMs, nameColumnsOf, resultLine, resultsOf } from "./show-build.ts";
 
 const STILL_RUNNING_MS = 30_000;
 const TICK_MS = 1_000;
+/** What passes sooner is nobody's question. */
+const STANDSTILL_MS = 2_000;
+const FOR_A_WORKER = "for a worker";
 
 export interface StepPrinter {
   show(build: ApiBuild): void;
@@ -15,6 +18,8 @@ interface Pending {
   readonly state: "queued" | "running";
   readonly name: string;
   readonly startedAt: number;
+  /** Why it stands still. */
+  readonly note: string | null;
 }
 
 /** Prints each step once it has ended; what runs is in the block below, or said every 30 s. */
@@ -29,6 +34,7 @@ export function stepPrinter(options: {
   const said = new Set<string>();
   let pending: readonly Pending[] = [];
   let saidAt = now();
+  let still = { key: "", at: now() };
   let nameColumns = nameColumnsOf([]);
 
   const sayOnce = (key: string, line: Line): void => {
@@ -36,15 +42,25 @@ export function stepPrinter(options: {
     said.add(key);
     say(...line);
   };
+  /** Without a block it would be said half a minute late, and in short. */
+  const sayWhy = (): void => {
+    const [first] = printer.hasBlock ? [] : pending;
+    const { name = "", note = null } = first ?? {};
+    // How long it has been so, or how long it still will be, is no other reason.
+    const key = `still ${name} ${note?.replace(/\d+ (?:s|min|h)/, "") ?? ""}`;
+    if (key !== still.key) still = { key, at: now() };
+    if (note === null || said.has(key) || now() - still.at < STANDSTILL_MS) return;
+    said.add(key);
+    printer.progress(`${name === FOR_A_WORKER ? "" : `${name} `}queued: ${note}`);
+  };
   const tick = (): void => {
+    sayWhy();
     const lines = pending.map(({ startedAt, ...rest }) => ({
       ...rest,
       durationMs: now() - startedAt,
     }));
     if (printer.hasBlock) {
-      printer.block(
-        lines.map((line) => resultLine({ ...line, note: null }, wordColumns, nameColumns)),
-      );
+      printer.block(lines.map((line) => resultLine(line, wordColumns, nameColumns)));
     } else if (lines.length > 0 && now() - saidAt >= STILL_RUNNING_MS) {
       saidAt = now();
       for (const { state, name, durationMs } of lines) {
@@ -76,17 +92,16 @@ export function stepPrinter(options: {
 
 /** Attempts that ended through no fault of the commit: their steps come again. */
 function lostAttempts(build: ApiBuild): readonly { readonly key: string; readonly line: Line }[] {
-  return build.jobs
-    .map((job) => ({ ...job, lost: job.state === "queued" ? job.attempt : job.attempt - 1 }))
-    .filter(({ lost }) => lost > 0)
-    .map(({ id, lost, reason }) => ({
-      key: `${id} lost ${lost}`,
+  return build.jobs.flatMap(({ id, lostAttempts: lost = [] }) =>
+    lost.map(({ attempt, isHandedBack, reason }) => ({
+      key: `${id} lost ${attempt}`,
       line: [
         "  ",
         { ink: "yellow", text: "again" },
-        ` attempt ${lost} was lost: ${reason ?? "unknown"}`,
+        ` attempt ${attempt} was ${isHandedBack ? "handed back" : "lost"}: ${reason}`,
       ],
-    }));
+    })),
+  );
 }
 
 function pendingOf(build: ApiBuild, at: number): readonly Pending[] {
@@ -97,9 +112,34 @@ function pendingOf(build: ApiBuild, at: number): readonly Pending[] {
       state: "running",
       name,
       startedAt: startedAt === null ? at : Date.parse(startedAt),
+      note: null,
     }));
   }
+  const startedAt = Date.parse(build.createdAt);
+  const [still] = standstills(build);
+  if (still !== undefined) return [{ state: "queued", startedAt, ...still }];
   const isWaiting = build.jobs.some(({ state }) => state === "queued");
-  if (!isWaiting) return [];
-  return [{ state: "queued", name: "for a worker", startedAt: Date.parse(build.createdAt) }];
+  return isWaiting ? [{ state: "queued", name: FOR_A_WORKER, startedAt, note: null }] : [];
+}
+
+interface Standstill {
+  readonly name: string;
+  readonly note: string;
+}
+
+/** What waits for more than its turn, and why. */
+function standstills({ state, jobs, staging, publish }: ApiBuild): readonly Standstill[] {
+  if (isFinal(state)) return [];
+  const of = (name: string, one: ApiPublish | null | undefined): readonly Standstill[] =>
+    one?.waiting == null ? [] : [{ name, note: one.waiting }];
+  // What a job waits for beside others that run is said by what they do.
+  const isRunning = jobs.some((job) => job.state === "running");
+  const reasons = isRunning ? [] : jobs.flatMap(({ waiting }) => waiting ?? []);
+  const isInLine = reasons.some(({ ahead }) => ahead !== null);
+  const still = isInLine ? [] : reasons.slice(0, 1);
+  return [
+    ...of("stage", staging),
+    ...of("publish", publish),
+    ...still.map(({ reason }) => ({ name: FOR_A_WORKER, note: reason })),
+  ];
 }

@@ -19,7 +19,7 @@ import type { Started, StartOptions, SupervisorEvent } from "./processes/start-p
 import type { Launch, Supervised } from "./processes/supervised.ts";
 
 export { DataDirInUse } from "./processes/lock.ts";
-export { StartFailed } from "./processes/start-process.ts";
+export { StartFailed, StartRefused } from "./processes/start-process.ts";
 export type { SupervisorEvent } from "./processes/start-process.ts";
 
 const START_TIMEOUT_MS = 60_000;
@@ -148,6 +148,7 @@ async function startServer(spec: ProcessSpec, { env, common, tokens, start }: Pa
     readyIn: readyLine,
     onReady: (ready) => (newest = ready),
     timeoutMs: START_TIMEOUT_MS,
+    mayRefuse: true,
   });
   const { url } = await firstReady;
   if (url === undefined) throw new StartFailed("server did not say where it listens");

@@ -28,6 +28,9 @@ export function workerApi(api: ApiClient) {
       (await ask("/api/workers", z.object({ workers: z.array(apiWorker) }))).workers,
     drain: (id: string, json: { readonly note?: string; readonly now: boolean }) =>
       ask(`${one(id)}/drain`, apiWorker, { json }),
+    forget: async (id: string): Promise<void> => {
+      await api.request(one(id), { method: "DELETE" });
+    },
     resume: (id: string) => ask(`${one(id)}/resume`, apiWorker, { method: "POST" }),
   };
 }

@@ -8,13 +8,13 @@ export const ATTEMPTS_MAX = 3;
  * is done again more often, and only a publish that kills its worker each time ends.
  */
 export const PUBLISH_LOSSES_MAX = 10;
-/** The pauses between so many attempts are an hour together. */
-export const PUBLISH_DISK_FAULTS_MAX = 17;
+/** For what an operator must mend: the pauses between so many attempts are an hour together. */
+export const PUBLISH_OPERATOR_FAULTS_MAX = 17;
 const PAUSES_MS = [30_000, 240_000] as const;
 export const ATTEMPT_PAUSE_MAX_MS: number = Math.max(...PAUSES_MS);
 
-/** Why an attempt ended without a result. */
-export type AttemptLoss = "worker-lost" | "infra-fault" | "handed-back";
+/** Why an attempt ended without a result. `stayed-away`: its worker said goodbye, and is not back. */
+export type AttemptLoss = "worker-lost" | "infra-fault" | "handed-back" | "stayed-away";
 
 export type NextAttempt =
   | { readonly kind: "again"; readonly pauseMs: number; readonly counted: boolean }
@@ -22,7 +22,7 @@ export type NextAttempt =
 
 /**
  * Decides what follows an attempt that ended without a result. A worker that hands its job back
- * (planned stop) costs no attempt; a lost worker costs one, without a pause; an infra fault costs
+ * (planned stop), or does not come back from one, costs no attempt; a lost worker costs one, without a pause; an infra fault costs
  * one, with a pause that grows.
  */
 export function nextAttempt(
@@ -30,7 +30,8 @@ export function nextAttempt(
   countedAttempts: number,
   attemptsMax: number = ATTEMPTS_MAX,
 ): NextAttempt {
-  if (loss === "handed-back") return { kind: "again", pauseMs: 0, counted: false };
+  if (loss === "handed-back" || loss === "stayed-away")
+    return { kind: "again", pauseMs: 0, counted: false };
   if (countedAttempts >= attemptsMax) return { kind: "give-up" };
   if (loss === "worker-lost") return { kind: "again", pauseMs: 0, counted: true };
   const pauseMs = PAUSES_MS[Math.min(countedAttempts, PAUSES_MS.length) - 1] ?? PAUSES_MS[0];

@@ -1,3 +1,6 @@
+import { missingWorker, type BuildWorkers } from "./missing-workers.ts";
+import { roughly } from "./waiting-words.ts";
+
 /** Why something waits, how many go before it, and when it is likely to start. */
 export interface Waiting {
   /** A sentence without its end, for pages, API and command line. */
@@ -23,6 +26,8 @@ export interface QueuedJob {
   readonly needs: readonly string[];
   /** It waits for other jobs, or for packages to verify. */
   readonly isBlocked: boolean;
+  /** Why nobody puts those packages in the build's own channel; null: somebody does. */
+  readonly stageWaits: string | null;
   readonly notBeforeAt: number;
   /** Why its last attempt was lost. */
   readonly lastReason: string | null;
@@ -32,14 +37,9 @@ export interface QueuedJob {
   readonly typicalMs: number | null;
 }
 
-export interface QueueFacts {
-  readonly now: number;
+export interface QueueFacts extends BuildWorkers {
   /** What runs: whose, and how much longer it is likely to take. */
   readonly running: readonly { readonly repo: string; readonly leftMs: number | null }[];
-  /** Architecture → when a worker of it was last heard of. */
-  readonly workersSeenAt: ReadonlyMap<string, number>;
-  /** Who was heard of after this instant is there. */
-  readonly aliveSinceAt: number;
 }
 
 /** What a job of unknown length is counted with. */
@@ -81,24 +81,16 @@ function ownReason(job: QueuedJob, facts: QueueFacts): string | null {
   if (!job.isReady) return "waits for its push to end";
   if (job.waitReason !== null) return job.waitReason;
   if (job.needs.length > 0) return `waits for ${job.needs.join(", ")}`;
-  if (job.isBlocked) return "waits for the packages that it verifies";
+  if (job.isBlocked) {
+    const what = "waits for the packages that it verifies";
+    return job.stageWaits === null ? what : `${what}: ${job.stageWaits}`;
+  }
   if (job.notBeforeAt > facts.now) {
     const when = `tries again in ${roughly(job.notBeforeAt - facts.now)}`;
     return job.lastReason === null ? when : `${when}: ${job.lastReason}`;
   }
   if (job.busyStranger !== null) return `as many jobs of ${job.busyStranger} as may run already`;
   return missingWorker(job.arch, facts);
-}
-
-function missingWorker(arch: string | null, facts: QueueFacts): string | null {
-  const { workersSeenAt, aliveSinceAt, now } = facts;
-  // One that did not say takes any job.
-  const fits = (of: string): boolean => arch === null || of === arch || of === "";
-  const seen = [...workersSeenAt].flatMap(([of, at]) => (fits(of) ? [at] : []));
-  const lastAt = Math.max(...seen);
-  if (lastAt >= aliveSinceAt) return null;
-  const what = arch === null ? "no worker is online" : `no worker for ${arch}`;
-  return seen.length === 0 ? what : `${what} since ${roughly(now - lastAt)}`;
 }
 
 function lineReason(ahead: number, etaMs: number | null): string {
@@ -164,14 +156,6 @@ function isBefore(
 ): boolean {
   if (one.load !== other.load) return one.load < other.load;
   return one.first.queuedAt < other.first.queuedAt;
-}
-
-/** `40 s`, `3 min`, `2 h`: more digits than these would promise too much. */
-export function roughly(ms: number): string {
-  const seconds = Math.max(1, Math.round(ms / 1_000));
-  if (seconds < 90) return `${seconds} s`;
-  const minutes = Math.round(seconds / 60);
-  return minutes < 90 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
 }
 
 /** The middle one; null of none. */

@@ -1,5 +1,5 @@
 import { readdir, stat, statfs } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join, relative } from "node:path";
 import { isFinal } from "../domain/states.ts";
 import { findingsOf } from "./finding.ts";
 import type { Finding } from "./finding.ts";
@@ -91,22 +91,42 @@ function checkStale({ records }: Look, tickets: readonly string[]): readonly Fin
   );
 }
 
-async function checkFiles({ dataDir }: Look): Promise<readonly Finding[]> {
+async function checkFiles({ dataDir, records }: Look): Promise<readonly Finding[]> {
   const found: Finding[] = [];
   const logs = await sizesBelow(join(dataDir, "logs"));
   for (const { path, bytes } of logs.filter(({ bytes }) => bytes > CAPS.logBytes)) {
     const wayOut = "please report it; the file may be cut";
     found.push(over("a step's log is longer than it may be", path, mib(bytes), wayOut));
   }
+  const builds = new Map(records.all("jobs").map(({ id, buildId }) => [id, buildId]));
   for (const worker of await readdir(join(dataDir, "worker")).catch(() => [])) {
-    const files = await sizesBelow(join(dataDir, "worker", worker, "jobs"));
-    const spools = files.filter(({ path }) => /spool/.test(path));
-    const bytes = spools.reduce((sum, one) => sum + one.bytes, 0);
+    const dir = join(dataDir, "worker", worker, "jobs");
+    const spools = (await sizesBelow(dir)).filter(({ path }) => SPOOL.test(relative(dir, path)));
+    for (const { path, bytes } of spools.filter(({ bytes }) => bytes > CAPS.logBytes)) {
+      const wayOut = "please report it; the worker removes the file when its job ends";
+      found.push(over("a worker writes a longer log than it may", path, mib(bytes), wayOut));
+    }
+    const unsent = await Promise.all(spools.map((spool) => unsentOf(spool, { dataDir, builds })));
+    const bytes = unsent.reduce((sum, one) => sum + one, 0);
     if (bytes <= CAPS.spoolBytes) continue;
     const wayOut = "see why the server does not take logs: its health, its disk";
     found.push(over("a worker spools more log than it may", worker, mib(bytes), wayOut));
   }
   return found;
+}
+
+/** `<job>-<attempt>/<step>.log`: all that a step said so far, whether the server has it or not. */
+const SPOOL = /^([^/]+)-(\d+)\/[^/]+\.log$/;
+
+async function unsentOf(
+  { path, bytes }: { readonly path: string; readonly bytes: number },
+  { dataDir, builds }: { readonly dataDir: string; readonly builds: ReadonlyMap<string, string> },
+): Promise<number> {
+  const [, jobId = "", attempt = ""] = SPOOL.exec(path.split("/").slice(-2).join("/")) ?? [];
+  const build = builds.get(jobId);
+  if (build === undefined) return bytes;
+  const taken = await sizeOf(join(dataDir, "logs", build, jobId, attempt, basename(path)));
+  return Math.max(0, bytes - taken);
 }
 
 async function sizesBelow(dir: string) {
@@ -115,12 +135,16 @@ async function sizesBelow(dir: string) {
   return await Promise.all(
     files.map(async (entry) => {
       const path = join(entry.parentPath, entry.name);
-      const bytes = await stat(path).then(
-        ({ size }) => size,
-        () => 0,
-      );
-      return { path, bytes };
+      return { path, bytes: await sizeOf(path) };
     }),
+  );
+}
+
+/** Of one that is gone, none. */
+async function sizeOf(path: string): Promise<number> {
+  return await stat(path).then(
+    ({ size }) => size,
+    () => 0,
   );
 }
 

@@ -17,6 +17,8 @@ export async function checkLogs({ records, dataDir }: Look): Promise<readonly Fi
   const steps = Map.groupBy(records.all("steps"), ({ jobId }) => jobId);
   const found: Finding[] = [];
   for (const build of records.all("builds")) {
+    // Its time was over: its page says so.
+    if (build.logsRemovedAt != null) continue;
     const blamed = blamedLine(build);
     if (blamed === undefined) continue;
     const place = placeOf(blamed.step, jobs.get(build.id) ?? [], steps);

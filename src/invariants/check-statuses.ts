@@ -1,7 +1,7 @@
 import { COMMIT_STATE } from "../domain/commit-status.ts";
 import type { CommitState } from "../domain/commit-status.ts";
 import { findingsOf } from "./finding.ts";
-import type { Finding } from "./finding.ts";
+import type { Finding, Note } from "./finding.ts";
 import { nameOf } from "./records.ts";
 import type { BuildRecord, OutboxRecord } from "./rows.ts";
 import type { ForgeView, Look, ShownStatus } from "./world.ts";
@@ -10,6 +10,8 @@ import type { ForgeView, Look, ShownStatus } from "./world.ts";
 const SAID_MS = 60_000;
 /** How many commits a forge on the network is asked about: the newest. */
 const ASKED_MAX = 100;
+/** How many refused statuses are told one by one: the newest. */
+const TOLD_MAX = 5;
 const finding = findingsOf("I3");
 
 /** I3: the last status of every commit is that of its newest build. */
@@ -29,6 +31,26 @@ export async function checkStatuses(look: Look): Promise<readonly Finding[]> {
     found.push(...(await checkShown(build, wish, forge)));
   }
   return found;
+}
+
+/** What a forge refused for good is shown nowhere: no promise of ours is broken, and somebody must know. */
+export function tellRefused({ records }: Look): readonly Note[] {
+  const refused = records
+    .all("outbox")
+    .filter(({ terminalReason }) => terminalReason !== null)
+    .toSorted((a, b) => b.updatedAt - a.updatedAt);
+  const others = refused.length - TOLD_MAX;
+  return refused.slice(0, TOLD_MAX).map((row, index) => {
+    const { repo, buildNumber: number, sha, state, terminalReason } = row;
+    const isLast = index === TOLD_MAX - 1 && others > 0;
+    return {
+      invariant: "I3",
+      where: nameOf({ repo, number }),
+      what: `its commit does not show ${state}: the forge refused it for good`,
+      evidence: `${sha}: ${terminalReason ?? ""}${isLast ? `; and ${others} older ones` : ""}`,
+      wayOut: "check what the status token may write, then run the build again",
+    };
+  });
 }
 
 /** A build's state and the wish to show it are one transaction, so they agree at every moment. */

@@ -34,6 +34,9 @@ export interface Finding {
 /** Between a read of the records and one of the disk an honest system may move a little. */
 export const MOVING_MS = 3_000;
 
+/** Worth telling, and no promise broken: somebody else said no. */
+export type Note = Pick<Finding, "invariant" | "where" | "what" | "evidence" | "wayOut">;
+
 type Details = Partial<Pick<Finding, "figure" | "settlesMs">> &
   Pick<Finding, "what" | "where" | "evidence" | "wayOut">;
 

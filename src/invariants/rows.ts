@@ -60,6 +60,8 @@ export interface BuildRecord {
   mayPublish: number;
   trust: string;
   failureJson: string | null;
+  /** Absent: the database is of a version that removed nothing. */
+  logsRemovedAt?: number | null;
 }
 
 export interface JobRecord {

@@ -8,9 +8,9 @@ import { checkOrphans } from "./check-orphans.ts";
 import { checkPushes } from "./check-pushes.ts";
 import { checkSecrets } from "./check-secrets.ts";
 import { checkStates } from "./check-states.ts";
-import { checkStatuses } from "./check-statuses.ts";
+import { checkStatuses, tellRefused } from "./check-statuses.ts";
 import { keyOf } from "./finding.ts";
-import type { Finding, InvariantId } from "./finding.ts";
+import type { Finding, InvariantId, Note } from "./finding.ts";
 import { openRecords } from "./records.ts";
 import type { Look, World } from "./world.ts";
 
@@ -21,6 +21,8 @@ interface Check {
   readonly check: Checker;
   /** What it needs and this world may not have: then it says so instead of "kept". */
   readonly lacks?: (world: World) => string | undefined;
+  /** What is worth telling although no promise is broken. */
+  readonly tell?: (look: Look) => readonly Note[];
 }
 
 const CHECKS: readonly Check[] = [
@@ -30,6 +32,7 @@ const CHECKS: readonly Check[] = [
   {
     invariant: "I3",
     check: checkStatuses,
+    tell: tellRefused,
     lacks: ({ forges }) =>
       forges.github === undefined ? "GitHub is not asked: no credential is set" : undefined,
   },
@@ -62,6 +65,8 @@ export interface Verdict {
   readonly findings: readonly Finding[];
   /** What could not be judged, or only in part, and why. */
   readonly gaps: readonly { readonly invariant: InvariantId; readonly why: string }[];
+  /** Worth telling; none of it is a broken promise. */
+  readonly notes: readonly Note[];
 }
 
 /**
@@ -77,7 +82,12 @@ export async function verifyInvariants(world: World): Promise<Verdict> {
     const why = lacks?.(world);
     return why === undefined ? [] : [{ invariant, why }];
   });
-  return { findings, gaps };
+  return { findings, gaps, notes: notesOf(world) };
+}
+
+function notesOf(world: World): readonly Note[] {
+  using records = openRecords(world.dataDir);
+  return CHECKS.flatMap(({ tell }) => tell?.({ ...world, records }) ?? []);
 }
 
 /** What one check still finds after the time that each finding may take to pass. */

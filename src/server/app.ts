@@ -94,7 +94,9 @@ export function createApp(
       readers,
       dataDir: config.dataDir,
       startedAt: parts.now(),
-      githubWebhookOn: config.githubWebhookSecrets.length > 0,
+      isGithubWebhookMissing:
+        config.githubWebhookSecrets.length === 0 &&
+        (config.githubReadToken !== undefined || config.githubHookToken !== undefined),
     }),
   );
   app.use(changeRoutes({ ...parts, ...parts.auth }));

@@ -6,6 +6,8 @@ import type { Readable } from "node:stream";
 
 /** Largest file that a job may upload. */
 export const ARTIFACT_BYTES_MAX = 2 * 1024 ** 3;
+/** A worker uploads a file some time before it says what for. */
+export const UPLOAD_GRACE_MS = 24 * 60 * 60_000;
 
 export type ArtifactFiles = ReturnType<typeof openArtifactFiles>;
 

@@ -3,6 +3,8 @@ import { lookAtRoom } from "./free-room.ts";
 
 /** Early enough to buy a disk before the floor is reached. */
 const USED_SHARE_ALARM = 0.8;
+/** A large disk is at its floor long after that, a small one long before. */
+const NEAR_FLOOR = 2;
 
 export interface DiskHealth {
   /** What makes this server refuse work, each with what to do about it. */
@@ -37,9 +39,12 @@ export async function diskHealth(
       "refused and nothing begins. Make room; all goes on by itself then.";
     return { problems: [problem, ...problems], warnings };
   }
-  if (usedShare === undefined || usedShare < USED_SHARE_ALARM) return { problems, warnings };
+  const isNearFloor = (freeBytes ?? Infinity) < NEAR_FLOOR * freeDiskMinMib * 2 ** 20;
+  const isNearlyFull = usedShare !== undefined && usedShare >= USED_SHARE_ALARM;
+  if (!isNearFloor && !isNearlyFull) return { problems, warnings };
+  const free = Math.floor((freeBytes ?? 0) / 2 ** 20);
   const warning =
-    `${place} is ${Math.floor(usedShare * 100)} % full; below ` +
-    `${freeDiskMinMib} MiB pushes are refused. Make room in time.`;
+    `${place} is ${Math.floor((usedShare ?? 0) * 100)} % full, ${free} MiB are free; below ` +
+    `${freeDiskMinMib} MiB pushes are refused. Make room in time: docs/how-to/disk.md says how.`;
   return { problems, warnings: [warning, ...warnings] };
 }

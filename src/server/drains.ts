@@ -1,10 +1,11 @@
-import { roughly } from "../domain/waiting.ts";
+import { roughly } from "../domain/waiting-words.ts";
 import type { Logger } from "../shared/logger.ts";
 import { PROTOCOL } from "../shared/protocol.ts";
 import type { Announcer } from "./announcer.ts";
 import {
   drainWorker,
   forgetGone,
+  forgetWorker,
   readWorkers,
   resumeWorker,
   speaksWithUs,
@@ -44,6 +45,8 @@ export interface Drains {
     wish: { readonly note: string | null; readonly now: boolean },
   ): Promise<boolean>;
   resume(id: string): Promise<boolean>;
+  /** Takes one off the list that is gone. A sentence: why it is not. Undefined: never heard of. */
+  forget(id: string): Promise<true | string | undefined>;
   close(): void;
 }
 
@@ -97,6 +100,17 @@ export function openDrains({
       return isKnown;
     },
     resume: (id) => store.write((tx) => resumeWorker(tx, id)),
+    forget: (id) =>
+      store.write(async (tx) => {
+        const record = (await readWorkers(tx)).find((one) => one.id === id);
+        if (record === undefined) return undefined;
+        if (record.running.length > 0) return `Worker ${id} still holds work.`;
+        const seenAt = Math.max(record.seenAt, heardOf(id) ?? 0);
+        const silentMs = tx.now() - seenAt;
+        if (silentMs <= ALIVE_MS) return `Worker ${id} was heard of ${roughly(silentMs)} ago.`;
+        await forgetWorker(tx, id);
+        return true;
+      }),
     close: () => clearInterval(timer),
   };
 }

@@ -9,10 +9,12 @@ export interface HookPauses {
   untilAt: number;
   /** Repos whose hooks the credential may not see. */
   readonly repos: Map<string, number>;
+  /** Why failed deliveries of a repo are not asked for again, until they are. */
+  readonly problems: Map<string, string>;
 }
 
 export function createHookPauses(): HookPauses {
-  return { untilAt: 0, repos: new Map() };
+  return { untilAt: 0, repos: new Map(), problems: new Map() };
 }
 
 const ASKED_MAX = 100;
@@ -58,6 +60,7 @@ export async function askForMissed(
     store,
     due.map(({ deliveryId }) => deliveryId),
   );
+  pauses.problems.delete(repo);
   let asked = 0;
   for (const delivery of due.filter(({ deliveryId }) => !arrived.has(deliveryId))) {
     if (asked === ASKED_MAX) break;
@@ -85,4 +88,7 @@ function isWorthIt(delivery: FailedDelivery, now: number): boolean {
 function hold(pauses: HookPauses, repo: string, answer: HookAnswer<unknown>, now: number): void {
   if (answer.kind === "wait") pauses.untilAt = now + answer.afterMs;
   if (answer.kind === "not-allowed") pauses.repos.set(repo, now + NOT_ALLOWED_MS);
+  // What passes by itself is in the log; what somebody has to mend is told.
+  const isToMend = answer.kind === "not-allowed" || answer.kind === "no-hook";
+  if (isToMend) pauses.problems.set(repo, answer.reason);
 }

@@ -38,6 +38,8 @@ export interface ForgeSweep {
   start(): void;
   /** Repos that could not be looked at, and why. */
   problems(): readonly SweepProblem[];
+  /** Repos whose failed deliveries are not asked for again, and why. */
+  hookProblems(): readonly Pick<SweepProblem, "repo" | "reason">[];
   close(): void;
 }
 
@@ -143,6 +145,7 @@ export function createForgeSweep(deps: ForgeSweepDeps): ForgeSweep {
       [...watched.values()].flatMap(({ repo, problem, foundBy }) =>
         problem === undefined ? [] : [{ repo, reason: problem, foundBy }],
       ),
+    hookProblems: () => [...pauses.problems].map(([repo, reason]) => ({ repo, reason })),
     close: () => {
       clearTimeout(timer);
       stop.abort();

@@ -74,7 +74,7 @@ export function gitRemote(deps: GitRemoteDeps): Router {
     const repo = `${String(request.params["owner"])}/${String(request.params["name"])}`;
     if (!isRepoName(repo)) return refuse(response, 404, `${repo} is no name for a repo`);
     const caller = await deps.identify(request, repo);
-    if (caller === undefined) return askForToken(response);
+    if (caller === undefined) return askForToken(request, response);
     const isPush = wantsPush(request);
     if (isPush && !caller.mayPush) return refuse(response, 403, "This token may not push.");
     if (isPush && !isOurs(repo)) return refuse(response, 403, `${repo} is outside TATARA_REPOS`);
@@ -138,9 +138,11 @@ function refuse(response: Response, status: number, message: string): void {
   response.status(status).type("text/plain").send(`${message}\n`);
 }
 
-function askForToken(response: Response): void {
+function askForToken(request: Request, response: Response): void {
   response.set("www-authenticate", 'Basic realm="Tatara: any user name, the token as password"');
-  refuse(response, 401, "A token is needed: any user name, the token as password.");
+  const isWrong = request.get("authorization") !== undefined;
+  const problem = isWrong ? "This token is not known" : "A token is needed";
+  refuse(response, 401, `${problem}: any user name, the token as password.`);
 }
 
 interface Exchange {

@@ -1,13 +1,11 @@
 import type { Logger } from "../shared/logger.ts";
-import type { ArtifactFiles } from "./artifact-files.ts";
+import { UPLOAD_GRACE_MS, type ArtifactFiles } from "./artifact-files.ts";
 import { forgetExpired, isNamed } from "./store/kept-files.ts";
 import type { Store } from "./store/store.ts";
 
 const SWEEP_EVERY_MS = 10 * 60_000;
 const AT_ONCE_MAX = 1_000;
 const ROUNDS_MAX = 100;
-/** A worker uploads a file some time before it says what for. */
-const UPLOAD_GRACE_MS = 24 * 60 * 60_000;
 
 interface SweepDeps {
   readonly store: Store;

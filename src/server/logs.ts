@@ -1,6 +1,7 @@
-import { mkdir, open, stat, type FileHandle } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { mkdir, open, rm, stat, type FileHandle } from "node:fs/promises";
+import { dirname, join, sep } from "node:path";
 import { Readable } from "node:stream";
+import { logSync, type SyncAttempt } from "./log-sync.ts";
 import type { LogFiles, LogKey, LostLogs } from "./views.ts";
 
 /** The worker cuts a step's log at 64 MiB; beyond this the server stores nothing, whoever sends it. */
@@ -13,8 +14,16 @@ const NOTHING = new Uint8Array();
 /** Everybody who watches a log wants its newest bytes, and as soon as they are there. */
 const RECENT_BYTES = 16 * 1024;
 
+export interface OpenLogFiles extends LogFiles, LostLogs {
+  /** Resolves when no loss of power can take what was appended for the attempt. */
+  readonly sync: SyncAttempt;
+  /** All logs of a build that is over. */
+  removeAll(buildId: string): Promise<void>;
+  close(): Promise<void>;
+}
+
 /** Each step's log is one file of raw bytes: `<dir>/<build>/<job>/<attempt>/<step>.log`. */
-export function openLogFiles(dir: string): LogFiles & LostLogs & { close(): Promise<void> } {
+export function openLogFiles(dir: string): OpenLogFiles {
   const writers = new Map<string, Promise<Writer>>();
   const pathOf = ({ buildId, jobId, attempt, step }: LogKey): string =>
     join(dir, buildId, jobId, String(attempt), `${step}.log`);
@@ -42,6 +51,16 @@ export function openLogFiles(dir: string): LogFiles & LostLogs & { close(): Prom
 
   return {
     append,
+    sync: logSync(dir),
+    removeAll: async (buildId) => {
+      const folder = join(dir, buildId);
+      for (const [path, writer] of writers) {
+        if (!path.startsWith(folder + sep)) continue;
+        writers.delete(path);
+        await writer.then(({ file }) => file.close()).catch(() => undefined);
+      }
+      await rm(folder, { recursive: true, force: true });
+    },
     endLost: async (log) => {
       const path = pathOf(log);
       const writer = await writerOf(path);

@@ -19,6 +19,8 @@ import { lockData } from "./store/server-lock.ts";
 const STOP_MS = 10_000;
 /** Whoever supervises us starts us again. */
 const RESTART_CODE = 75;
+/** What we were given can never work: starting again changes nothing. */
+const REFUSED_CODE = 2;
 /** A large push or package on a slow line takes a while; webhooks have a tighter limit of their own. */
 const REQUEST_MS = 15 * 60_000;
 const now = () => Date.now();
@@ -94,5 +96,5 @@ main().catch((err: unknown) => {
   const isForPeople = err instanceof ConfigError || err instanceof DatabaseUnusable;
   if (isForPeople) process.stderr.write(`${err.message}\n`);
   else logger.error({ err }, "The server could not start");
-  process.exit(2);
+  process.exit(isForPeople ? REFUSED_CODE : 1);
 });

@@ -29,8 +29,10 @@ import { openGitRepos } from "./git-repos.ts";
 import { openIntake } from "./intake.ts";
 import { createLive } from "./live.ts";
 import { openLogFiles } from "./logs.ts";
+import { DatabaseUnusable } from "./store/inspect-database.ts";
 import { ensureChannels } from "./store/channels.ts";
 import { restartLeaseClocks } from "./store/leases.ts";
+import { holdNewerPlans } from "./store/newer-plans.ts";
 import { shortenPauses } from "./store/pauses.ts";
 import { readStore } from "./store/read.ts";
 import { testReads } from "./store/test-reads.ts";
@@ -154,7 +156,7 @@ async function refuseHalfRestored(dataDir: string): Promise<void> {
   const from = await readFile(join(dataDir, "restore-unfinished"), "utf8").catch(() => undefined);
   if (from === undefined) return;
   const again = `tatara restore ${from.split("\n", 1)[0]}`;
-  throw new Error(`${dataDir} is half restored. Do it again first: ${again}`);
+  throw new DatabaseUnusable(`${dataDir} is half restored. Do it again first: ${again}`);
 }
 
 /** All lines to Redis but that of the schedules' consumer; none of them is waited for. */
@@ -189,6 +191,7 @@ async function openRecords(options: PartsOptions, publicUrl: string) {
   });
   await store.write(ensureChannels);
   await store.write(restartLeaseClocks);
+  await store.write(holdNewerPlans);
   await store.write(shortenPauses);
   return { store, disk };
 }

@@ -6,6 +6,7 @@ import { createApp } from "./app.ts";
 import { startHousekeeping } from "./changes/housekeeping.ts";
 import { settleUnreadyBuilds } from "./git-remote.ts";
 import { openForgeSweep } from "./forge-sweep-parts.ts";
+import { startBuildRetention } from "./build-retention.ts";
 import { startKeptSweep } from "./kept-sweep.ts";
 import { openParts, type Parts, type PartsOptions } from "./parts.ts";
 import { startOwnRefSweep } from "./own-refs.ts";
@@ -60,6 +61,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     onTicket: parts.schedules.tick,
   });
   const keptSweep = startKeptSweep(parts);
+  const { keepBuildsDays } = options.config;
+  const retention = startBuildRetention({ ...parts, keepBuildsDays });
   const tryRefSweep = startTryRefSweep({ ...parts, gitRepos: parts.git.repos });
   await store.write(endLostShells);
   const shells = openShells({
@@ -83,6 +86,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       reconciler?.close();
       housekeeping.close();
       keptSweep.close();
+      retention.close();
       tryRefSweep.close();
       ownRefSweep.close();
       sweep.close();
@@ -104,9 +108,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 }
 
 /** Tickets that vanish cost time only; but a start that says nothing would cost it for ever. */
-async function refuseForgetfulRedis({ config, redisWatch }: Parts): Promise<void> {
-  const policy = config.mayRedisEvict ? undefined : await redisWatch.policyAtStart();
+async function refuseForgetfulRedis({ config, logger, redisWatch }: Parts): Promise<void> {
+  const policy = await redisWatch.policyAtStart();
   if (policy === undefined || keepsTickets(policy)) return;
+  if (config.mayRedisEvict) {
+    return logger.warn(
+      { policy },
+      "Redis may throw tickets away: such builds start up to 30 s late",
+    );
+  }
   throw new ConfigError([
     `TATARA_REDIS_URL: this Redis may throw tickets away, since its maxmemory-policy is ${policy}. ` +
       "Change it with redis-cli CONFIG SET maxmemory-policy noeviction and in its configuration file; " +

@@ -9,6 +9,7 @@ import {
   type Supersession,
 } from "./store/supersede.ts";
 import type { Store } from "./store/store.ts";
+import { waitsForApproval } from "./store/stored-plan.ts";
 
 export interface Superseder {
   /**
@@ -37,7 +38,7 @@ export function createSuperseder(deps: SupersederDeps): Superseder {
     const { older, newer } = pair;
     if (older.sha === null || newer.sha === null) return false;
     // What waits for approval was for that one commit; any other push ends it.
-    if (older.waitReason !== null) return true;
+    if (waitsForApproval(older)) return true;
     if (newer.forge === "own") return await repos.isAncestor(newer.repo, older.sha, newer.sha);
     return await isToldDescendant(store, pair);
   };

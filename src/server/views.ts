@@ -9,6 +9,7 @@ import type { StepDetails } from "../shared/build-messages.ts";
 import type { ChangeCause, ChangeResult } from "../shared/channel-changes.ts";
 import type { ChannelSettings } from "../shared/channel-settings.ts";
 import type { FailureCard } from "../shared/message-parts.ts";
+import type { RefusedStatus, StuckCounts } from "./stuck.ts";
 import type { TestsSummary } from "./test-views.ts";
 
 /** What pages and the API show, read from the store in a fixed number of queries. */
@@ -69,6 +70,10 @@ export interface BuildView extends BuildSummary {
   readonly kept: readonly KeptView[];
   /** Who was in containers of its failed steps; absent: nobody. */
   readonly shells?: readonly ShellView[];
+  /** Since when its logs and uploads are removed; absent or null: it has them. */
+  readonly logsRemovedAt?: number | null;
+  /** Its commit shows nothing of it, or something older, and never will; absent or null: no such thing. */
+  readonly refusedStatus?: RefusedStatus | null;
 }
 
 /** One shell in a failed step's container. */
@@ -121,12 +126,26 @@ export interface JobView {
   readonly state: State;
   readonly reason: string | null;
   readonly attempt: number;
+  /** Those before it that ended without a result, the oldest first; absent: none. */
+  readonly lostAttempts?: readonly LostAttemptView[];
   readonly queuedAt: number;
   readonly startedAt: number | null;
   readonly endedAt: number | null;
   readonly worker: string | null;
   /** Of the newest attempt, in order; empty before the plan. */
   readonly steps: readonly StepView[];
+}
+
+export interface LostAttemptView {
+  readonly attempt: number;
+  /** Its worker gave it back, so it was nobody's fault. */
+  readonly isHandedBack: boolean;
+  /** A sentence without its end: `its worker was stopped`. */
+  readonly reason: string;
+  readonly worker: string | null;
+  readonly endedAt: number;
+  /** Names of the steps that had begun, which have a log. */
+  readonly steps: readonly string[];
 }
 
 export interface StepView {
@@ -153,6 +172,8 @@ export interface StepFailureView {
 }
 
 export interface PublishView {
+  /** While it is queued and nobody takes it: why; absent or null: somebody does. */
+  readonly waiting?: string | null;
   readonly state: "queued" | "running" | "live" | "failed" | "errored" | "cancelled";
   readonly channels: readonly string[];
   readonly generations: readonly { readonly channel: string; readonly number: number }[];
@@ -263,6 +284,19 @@ export interface RepoView {
   readonly createdAt: number;
 }
 
+/** Numbers for pages, `/healthz` and `/metrics`: of what is under way, so they cost little. */
+export interface Counts extends StuckCounts {
+  readonly jobsQueued: number;
+  readonly jobsRunning: number;
+  readonly oldestQueuedAt: number | null;
+  readonly parkedForges: readonly { readonly forge: ForgeName; readonly reason: string }[];
+  /** Deliveries of the last 30 days that did not come by themselves, and how many are here by now. */
+  readonly missed?: { readonly missed: number; readonly recovered: number };
+  readonly liveWorkers: number;
+  /** Workers that say why they take no jobs. */
+  readonly troubles: readonly { readonly worker: string; readonly trouble: string }[];
+}
+
 export interface ReadStore {
   listBuilds(filter: {
     readonly repo?: string;
@@ -304,20 +338,7 @@ export interface ReadStore {
   changeById(publishId: string): Promise<ChangeResult | undefined>;
   /** How many builds there ever were, for `/metrics`: too much to count for each page. */
   buildCounts(): Promise<Readonly<Partial<Record<State, number>>>>;
-  /** Numbers for pages, `/healthz` and `/metrics`: of what is under way, so they cost little. */
-  counts(): Promise<{
-    readonly jobsQueued: number;
-    readonly jobsRunning: number;
-    readonly publishesWaiting: number;
-    readonly statusesWaiting: number;
-    readonly oldestQueuedAt: number | null;
-    readonly parkedForges: readonly { readonly forge: ForgeName; readonly reason: string }[];
-    /** Deliveries of the last 30 days that did not come by themselves, and how many are here by now. */
-    readonly missed?: { readonly missed: number; readonly recovered: number };
-    readonly liveWorkers: number;
-    /** Workers that say why they take no jobs. */
-    readonly troubles: readonly { readonly worker: string; readonly trouble: string }[];
-  }>;
+  counts(): Promise<Counts>;
 }
 
 /** A step's log as bytes. */

@@ -7,6 +7,7 @@ import {
   id,
   instant,
   lease,
+  logName,
   sha256,
   stepFailure,
 } from "./message-parts.ts";
@@ -181,6 +182,13 @@ export const endMessage = z.object({
       problems: z.array(pipelineProblem).max(PROBLEMS_SHOWN_MAX),
     })
     .nullish(),
+  /** How many bytes each log has: a server whose machine lost power may have fewer. */
+  logs: z.record(logName, z.number().int().nonnegative()).nullish(),
+});
+
+/** Where the server's logs end that are shorter than they were said to be; the job has not ended then. */
+export const endAnswer = z.object({
+  resend: z.record(logName, z.number().int().nonnegative()).nullish(),
 });
 
 export type EndMessage = z.infer<typeof endMessage>;

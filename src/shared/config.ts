@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { isTargetName } from "../domain/channel.ts";
 import { isRepoPattern } from "../domain/repo-patterns.ts";
 import type { LogLevel } from "./logger.ts";
+import { redisAddressProblem } from "./redis-address.ts";
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
@@ -40,7 +41,7 @@ export function readServerConfig(env: Env) {
     host: read.text("TATARA_HOST", "127.0.0.1"),
     port: read.integer("TATARA_PORT", 8_080, { min: 0, max: 65_535 }),
     publicUrl: read.optionalUrl("TATARA_PUBLIC_URL"),
-    redisUrl: read.required("TATARA_REDIS_URL"),
+    redisUrl: read.redisAddress("TATARA_REDIS_URL"),
     databaseUrl: read.notYet("TATARA_DATABASE_URL", "this version has the embedded database only"),
     adminToken: read.optionalSecret("TATARA_ADMIN_TOKEN"),
     anonymousRead: read.flag("TATARA_ANONYMOUS_READ", false),
@@ -61,6 +62,8 @@ export function readServerConfig(env: Env) {
     yumSources: read.yumSources("TATARA_YUM_SOURCES"),
     /** Below this nothing is accepted and no job begins. */
     freeDiskMinMib: read.integer("TATARA_FREE_DISK_MIN_MIB", 1_024, { min: 0, max: 1 << 24 }),
+    /** 0: for ever. */
+    keepBuildsDays: read.integer("TATARA_KEEP_BUILDS_DAYS", 365, { min: 7, max: 36_500, or: 0 }),
     waitingBuildsMax: read.integer("TATARA_WAITING_BUILDS_MAX", 1_000, { min: 1, max: 100_000 }),
     failpoints: read.text("TATARA_FAILPOINTS", ""),
     mayRedisEvict: read.flag("TATARA_REDIS_MAY_EVICT", false),
@@ -129,7 +132,7 @@ export function readSupervisorConfig(env: Env) {
     host: read.text("TATARA_HOST", "127.0.0.1"),
     port: read.integer("TATARA_PORT", 8_080, { min: 0, max: 65_535 }),
     publicUrl: read.optionalUrl("TATARA_PUBLIC_URL"),
-    redisUrl: read.optional("TATARA_REDIS_URL"),
+    redisUrl: read.optionalRedisAddress("TATARA_REDIS_URL"),
   };
   return read.finish(config);
 }
@@ -143,12 +146,22 @@ export interface TargetRepositories {
 /** The command line's: which server, and who asks. */
 export function readClientConfig(env: Env) {
   const read = settingReader(env);
+  const own = ownServerUrl(
+    read.text("TATARA_HOST", "127.0.0.1"),
+    read.integer("TATARA_PORT", 8_080, { min: 0, max: 65_535 }),
+  );
   const config = {
-    url: read.url("TATARA_URL", "http://127.0.0.1:8080"),
+    url: read.url("TATARA_URL", own),
     token: read.optional("TATARA_TOKEN"),
     dataDir: resolve(read.text("TATARA_DATA_DIR", "./data")),
   };
   return read.finish(config);
+}
+
+/** Where the server of these settings listens, as this machine reaches it. */
+function ownServerUrl(host: string, port: number): string {
+  const near = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
+  return `http://${near.includes(":") ? `[${near}]` : near}:${port === 0 ? 8_080 : port}`;
 }
 
 function common(read: SettingReader) {
@@ -183,7 +196,7 @@ function worker(read: SettingReader) {
   return {
     serverUrl: read.url("TATARA_SERVER_URL", "http://127.0.0.1:8080"),
     workerToken: read.secret("TATARA_WORKER_TOKEN"),
-    redisUrl: read.required("TATARA_REDIS_URL"),
+    redisUrl: read.redisAddress("TATARA_REDIS_URL"),
     workerName: read.matching("TATARA_WORKER_NAME", "", /^[a-z0-9-]{0,40}$/, "a-z, 0-9 and -"),
   };
 }
@@ -258,18 +271,35 @@ function entriesOf(text: string): readonly (readonly [string, string])[] {
     });
 }
 
+function readRedisAddress(name: string, text: string, problems: string[]): string {
+  const problem = text === "" ? undefined : redisAddressProblem(name, text);
+  if (problem !== undefined) problems.push(problem);
+  return text;
+}
+
+interface IntegerRange {
+  readonly min: number;
+  readonly max: number;
+  /** One number beside the range, with a meaning of its own. */
+  readonly or?: number;
+}
+
+function textOf({ min, max, or }: IntegerRange): string {
+  return `from ${min} to ${max}${or === undefined ? "" : `, or ${or},`}`;
+}
+
 type SettingReader = ReturnType<typeof settingReader>;
 
 function settingReader(env: Env) {
   const problems: string[] = [];
   const value = (name: string): string | undefined => env[name]?.trim() || undefined;
 
-  const integer = (name: string, fallback: number, range: { min: number; max: number }): number => {
+  const integer = (name: string, fallback: number, range: IntegerRange): number => {
     const text = value(name);
     if (text === undefined) return fallback;
     const number = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-    if (number >= range.min && number <= range.max) return number;
-    problems.push(`${name}=${text}: a whole number from ${range.min} to ${range.max} is expected`);
+    if (number === range.or || (number >= range.min && number <= range.max)) return number;
+    problems.push(`${name}=${text}: a whole number ${textOf(range)} is expected`);
     return fallback;
   };
 
@@ -305,11 +335,12 @@ function settingReader(env: Env) {
     optional: (name: string) => value(name),
     optionalUrl: (name: string) => (value(name) === undefined ? undefined : url(name, "http://x")),
     optionalSecret: (name: string) => (value(name) === undefined ? undefined : secret(name)),
-    required: (name: string): string => {
-      const text = value(name);
-      if (text === undefined) problems.push(`${name} is not set`);
-      return text ?? "";
+    redisAddress: (name: string): string => {
+      if (value(name) === undefined) problems.push(`${name} is not set`);
+      return readRedisAddress(name, value(name) ?? "", problems);
     },
+    optionalRedisAddress: (name: string): string | undefined =>
+      readRedisAddress(name, value(name) ?? "", problems) || undefined,
     list,
     listOf: (
       name: string,

@@ -17,9 +17,15 @@ const WHY: Readonly<Record<string, string>> = {
   ESTALE: "its network store is away",
   ENOTCONN: "its network store is away",
   EREMOTEIO: "its network store is away",
+  "ENOENT at mkdir": "it did not make a folder",
   SQLITE_FULL: "no space is left",
   SQLITE_IOERR: "it reports an input/output error",
 };
+/**
+ * All our folders are made with their parents, so none can be missing: node tells an input/output error
+ * in this way, for it looks afterwards whether the folder is there.
+ */
+const NO_FOLDER = "ENOENT at mkdir";
 const SQLITE_NAMES: ReadonlyMap<number, string> = new Map([
   [10, "SQLITE_IOERR"],
   [13, "SQLITE_FULL"],
@@ -36,7 +42,9 @@ export function diskRefusal(err: unknown, depth = 0): DiskRefusal | undefined {
     syscall?: unknown;
     path?: unknown;
   };
-  const name = typeof errcode === "number" ? SQLITE_NAMES.get(errcode & 0xff) : textOf(code);
+  const isFolder = syscall === "mkdir" && code === "ENOENT";
+  const known = isFolder ? NO_FOLDER : textOf(code);
+  const name = typeof errcode === "number" ? SQLITE_NAMES.get(errcode & 0xff) : known;
   const why = WHY[name ?? ""];
   // A socket that is not connected is no disk.
   const isSocket = name === "ENOTCONN" && typeof path !== "string";
@@ -57,7 +65,7 @@ function textOf(value: unknown): string | undefined {
 
 /** As node and as programs such as git say it. */
 const DISK_WORDS =
-  /\b(?:ENOSPC|EDQUOT|EIO|EROFS)\b|no space left on device|disk quota exceeded|input\/output error|read-only file system/i;
+  /\b(?:ENOSPC|EDQUOT|EIO|EROFS)\b|no space left on device|out of diskspace|disk quota exceeded|input\/output error|read-only file system/i;
 
 /** Does a program's last word speak of its disk? */
 export function speaksOfDisk(text: string): boolean {

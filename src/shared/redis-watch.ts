@@ -1,4 +1,5 @@
 import { producerConnection, readMemoryPolicy, type Redis } from "./redis.ts";
+import { redisAway, redisPlace, redisReason } from "./redis-address.ts";
 import type { Logger } from "./logger.ts";
 
 /** Told by whoever looks at Redis; nothing of Tatara waits for it. */
@@ -7,6 +8,8 @@ export interface RedisWatch {
   policyAtStart(): Promise<string | undefined>;
   /** What an operator should know, as it was at the last look. */
   warnings(): readonly string[];
+  /** While it is away, where it should be and why it cannot be reached: `host:6379, ECONNREFUSED`. */
+  awayBecause(): string | undefined;
   /** Looks now, beside the looks of its own. Never throws. */
   look(): Promise<void>;
   close(): void;
@@ -49,6 +52,8 @@ export function openRedisWatch(options: {
   let refusal: string | undefined;
   let forgottenAt: number | undefined;
   let looking: Promise<void> | undefined;
+  /** Why the line broke, or could not be opened. */
+  let brokenBy: string | undefined;
 
   const lookOnce = async (): Promise<void> => {
     if (connection.status !== "ready") return;
@@ -81,9 +86,17 @@ export function openRedisWatch(options: {
 
   connection.on("error", (err) => {
     firstWord.resolve();
+    // Told once for each reason: it is tried again every second.
+    const reason = redisReason(err);
+    if (reason !== brokenBy && connection.status !== "ready")
+      logger.warn({ reason }, `Redis ${redisAway(options.redisUrl, reason)}`);
+    brokenBy = reason;
     logger.debug({ err }, "Redis connection error");
   });
-  connection.on("ready", () => void look());
+  connection.on("ready", () => {
+    brokenBy = undefined;
+    void look();
+  });
   const timer = setInterval(() => void look(), LOOK_EVERY_MS);
 
   return {
@@ -103,6 +116,8 @@ export function openRedisWatch(options: {
           ]
         : []),
     ],
+    awayBecause: () =>
+      brokenBy === undefined ? undefined : `${redisPlace(options.redisUrl)}, ${brokenBy}`,
     close: () => {
       clearInterval(timer);
       connection.disconnect();

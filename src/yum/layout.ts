@@ -23,6 +23,8 @@ export interface YumLayout {
   generation(channel: string, number: number): string;
   /** `target` as it is served: with `-base` or `-updates` for a layer. */
   served(channel: string, number: number, target: string): string;
+  /** What a restore found there and the database does not know: imported from there. */
+  readonly recovered: string;
   /** What this publish worker is working on; emptied when it starts. */
   readonly staging: string;
   /** The public key file and what is known about it. */
@@ -44,6 +46,7 @@ export function yumLayout(yumDir: string): YumLayout {
     generations,
     generation,
     served: (channel, number, target) => join(generation(channel, number), target),
+    recovered: join(yumDir, "recovered"),
     staging: join(yumDir, "staging"),
     keys: join(yumDir, "keys"),
   };

@@ -112,7 +112,7 @@ describe("what is not there", () => {
     });
 
     expect(code).toBe(3);
-    expect(stderr).toContain("This needs the admin token.");
+    expect(stderr).toContain("does not know this token.\n  export TATARA_TOKEN=");
   });
 
   test("is status 4 for a server, with what to do", async () => {

@@ -115,6 +115,18 @@ describe("in a stopped Tatara's folder", () => {
     expect(code).toBe(1);
   });
 
+  test("a status that its forge refused for good is a note, and no broken promise", async () => {
+    await using copy = await copyOf(tatara.dataDir);
+    copy.execute("UPDATE outbox SET terminalReason = '404: Not Found' WHERE state = 'failure'");
+
+    const { code, stdout } = await doctor(copy.dataDir);
+
+    expect(stdout).toMatch(/note: deep\/tiny #2: its commit does not show failure/);
+    expect(stdout).toContain("404: Not Found");
+    expect(stdout).toContain("0 findings, 1 note");
+    expect(code).toBe(0);
+  });
+
   test("I1: a log that lost its end", async () => {
     await using copy = await copyOf(tatara.dataDir);
     const [job] = copy.rows(`SELECT id, attempt FROM jobs WHERE buildId = '${failed}'`);

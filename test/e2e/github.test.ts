@@ -30,6 +30,10 @@ afterAll(async () => {
   await forge[Symbol.asyncDispose]();
 });
 
+interface Refused {
+  readonly refusedStatus: { readonly state: string } | null;
+}
+
 const lastState = (sha: string) => forge.api.statusesOf(sha).at(-1)?.state;
 const reported = (sha: string | null, state: string) =>
   until(() => lastState(sha ?? ""), state, { deadlineMs: 90_000 });
@@ -128,14 +132,37 @@ test("a deleted branch, another branch and a skip marker leave rows and build no
   }
 });
 
-test("a force-push builds the new commit; the one that is gone for good never shows success", async () => {
+test("a force-push builds the new commit; the one that is gone is tried again and never shows success", async () => {
   const repo = await forge.addRepo("acme/forced", { files: tinyRepo({ name: "forced" }) });
+  const lost = await repo.commit({ NEWS: "lost\n" });
   const push = await repo.forcePush({ NEWS: "forced\n" });
+  await repo.forgetUnreachable();
+  expect(await repo.has(lost.sha ?? "")).toBe(false);
 
+  // Its delivery comes late: by then nobody has the commit. A webhook may be earlier than its commit,
+  // too, so it is tried again, for minutes.
+  await forge.hook.push(lost);
+  const saysGone = async () => {
+    const { jobs } = await tatara.build("acme/forced#1");
+    return [jobs[0]?.state, jobs[0]?.reason?.includes("has no commit")];
+  };
+  await until(saysGone, ["queued", true], { deadlineMs: 120_000 });
+  // What is pushed later would publish after it, so it is not waited for.
+  await tatara.client.cancel((await tatara.build("acme/forced#1")).id);
   await forge.hook.push(push);
 
-  const build = await tatara.until("acme/forced#1", "passed");
+  const build = await tatara.until("acme/forced#2", "passed");
   expect(build.sha).toBe(push.sha);
+  await reported(push.sha, "success");
+  const gone = await tatara.until("acme/forced#1", "cancelled");
+  expect(gone.sha).toBe(lost.sha);
+  expect(forge.api.statusesOf(lost.sha ?? "").map(({ state }) => state)).not.toContain("success");
+  // GitHub takes no status for a commit that it does not have: that is told, and stops nothing.
+  const refused = async () => {
+    const told = (await tatara.api(`/api/builds/${gone.id}`)) as typeof gone & Refused;
+    return told.refusedStatus?.state;
+  };
+  await until(refused, "error");
 });
 
 test("a ping, an unknown event and a repo outside the patterns are answered 200 with the reason", async () => {

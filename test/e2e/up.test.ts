@@ -1,19 +1,13 @@
-import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { expect, test } from "vitest";
-import { processEnv } from "../../src/shared/config.ts";
 import { processesThatMention } from "../support/leftover-processes.ts";
+import { startUp, upFolder } from "../support/start-up.ts";
 import { until } from "../support/until.ts";
 
-const TATARA = join(import.meta.dirname, "../../bin/tatara");
-const LINE_DEADLINE_MS = 60_000;
-
 test("up prints a link that signs in, and ends everything on SIGTERM", async () => {
-  await using place = await makePlace();
+  await using place = await upFolder();
   const up = startUp(place.dataDir, []);
   const link = await up.lineLike(/^ {2}Open {2}(http:\S+)/);
 
@@ -40,7 +34,7 @@ test("up prints a link that signs in, and ends everything on SIGTERM", async () 
 });
 
 test("up that is killed leaves no process, and the next one starts in the same folder", async () => {
-  await using place = await makePlace();
+  await using place = await upFolder();
   const first = startUp(place.dataDir, ["--json"]);
   const ready = JSON.parse(await first.lineLike(/^(\{.*)/)) as { url: string };
   const token = await readFile(join(place.dataDir, "admin-token"), "utf8");
@@ -59,7 +53,7 @@ test("up that is killed leaves no process, and the next one starts in the same f
 });
 
 test("up says all that is wrong with the settings of any process, and starts nothing", async () => {
-  await using place = await makePlace();
+  await using place = await upFolder();
   const env = { TATARA_BUILD_SLOTS: "many", TATARA_GITHUB_STATUS_TOKEN: "short" };
 
   const up = startUp(place.dataDir, [], env);
@@ -70,43 +64,3 @@ test("up says all that is wrong with the settings of any process, and starts not
   expect(up.complaints()).toContain("TATARA_GITHUB_STATUS_TOKEN is shorter than 16 characters");
   expect(await readdir(place.dataDir)).toEqual([]);
 });
-
-function startUp(
-  dataDir: string,
-  args: readonly string[],
-  env: Readonly<Record<string, string>> = {},
-) {
-  const child = spawn(TATARA, ["up", ...args], {
-    env: {
-      PATH: processEnv()["PATH"],
-      HOME: processEnv()["HOME"],
-      LANG: "C.UTF-8",
-      TATARA_PORT: "0",
-      TATARA_DATA_DIR: dataDir,
-      ...env,
-    },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const lines: string[] = [];
-  let complaints = "";
-  createInterface({ input: child.stdout }).on("line", (line) => lines.push(line));
-  child.stderr.on("data", (chunk: Buffer) => (complaints += chunk.toString()));
-  return {
-    child,
-    lines: () => lines,
-    complaints: () => complaints,
-    lineLike: async (pattern: RegExp): Promise<string> => {
-      const found = () => lines.map((line) => pattern.exec(line)?.[1]).find(Boolean);
-      await until(() => found() !== undefined, true, { deadlineMs: LINE_DEADLINE_MS });
-      return found() ?? "";
-    },
-  };
-}
-
-async function makePlace() {
-  const dataDir = await mkdtemp(join(tmpdir(), "tatara-up-"));
-  return {
-    dataDir,
-    [Symbol.asyncDispose]: () => rm(dataDir, { recursive: true, force: true }),
-  };
-}

@@ -119,7 +119,12 @@ test("restored in an empty folder it serves hosts, and new numbers are above all
 });
 
 test("a folder with anything in it is left alone, and so is one byte that is not what it was", async () => {
-  const taken = await at(yum.dataDir, ["restore", first]);
+  const running = await at(yum.dataDir, ["restore", first]);
+  expect(running.code).toBe(2);
+  expect(running.stderr).toContain(`(process ${yum.serverPid}): stop it first`);
+  const full = join(folder, "full");
+  await cp(first, full, { recursive: true });
+  const taken = await at(full, ["restore", first]);
   expect(taken.code).toBe(2);
   expect(taken.stderr).toMatch(/is not empty: it has /);
 
@@ -173,7 +178,7 @@ test("beside newer packages nothing is lost: they are named, imported again, num
   await using again = await startYum({
     prepare: (dir) => cp(dataDir, dir, { recursive: true }),
   });
-  const recovered = join(again.dataDir, "recovered", "dev", TARGET);
+  const recovered = join(again.dataDir, "yum", "recovered", "dev", TARGET);
   const words = ["channel", "import", "dev", recovered, "--target", TARGET, "--yes"];
   const brought = await tataraAt(again)(words);
 

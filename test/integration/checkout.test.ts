@@ -1,8 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { mkdtemp, readdir, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
+import { openGit } from "../../workers/build/source/git.ts";
+import type { Git } from "../../workers/build/source/git.ts";
 import { openMirrors } from "../../workers/build/source/mirrors.ts";
 import { never, rawGit, startCheckoutRig, treeOf } from "../support/checkout-rig.ts";
 import type { CheckoutRig } from "../support/checkout-rig.ts";
@@ -188,6 +190,22 @@ test("a mirror's full disk is told, not hidden behind another fetch, and forgott
   expect(found.sha).toBe(next.sha);
 });
 
+test.each(["rename", "write"] as const)(
+  "a disk that refuses the %s of a ref is told, though git does not say why",
+  async (call) => {
+    const repo = await rig.repo({ "a.txt": "1" });
+    const first = rig.requestFor(repo, await repo.commit({ "a.txt": "2" }));
+    const { gitDir } = await rig.mirrors.fetch(first, never);
+    const next = rig.requestFor(repo, await repo.commit({ "a.txt": "3" }));
+    const git = await gitOnASickDisk(call, join(gitDir, "refs", "tatara"));
+    const mirrors = openMirrors({ dir: dirname(gitDir), git, httpPrefixes: [rig.http.url] });
+
+    await expect(mirrors.fetch(next, never)).rejects.toMatchObject({ code: "DISK_FULL" });
+
+    expect((await rig.mirrors.fetch(next, never)).sha).toBe(next.sha);
+  },
+);
+
 test("half a mirror, as a killed worker leaves it, is made anew", async () => {
   const repo = await rig.repo({ a: "1" });
   const push = await repo.commit({ a: "2" });
@@ -238,3 +256,16 @@ test("a fetch that is stopped ends at once, and the next one works", async () =>
 
   expect((await rig.checkOut(rig.requestFor(repo, push))).sha).toBe(push.sha);
 });
+
+/** A git whose fetches meet an I/O error when they write the ref, or give it its name. */
+async function gitOnASickDisk(call: "rename" | "write", refs: string): Promise<Git> {
+  const bin = await mkdtemp(join(tmpdir(), "tatara-sick-git-"));
+  onTestFinished(() => rm(bin, { recursive: true, force: true }));
+  const real = execFileSync("sh", ["-c", "command -v git"]).toString().trim();
+  const paths = (await readdir(refs)).flatMap((name) => [name, `${name}.lock`]);
+  const only = paths.map((name) => `-P ${join(refs, name)}`).join(" ");
+  const strace = `strace -f -o /dev/null -e trace=${call} -e inject=${call}:error=EIO ${only}`;
+  const script = `#!/bin/sh\ncase "$*" in *" fetch "*) exec ${strace} ${real} "$@" ;; esac\nexec ${real} "$@"\n`;
+  await writeFile(join(bin, "git"), script, { mode: 0o755 });
+  return openGit({ path: `${bin}:${process.env["PATH"] ?? ""}` });
+}

@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { ownFolder, removeAbandoned } from "../../src/cli/demo/abandoned.ts";
 import { removeOwn } from "../../src/cli/demo/remove-own.ts";
 import { engineApi } from "../../src/cli/engine-api.ts";
 import {
@@ -49,7 +50,11 @@ test("what the demo's worker kept goes with the demo's folder, and nobody else's
   await mkdir(join(dataDir, "worker/build"), { recursive: true });
   await writeFile(join(dataDir, "worker/build/id"), `${ours}\n`);
   const api = engineApi(DOCKER_HOST, never);
-  const left = (id: string) => api.labelledThings(`dev.tatara.worker=${id}`);
+  // The engine lists them in any order.
+  const left = async (id: string) =>
+    (await api.labelledThings(`dev.tatara.worker=${id}`)).toSorted((a, b) =>
+      a.name.localeCompare(b.name),
+    );
   try {
     await using _ours = await keepOne(ours);
     await using _others = await keepOne(others);
@@ -65,5 +70,39 @@ test("what the demo's worker kept goes with the demo's folder, and nobody else's
     expect(await left(others)).toEqual(theirs);
   } finally {
     await rm(dataDir, { recursive: true, force: true });
+  }
+});
+
+test("a killed demo's folder and what is its own go; a living demo's and a kept one stay", async () => {
+  const parent = await mkdtemp(join(tmpdir(), "tatara-demos-"));
+  const ids = new Map<string, string>();
+  const folder = async (name: string, owner?: string) => {
+    const dir = join(parent, `tatara-demo-${name}`);
+    const id = `worker-${randomUUID().slice(0, 8)}`;
+    ids.set(name, id);
+    await mkdir(join(dir, "data/worker/build"), { recursive: true });
+    await writeFile(join(dir, "data/worker/build/id"), `${id}\n`);
+    if (owner !== undefined) await writeFile(join(dir, "owner"), owner);
+    return dir;
+  };
+  const api = engineApi(DOCKER_HOST, never);
+  const left = async (name: string) =>
+    (await api.labelledThings(`dev.tatara.worker=${ids.get(name) ?? ""}`)).length;
+  try {
+    await ownFolder(await folder("living"));
+    await folder("kept");
+    // This number was given to another process since.
+    await folder("killed", `${process.pid} 1\n`);
+    await using _killed = await keepOne(ids.get("killed") ?? "");
+    await using _living = await keepOne(ids.get("living") ?? "");
+    const before = [await left("killed"), await left("living")];
+
+    await removeAbandoned(parent, DOCKER_HOST, never);
+
+    expect(await readdir(parent)).toEqual(["tatara-demo-kept", "tatara-demo-living"]);
+    expect([await left("killed"), await left("living")]).toEqual([0, before[1]]);
+    expect(before[0]).toBeGreaterThan(2);
+  } finally {
+    await rm(parent, { recursive: true, force: true });
   }
 });

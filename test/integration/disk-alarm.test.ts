@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { openLogFile } from "../../src/cli/processes/log-file.ts";
 import { openDiskAlarm } from "../../src/server/disk-alarm.ts";
+import { diskHealth } from "../../src/server/disk-health.ts";
 import { watchRoom } from "../../src/server/free-room.ts";
 
 const run = promisify(execFile);
@@ -91,4 +92,19 @@ test("the floor of free room is the operator's to set", async () => {
 
   expect(await watchRoom(disk.dir, 0, now)()).toBe(true);
   expect(await watchRoom(disk.dir, 2, now)()).toBe(false);
+});
+
+test("who comes near the floor is warned, on a large disk too, and nothing is refused yet", async () => {
+  await using disk = await aTinyDisk();
+  const alarm = openDiskAlarm({ dataDir: disk.dir, now: () => 1 });
+  const health = (freeDiskMinMib: number) =>
+    diskHealth(
+      { dataDir: disk.dir, freeDiskMinMib, hasRoom: () => Promise.resolve(true), disk: alarm },
+      true,
+    );
+
+  const [far, near] = [await health(0.4), await health(0.6)];
+
+  expect(far).toEqual({ problems: [], warnings: [] });
+  expect(near).toEqual({ problems: [], warnings: [expect.stringMatching(/below 0\.6 MiB/)] });
 });

@@ -14,6 +14,7 @@ import {
   runToEnd,
   tarOf,
 } from "../support/engine-rig.ts";
+import { aRegistryThatHangs } from "../support/hanging-registry.ts";
 import { until } from "../support/until.ts";
 
 /** Makes any Dockerfile one that only BuildKit can build. */
@@ -159,6 +160,23 @@ describe("a Dockerfile that needs BuildKit", () => {
     await expect(from("registry.invalid/no/such:1")).rejects.toMatchObject({
       name: "InfraFault",
       code: "IMAGE_UNAVAILABLE",
+    });
+  });
+
+  test("time that went into waiting for a registry is not the user's", async () => {
+    await using registry = await aRegistryThatHangs();
+    const { job } = await newJob();
+    await using _job = job;
+    const image = `${registry.host}/acme/base:1`;
+    const Dockerfile = `FROM ${image}\nRUN ${MOUNT} true\n`;
+
+    const options = { ...buildOptions(job, tarOf({ Dockerfile })), timeoutMs: 3_000 };
+    const building = engine.buildImage(options, never);
+
+    await expect(building).rejects.toMatchObject({
+      name: "InfraFault",
+      code: "IMAGE_UNAVAILABLE",
+      message: `The image "${image}" did not arrive in time.`,
     });
   });
 

@@ -11,10 +11,12 @@ import {
   engine,
   never,
   newJob,
+  openRoad,
   realEngine,
   removeImage,
   tarOf,
 } from "../support/engine-rig.ts";
+import { aRegistryThatHangs } from "../support/hanging-registry.ts";
 import { until } from "../support/until.ts";
 
 describe("building an image", () => {
@@ -94,6 +96,32 @@ describe("building an image", () => {
     await expect(build(copy)).rejects.toMatchObject(away);
     await expect(engine.findImage("Not A Name", never)).rejects.toMatchObject(unknown);
     await expect(engine.findImage(image, never)).rejects.toMatchObject(away);
+  });
+
+  test("a registry that never answers is to blame for a pull over its time, and not the engine", async () => {
+    await using registry = await aRegistryThatHangs();
+    const patient = realEngine({ pullMs: 1_500 });
+    const image = `${registry.host}/acme/base:1`;
+
+    const wanted = { name: "InfraFault", code: "IMAGE_UNAVAILABLE" };
+    const pulled = patient.findImage(image, never);
+    await expect(pulled).rejects.toMatchObject(wanted);
+    await expect(pulled).rejects.toThrow(
+      /did not deliver it within 1.5 s: see how far `docker pull/,
+    );
+    await expect(pulled).rejects.toThrow(`Image "${image}" could not be had`);
+    expect(registry.asked()).toContain("/v2/acme/base/manifests/1");
+  });
+
+  test("an engine that stops answering during a pull is to blame for it", async () => {
+    let calls = 0;
+    await using road = await openRoad((socket) => void ((calls += 1) > 1 && socket.destroy()));
+    const deaf = realEngine({ socketPath: road.socketPath, pullMs: 500 });
+
+    const pulled = deaf.findImage("acme/base:1", never, { pull: "always" });
+
+    await expect(pulled).rejects.toMatchObject({ code: "ENGINE_UNAVAILABLE" });
+    expect(calls).toBe(2);
   });
 
   test("an image's folder is known, and its digest changes with what is in it alone", async () => {

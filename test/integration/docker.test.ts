@@ -1,3 +1,6 @@
+import { randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, rmdir, writeFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { Stopped } from "../../src/domain/stop.ts";
 import {
@@ -17,6 +20,7 @@ import {
   tarOf,
 } from "../support/engine-rig.ts";
 
+const MEMORY_CGROUPS = "/sys/fs/cgroup/memory/memory.limit_in_bytes";
 const exited = (code: number) => ({ how: "exited", code });
 
 describe("output and end", () => {
@@ -85,12 +89,33 @@ describe("output and end", () => {
     expect(ends).toEqual(Array.from({ length: 6 }, () => ({ how: "out-of-memory" })));
   });
 
-  test("a command that survives the death of a child passes", async () => {
+  test("so it is when the command passes after that, every time", async () => {
     const limits = { ...LIMITS, memoryBytes: 32 * MIB };
+    const line = "tail /dev/zero | cat; exit 0";
 
-    const { end } = await runLine("tail /dev/zero; exit 0", { limits });
+    const ends = await Promise.all(Array.from({ length: 6 }, () => runLine(line, { limits })));
 
-    expect(end).toEqual(exited(0));
+    expect(ends.map(({ end }) => end)).toEqual(ends.map(() => ({ how: "out-of-memory" })));
+  });
+
+  test.runIf(existsSync(MEMORY_CGROUPS))("but not when only a neighbour ran out", async () => {
+    await using parent = await limitedCgroup(64 * MIB);
+    const engine = realEngine({ cgroupParent: parent.name });
+    const { job } = await newJob();
+    await using _job = job;
+    const limits = { ...LIMITS, memoryBytes: 256 * MIB };
+    const line = "echo ready; while :; do read -r _ < /go && exit 0; sleep 0.1; done";
+    const calm = await engine.createContainer(
+      job.spec("calm", ["sh", "-c", line], { limits }),
+      never,
+    );
+    await calm.start(() => undefined, never);
+
+    const { end } = await runToEnd(engine, job.spec("hog", ["tail", "/dev/zero"], { limits }));
+    await calm.putArchive(tarOf({ go: "\n" }), "/", never);
+
+    expect(end).toEqual({ how: "out-of-memory" });
+    expect(await calm.wait(never)).toEqual(exited(0));
   });
 
   test("a command over its time is told so first, and its last words are kept", async () => {
@@ -224,3 +249,22 @@ describe("an engine in trouble", () => {
     expect(lines.join()).not.toContain("hunter2");
   });
 });
+
+/** A cgroup v1 that all containers of an engine share the memory of. */
+async function limitedCgroup(bytes: number) {
+  const name = `/tatara-test-${randomUUID().slice(0, 8)}`;
+  const dir = `/sys/fs/cgroup/memory${name}`;
+  await mkdir(dir);
+  await writeFile(`${dir}/memory.limit_in_bytes`, String(bytes));
+  return {
+    name,
+    async [Symbol.asyncDispose]() {
+      // Docker leaves its own folder of the worker in each hierarchy.
+      for (const kind of await readdir("/sys/fs/cgroup")) {
+        const left = `/sys/fs/cgroup/${kind}${name}`;
+        await rmdir(`${left}/engine-test`).catch(() => undefined);
+        await rmdir(left).catch(() => undefined);
+      }
+    },
+  };
+}

@@ -33,6 +33,10 @@ const STEPS = {
     script: { output: ["begun\n"], how: "hangs" },
   },
   "eats-memory": { command: ["tail", "/dev/zero"], script: { how: "out-of-memory" } },
+  "loses-a-child": {
+    command: ["sh", "-c", "tail /dev/zero; echo passed all the same"],
+    script: { how: "out-of-memory", output: ["passed all the same\n"] },
+  },
   "leaves-a-file": {
     command: ["sh", "-c", "mkdir /results && echo done > /results/report.txt"],
     script: { files: { "/results/report.txt": "done\n" } },
@@ -106,6 +110,12 @@ describe.each(engines)("%s", (_name, open) => {
     const limits = { ...LIMITS, memoryBytes: 32 * MIB };
 
     expect(await endOf("eats-memory", limits)).toEqual({ how: "out-of-memory" });
+  });
+
+  test("a command that passes although memory ran out has not passed", async () => {
+    const limits = { ...LIMITS, memoryBytes: 32 * MIB };
+
+    expect(await endOf("loses-a-child", limits)).toEqual({ how: "out-of-memory" });
   });
 
   test("all output has been handed over, in order, when the end is known", async () => {

@@ -58,6 +58,22 @@ async function numbersOf(channel = "dev"): Promise<readonly string[]> {
 }
 
 describe("an edit", () => {
+  test("that failed behind its generation's name is tried again under the next number", async () => {
+    await rig.publish({ add: { [EL9]: some(0, 3) } });
+    // As a disk leaves it that takes the name, and refuses to say that it is safe.
+    const left = rig.layout.generation("dev", 2);
+    await mkdir(left);
+    await writeFile(join(left, "generation.json"), JSON.stringify({ builtFor: ["mine"] }));
+    const edit = { builtFor: ["mine"], add: { [EL9]: some(3, 5) } };
+    await expect(rig.stage(edit)).rejects.toThrow("ENOTEMPTY");
+
+    const staged = await rig.publish(edit);
+
+    expect(staged).toMatchObject({ base: 1, number: 3 });
+    await expectListed({ number: 3 }, some(0, 5));
+    expect(await numbersOf()).toEqual(["1", "3"]);
+  });
+
   test("changes what it names, and leaves other targets to the generation that made them", async () => {
     await rig.publish({ add: { [EL9]: some(0, 3), [EL8]: some(1, 2) } });
 

@@ -46,6 +46,17 @@ async function missedOf({ url }: TestServer): Promise<unknown> {
   return ((await response.json()) as { missedPushes: unknown }).missedPushes;
 }
 
+/** What `/healthz` says to whoever may read pages, and to strangers. */
+async function warningsOf(server: TestServer) {
+  type Health = { readonly warnings: readonly string[] };
+  const own = await server.api<Health>("/healthz");
+  const strangers = (await (await fetch(`${server.url}/healthz`)).json()) as Health;
+  return { reader: own.warnings.join("\n"), stranger: strangers.warnings.join("\n") };
+}
+
+const tells = async (server: TestServer, text: string): Promise<boolean> =>
+  (await warningsOf(server)).reader.includes(text);
+
 /** Two looks, so that whatever the first one found unsure is decided. */
 async function twoLooks(forge: { gitRequestCount(): number }): Promise<void> {
   const from = forge.gitRequestCount();
@@ -151,7 +162,7 @@ describe.concurrent("pushes that nobody delivered", () => {
     expect(forge.hook.tries.redeliveriesAsked).toHaveLength(2);
   });
 
-  test("a credential that may not see hooks costs nothing but the list", async () => {
+  test("a credential that may not see hooks costs nothing but the list, and is told", async () => {
     await using line = await aLine({
       TATARA_GITHUB_HOOK_TOKEN: "ghp_other00000000000000000000000000000",
     });
@@ -166,6 +177,28 @@ describe.concurrent("pushes that nobody delivered", () => {
 
     await until(async () => (await shasOf(server, "acme/blind"))[1], push.sha, PATIENCE);
     expect(forge.api.requestCount()).toBe(asked);
+    const { reader, stranger } = await warningsOf(server);
+    expect(reader).toMatch(/failed deliveries of acme\/blind are not asked for again: 404/);
+    expect(stranger).toContain("1 repo has failed deliveries that cannot be asked for again");
+    expect(stranger).not.toContain("acme");
+  });
+
+  test("a webhook that delivers to another address is told", async () => {
+    await using line = await aLine({
+      TATARA_GITHUB_HOOK_TOKEN: "ghp_hook000000000000000000000000000000",
+      TATARA_PUBLIC_URL: "https://ci.example.com",
+    });
+    const { forge, server } = line;
+    const repo = await forge.addRepo("acme/astray");
+    await forge.hook.push(await repo.commit({ a: "1" }));
+
+    const told =
+      "acme/astray are not asked for again: no active webhook of it delivers to https://ci";
+    await until(() => tells(server, told), true, PATIENCE);
+
+    // Somebody mends the hook.
+    forge.hook.set({ url: "https://ci.example.com/webhooks/github", secret: SECRET });
+    await until(() => tells(server, "not asked for again"), false, PATIENCE);
   });
 
   test("pushes that came while the forge could not be looked at are found when it can", async () => {
@@ -177,10 +210,16 @@ describe.concurrent("pushes that nobody delivered", () => {
     const push = await repo.commit({ a: "2" });
     forge.hook.miss(push, "lost");
     await until(() => forge.gitRequestCount() > 1, true, PATIENCE);
+    const told = "acme/down cannot be looked at for missed pushes";
+    await until(() => tells(server, told), true, PATIENCE);
+    const { stranger } = await warningsOf(server);
+    expect(stranger).toContain("1 repo cannot be looked at for missed pushes");
+    expect(stranger).not.toContain("acme");
 
     forge.breakGit(undefined);
 
     await until(async () => (await shasOf(server, "acme/down"))[1], push.sha, PATIENCE);
+    await until(() => tells(server, told), false, PATIENCE);
   });
 
   test("a repo that is polled is built from its default branch on, without a webhook", async () => {
@@ -218,7 +257,7 @@ describe.concurrent("pushes that nobody delivered", () => {
     const health = await server.api<{ warnings: string[] }>("/healthz");
     expect(health.warnings.join("\n")).toMatch(/acme\/typo cannot be polled/);
     const strangers = await (await fetch(`${server.url}/healthz`)).text();
-    expect(strangers).toContain("1 repos cannot be polled");
+    expect(strangers).toContain("1 repo cannot be polled");
     expect(strangers).not.toContain("typo");
     expect(await missedOf(server)).toEqual({ missed: 0, recovered: 0 });
   });

@@ -158,6 +158,11 @@ test("without a token, or with a wrong one, nothing is taken and nothing is crea
 
   expect(pushes.map(({ code }) => code === 0)).toEqual([false, false]);
   expect(buildsOf(server)).toEqual([]);
+  const refs = `${remote(server)}/info/refs?service=git-receive-pack`;
+  const said = async (headers: Readonly<Record<string, string>>) =>
+    await (await fetch(refs, { headers })).text();
+  expect(await said({})).toContain("A token is needed");
+  expect(await said({ authorization: "Basic YTpi" })).toContain("This token is not known");
 });
 
 test("branches and tags are built, an annotated tag by its commit; skip markers and deletions leave rows", async () => {

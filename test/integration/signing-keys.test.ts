@@ -143,6 +143,12 @@ describe("a next key", () => {
 
     expect(await signs()).toBe(first);
     expect(lines.join("")).toContain("A signing key cannot be used");
+    expect((await status())?.warnings).toMatchObject([
+      {
+        code: "KEY_UNUSABLE",
+        message: expect.stringMatching(/: from \d{4}-.* nothing can be publ/),
+      },
+    ]);
 
     folder.clock.aheadMs += DAY_MS;
     await expect(signs()).rejects.toMatchObject({ code: "SIGNING_FAILED" });
@@ -344,9 +350,13 @@ describe("fails closed", () => {
     await expect(signs()).rejects.toThrow("is damaged");
     await rm(path);
     await expect(signs()).rejects.toMatchObject({ code: "SIGNING_FAILED" });
+    const unusable = { code: "KEY_UNUSABLE", fingerprint: first };
+    expect((await status())?.warnings).toMatchObject([unusable]);
+    expect(await folder.servedKeys()).toEqual([first]);
     await writeFile(path, text);
 
     expect(await signs()).toBe(first);
+    expect((await status())?.warnings).toEqual([]);
   });
 
   test("when the home has several keys and no ring says which one signs", async () => {
@@ -354,6 +364,8 @@ describe("fails closed", () => {
     await rm(join(folder.keys.keysDir, "rotation.json"));
 
     await expect(open()).rejects.toThrow("no rotation.json");
+    const message = expect.stringContaining("the keys folder cannot be read");
+    expect((await status())?.warnings).toMatchObject([{ code: "KEY_UNUSABLE", message }]);
   });
 
   test("and leaves no child", async () => {

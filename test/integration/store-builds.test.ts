@@ -6,7 +6,15 @@ import { claimStatuses } from "../../src/server/store/outbox.ts";
 import { recordPlan } from "../../src/server/store/plans.ts";
 import { readStore } from "../../src/server/store/read.ts";
 import { aStore } from "../support/a-store.ts";
-import { PLAN, SERVER, aRunningJob, accept, passed } from "../support/store-rig.ts";
+import {
+  PLAN,
+  SERVER,
+  aRunningJob,
+  aRunningPublish,
+  accept,
+  passed,
+  switchTo,
+} from "../support/store-rig.ts";
 
 test("nothing to do ends the build skipped, with success on the commit", async () => {
   await using held = await aStore();
@@ -34,6 +42,22 @@ test("a queued build is cancelled at once, a running one when its worker says so
   expect(await store.write((tx) => renewLease(tx, jobId, token))).toMatchObject({ cancel: true });
   await store.write((tx) => endJob(tx, jobId, token, passed()));
   expect((await findBuild(store, buildId))?.state).toBe("cancelled");
+});
+
+test("a cancel after the switch leaves a note, once, and the build passed", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const { buildId, publishId } = await aRunningPublish(store);
+  await switchTo(store, { publishId, token: "p-token", base: 0 });
+  expect((await findBuild(store, buildId))?.note).toBeNull();
+
+  for (const _asked of [1, 2]) {
+    const { result } = await store.write((tx) => cancelBuild(tx, buildId, "ops"));
+    expect(result).toBe("already-final");
+  }
+
+  const note = "A cancel by ops came too late: the packages were live already.";
+  expect(await findBuild(store, buildId)).toMatchObject({ state: "passed", note });
 });
 
 test("a rerun is a build of its own that may be pending again; the old build speaks no more", async () => {

@@ -336,29 +336,35 @@ test("a publish worker that dies again and again does not turn a good build into
   expect((await findBuild(store, buildId))?.state).toBe("passed");
 });
 
-test("a publish whose disk is away is tried for an hour, then errored", async () => {
-  await using held = await aStore();
-  const { store } = held;
-  const { buildId, publishId } = await aRunningPublish(store);
-  const fault = { code: "DISK_FULL", message: "its network store is away" } as const;
-  const startedAt = store.now();
-  const tokens = ["p-token", ...Array.from({ length: 100 }, (_none, at) => `again-${at}`)];
-  const stateNow = async () => (await findBuild(store, buildId))?.state;
+test.each([
+  ["disk", "DISK_FULL"],
+  ["signing key", "SIGNING_FAILED"],
+] as const)(
+  "a publish whose %s is away is tried for an hour, then errored",
+  async (_what, code) => {
+    await using held = await aStore();
+    const { store } = held;
+    const { buildId, publishId } = await aRunningPublish(store);
+    const fault = { code, message: "it is away" } as const;
+    const startedAt = store.now();
+    const tokens = ["p-token", ...Array.from({ length: 100 }, (_none, at) => `again-${at}`)];
+    const stateNow = async () => (await findBuild(store, buildId))?.state;
 
-  for (const [at, token] of tokens.entries()) {
-    await store.write((tx) => faultPublish(tx, publishId, token, fault));
-    if ((await stateNow()) === "errored") break;
-    const row = await store.db
-      .selectFrom("publishes")
-      .select("notBeforeAt")
-      .where("id", "=", publishId)
-      .executeTakeFirstOrThrow();
-    held.advance(Math.max(0, row.notBeforeAt - store.now()));
-    await claim(store, tokens[at + 1] ?? "");
-  }
+    for (const [at, token] of tokens.entries()) {
+      await store.write((tx) => faultPublish(tx, publishId, token, fault));
+      if ((await stateNow()) === "errored") break;
+      const row = await store.db
+        .selectFrom("publishes")
+        .select("notBeforeAt")
+        .where("id", "=", publishId)
+        .executeTakeFirstOrThrow();
+      held.advance(Math.max(0, row.notBeforeAt - store.now()));
+      await claim(store, tokens[at + 1] ?? "");
+    }
 
-  expect(await stateNow()).toBe("errored");
-  const triedForMs = store.now() - startedAt;
-  expect(triedForMs).toBeGreaterThanOrEqual(HOUR_MS);
-  expect(triedForMs).toBeLessThan(1.25 * HOUR_MS);
-});
+    expect(await stateNow()).toBe("errored");
+    const triedForMs = store.now() - startedAt;
+    expect(triedForMs).toBeGreaterThanOrEqual(HOUR_MS);
+    expect(triedForMs).toBeLessThan(1.25 * HOUR_MS);
+  },
+);

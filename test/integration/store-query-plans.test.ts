@@ -1,9 +1,15 @@
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { Kysely } from "kysely";
 import { expect, test } from "vitest";
+import {
+  FIRST_PLACE,
+  buildsToEmpty,
+  markRemovable,
+} from "../../src/server/store/build-retention.ts";
 import { pickJob } from "../../src/server/store/claim-order.ts";
 import { passedAt } from "../../src/server/store/build-grants.ts";
 import { recordPush } from "../../src/server/store/deliveries.ts";
+import { countRows } from "../../src/server/store/read-counts.ts";
 import { claimPublish } from "../../src/server/store/publishes.ts";
 import type { Tables } from "../../src/server/store/schema.ts";
 import { sqliteDialect } from "../../src/server/store/sqlite.ts";
@@ -69,4 +75,32 @@ test("a delivery looks among what the server found by itself, not at all that it
 
   expect(plans.filter((plan) => plan.includes("deliveriesFound"))).toHaveLength(1);
   expect(plans.filter((plan) => plan.includes("deliveriesByRepo"))).toEqual([]);
+});
+
+test("the numbers that every page shows are read off indexes, whatever was ever refused or published", async () => {
+  await using held = await aStore();
+  await aQueuedPublish(held.store);
+  const plans = await plansOf(held, (tx) => countRows(tx));
+
+  const scans = plans.filter((plan) => /^SCAN (?:outbox|publishes|builds|jobs)/.test(plan));
+  // Only what has something left to say is in that index.
+  expect(new Set(scans)).toEqual(new Set(["SCAN outbox USING INDEX outboxWaiting"]));
+  expect(plans).toContain("SEARCH outbox USING INDEX outboxRefused (terminalAt>?)");
+});
+
+test("a look at old builds reads those that have their logs, not all that ever were", async () => {
+  await using held = await aStore();
+  await accept(held.store);
+  const slice = { endedBefore: held.store.now(), max: 200 };
+  const plans = await plansOf(held, async (tx) => {
+    await markRemovable(tx, FIRST_PLACE, slice);
+    await buildsToEmpty(tx, 200);
+  });
+
+  expect(plans.filter((plan) => /^(SCAN|USE TEMP)/.test(plan))).toEqual([]);
+  expect(plans.filter((plan) => / builds /.test(plan))).toEqual([
+    "SEARCH builds USING INDEX buildsWithLogs (createdAt>? AND createdAt<?)",
+    "SEARCH builds USING INDEX buildsToEmpty (logsRemovedAt>?)",
+  ]);
+  expect(plans).toContain("SEARCH other USING INDEX buildsCompared (compareWith=?)");
 });

@@ -196,6 +196,25 @@ describe("logs", () => {
     expect(heads).toEqual(["==> checkout <==", "==> image <==", "==> lint <==", "==> unit <=="]);
   });
 
+  test("of an attempt that was lost are found by its number, and no others", async () => {
+    await using server = await startWebServer();
+    const log = { buildId: "bld-errored", jobId: "job-e", attempt: 1, step: "image" };
+    server.logs.set(log, "what it had printed\n");
+    const path = "/api/builds/bld-errored/log";
+
+    const all = await (await get(server, `${path}?attempt=1`)).text();
+    const one = await (await get(server, `${path}?attempt=1&step=image&tail=8`)).text();
+    const rows = await json(server, `${path}/rows?attempt=1&step=image`);
+    const none = await json(server, `${path}?attempt=4`);
+
+    expect(all).toBe("==> checkout <==\n==> image <==\nwhat it had printed\n");
+    expect(one).toBe("printed\n");
+    expect(rows).toMatchObject({ totalLines: 1 });
+    expect(await (await get(server, `${path}?step=image`)).text()).toContain("a line of output");
+    expect(none).toMatchObject({ status: 404, hint: "There is: 1, 2, 3." });
+    expect(await json(server, `${path}?attempt=1&step=unit`)).toMatchObject({ status: 404 });
+  });
+
   test("of a step that is not there name those that are", async () => {
     await using server = await startWebServer();
 

@@ -367,19 +367,19 @@ describe("the request", () => {
 
   test("of many large bodies at once is bounded, and a push of usual size gets through", async () => {
     await using route = await startRoute({ bodyTimeoutMs: 2_000 });
-    const sockets = Array.from({ length: 12 }, () => beginPost(route.port, 25 * 2 ** 20));
+    const sockets = Array.from({ length: 4 }, () => beginPost(route.port, 25 * 2 ** 20));
     const answers = sockets.map(async (socket) => {
       const [first] = (await once(socket, "data")) as [Buffer];
       return String(first).slice(9, 12);
     });
-    await until(route.connections, 10);
+    await until(route.connections, 2);
 
     const push20k = await send(route.url, delivered());
 
     expect(push20k.status).toBe(202);
     const seen = await Promise.all(answers);
     expect(seen.filter((status) => status === "503")).toHaveLength(2);
-    expect(seen.filter((status) => status === "408")).toHaveLength(10);
+    expect(seen.filter((status) => status === "408")).toHaveLength(2);
     for (const socket of sockets) socket.destroy();
   });
 

@@ -1,3 +1,5 @@
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
 import { buildGrant } from "../../src/shared/build-messages.ts";
 import { LEASE_HEADER, PATHS, PROTOCOL } from "../../src/shared/protocol.ts";
@@ -50,6 +52,8 @@ const jobOf = async (server: TestServer, number: number) => {
   return build.jobs[0];
 };
 
+const DRAINED = "its worker is drained: w-1; tatara worker resume w-1";
+
 test("a drained worker gets nothing more, what it runs goes on, and others get the rest", async () => {
   const { server, claim, granted, beat, tatara } = await aQueue(3);
   await using _server = server;
@@ -87,7 +91,17 @@ test("drain --now hands back what runs: queued again, not counted, and its lease
   expect(await beat(held)).toBe(409);
   expect(await jobOf(server, 1)).toMatchObject({ state: "queued", attempt: 1 });
   expect(await claim("w-1")).toBe(204);
+  expect(await jobOf(server, 1)).toMatchObject({ reason: DRAINED, waiting: { reason: DRAINED } });
+  expect((await tatara(["queue"])).stdout).toContain(DRAINED);
   expect(await claim("w-2")).toMatchObject({ lease: { attempt: 2 } });
+  // What is said of the new attempt is why the former one ended, whatever it waited for meanwhile.
+  expect(await jobOf(server, 1)).toMatchObject({
+    state: "running",
+    attempt: 2,
+    lostAttempts: [
+      { attempt: 1, isHandedBack: true, reason: "worker w-1 was drained", worker: "w-1" },
+    ],
+  });
 
   expect((await tatara(["worker", "resume", "w"])).code).toBe(3); // Two begin so.
   expect(await tatara(["worker", "resume", "w-1"])).toMatchObject({ code: 0 });
@@ -139,4 +153,28 @@ test("nobody is drained by a wrong name", async () => {
     headers: { authorization: `Bearer ${server.adminToken}`, accept: "text/html" },
   });
   expect(await page.text()).toMatch(/working: .{0,20}1 running/);
+});
+
+test("a worker is forgotten once it is gone, and not before", async () => {
+  const { server, claim, tatara } = await aQueue(0);
+  await using _server = server;
+  await claim("w-1");
+  await claim("of-another-machine");
+  const db = new DatabaseSync(join(server.dataDir, "tatara.db"), { timeout: 5_000 });
+  // As a restore leaves it: a row of long ago, and nobody who was ever heard of.
+  db.exec(
+    "INSERT INTO workers SELECT 'former', kind, arch, version, slots, protocolLowest, " +
+      "protocolHighest, 1, 1, 1, 1, 'moved' FROM workers WHERE id = 'w-1'",
+  );
+  db.close();
+
+  const there = await tatara(["worker", "forget", "w-1"]);
+  const gone = await tatara(["worker", "forget", "former"]);
+
+  expect(there.code).toBe(1);
+  expect(there.stderr).toContain("Worker w-1 was heard of");
+  expect(gone).toMatchObject({ code: 0, stdout: "former: forgotten\n" });
+  const left = (await workersOf(server)).map(({ id }) => id);
+  expect(left).toEqual(["of-another-machine", "w-1"]);
+  expect((await tatara(["worker", "forget", "former"])).code).toBe(3);
 });

@@ -59,6 +59,12 @@ export const BOMBS: Readonly<Record<string, Bomb>> = {
     limits: MEMORY,
     ends: { code: "OUT_OF_MEMORY", title: /used its 128 MiB of memory/ },
   },
+  "hidden-memory": {
+    run: "perl -e '$x .= q(x) x 1048576 while 1' | cat; echo passed all the same",
+    limits: MEMORY,
+    ends: { code: "OUT_OF_MEMORY", title: /used its 128 MiB of memory/ },
+    log: /passed all the same/,
+  },
   tmp: {
     run: "dd if=/dev/zero of=/tmp/big bs=1M count=2000",
     limits: ONE_CPU,

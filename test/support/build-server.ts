@@ -201,12 +201,20 @@ async function answer(
       told.artifacts.set(name, bytes);
       return say(201, {});
     }
-    case "end":
-      told.end = endMessage.parse(json());
+    case "end": {
+      const end = endMessage.parse(json());
+      const short = Object.entries(end.logs ?? {})
+        .map(([log, size]) => ({ log, size, has: told.logs.get(log)?.length ?? 0 }))
+        .filter(({ size, has }) => has < size);
+      if (short.length > 0) {
+        return say(200, { resend: Object.fromEntries(short.map(({ log, has }) => [log, has])) });
+      }
+      told.end = end;
       for (const { sha256 } of told.end.packages) {
         if (!told.artifacts.has(sha256)) throw new Error(`${sha256} was not uploaded`);
       }
       return say(200, {});
+    }
     case "fault":
       told.fault = faultMessage.parse(json());
       return say(200, {});

@@ -50,15 +50,18 @@ export function realEngine({
   imageTtlMs = 0,
   mirrorProxy = null as string | null,
   now = Date.now,
+  cgroupParent = "/tatara",
+  pullMs = 600_000,
 } = {}): Engine {
   return dockerEngine({
     address: { socketPath },
     logger: silent,
     now,
-    cgroupParent: "/tatara",
+    cgroupParent,
     buildLimits: { memoryBytes: 256 * MIB, cpus: 2 },
     imageTtlMs,
     mirrorProxy,
+    pullMs,
   });
 }
 

@@ -9,6 +9,8 @@ export interface GitHttp extends AsyncDisposable {
   readonly seen: (string | undefined)[];
   /** When set, a request with any other Authorization is answered 401. */
   credential: string | undefined;
+  /** No request is answered at all. */
+  isSilent: boolean;
   /** When set, every request is answered so. */
   answerWith: { readonly status: number; readonly headers?: Record<string, string> } | undefined;
 }
@@ -18,6 +20,7 @@ export async function startGitHttp(root: string): Promise<GitHttp> {
     url: "",
     seen: [],
     credential: undefined,
+    isSilent: false,
     answerWith: undefined,
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
@@ -27,6 +30,7 @@ export async function startGitHttp(root: string): Promise<GitHttp> {
   const server = createServer((request, response) => {
     const { authorization } = request.headers;
     http.seen.push(authorization);
+    if (http.isSilent) return;
     if (http.answerWith !== undefined) {
       response.writeHead(http.answerWith.status, http.answerWith.headers).end();
     } else if (http.credential !== undefined && authorization !== http.credential) {

@@ -19,7 +19,10 @@ export interface TestServer extends AsyncDisposable {
 }
 
 /** The real server in this process, on a free port, with a data folder of its own and no Redis. */
-export async function aServer(settings: Record<string, string> = {}): Promise<TestServer> {
+export async function aServer(
+  settings: Record<string, string> = {},
+  now: () => number = Date.now,
+): Promise<TestServer> {
   const dataDir = await mkdtemp(join(tmpdir(), "tatara-server-"));
   await mkdir(dataDir, { recursive: true });
   const adminToken = "an-admin-token-for-tests";
@@ -48,8 +51,8 @@ export async function aServer(settings: Record<string, string> = {}): Promise<Te
     http,
     release,
     localUrl: url,
-    logger: createLogger({ process: "server", level: "error", now: Date.now }),
-    now: Date.now,
+    logger: createLogger({ process: "server", level: "error", now }),
+    now,
     newId: (prefix) => `${prefix}-${randomBytes(6).toString("hex")}`,
     newToken: () => randomBytes(32).toString("hex"),
   });

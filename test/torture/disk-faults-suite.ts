@@ -27,6 +27,7 @@ export async function runDiskFaultsSuite(options: SuiteOptions): Promise<Outcome
     violations: [],
     wanted: new Map(),
     known: new Set(),
+    unreached: new Set(),
     dealt: 0,
     shots: 0,
   }));
@@ -80,7 +81,10 @@ function tellTotals(runs: readonly Run[], { tell }: SuiteOptions): void {
   const dealt = runs.reduce((sum, run) => sum + run.dealt, 0);
   const shots = runs.reduce((sum, run) => sum + run.shots, 0);
   const all = runs.reduce((sum, run) => sum + run.known.size, 0);
-  tell(`${dealt} of ${all} faults dealt (${Math.floor((dealt / all) * 100)} %) in ${shots} pushes`);
+  const gone = runs.reduce((sum, run) => sum + run.unreached.size, 0);
+  const share = Math.floor((dealt / Math.max(1, all - gone)) * 100);
+  const rest = gone === 0 ? "" : `; ${gone} at places that are not reached any more`;
+  tell(`${dealt} of ${all} faults dealt (${share} %) in ${shots} pushes${rest}`);
 }
 
 async function checkAll({ world, violations, options }: Run): Promise<void> {

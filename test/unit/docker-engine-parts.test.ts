@@ -153,8 +153,14 @@ describe("the gate", () => {
   });
 
   test("says how its command ended, and nothing else is taken for that", () => {
-    expect(gateWordIn("tatara-ended 0 1234\n")).toEqual({ code: 0, memoryPeakBytes: 1_234 });
-    expect(gateWordIn("tatara-ended 137 \n")).toEqual({ code: 137, memoryPeakBytes: null });
+    const word = { code: 0, memoryPeakBytes: 1_234 };
+    const none = { ...word, isKilledForMemory: false };
+    expect(gateWordIn("tatara-ended 0 01234\n")).toEqual(none);
+    expect(gateWordIn("tatara-ended 0 001234\n")).toEqual({ ...word, isKilledForMemory: true });
+    // Of a kernel that does not tell, or a container that an older worker started.
+    expect(gateWordIn("tatara-ended 0 1234\n")).toEqual({ ...word, isKilledForMemory: null });
+    const unknown = { code: 137, memoryPeakBytes: null, isKilledForMemory: null };
+    expect(gateWordIn("tatara-ended 137 \n")).toEqual(unknown);
     for (const text of ["x tatara-ended 0 1\n", "tatara-ended 0 1", "tatara-ended  1\n", ""]) {
       expect([text, gateWordIn(text)]).toEqual([text, undefined]);
     }

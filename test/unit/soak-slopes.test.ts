@@ -14,7 +14,7 @@ function samplesOf(liveMib: (minute: number) => number, openFiles: (minute: numb
     openFiles: openFiles(minute),
     threads: 11,
   }));
-  return { processes: new Map([["server", samples]]), redisBytes: [], diskBytes: [] };
+  return { processes: new Map([["build", samples]]), redisBytes: [], diskBytes: [] };
 }
 
 test("a process that grows by a MiB a minute leaks; one that breathes does not", () => {
@@ -26,7 +26,7 @@ test("a process that grows by a MiB a minute leaks; one that breathes does not",
   );
   expect(leaking[0]?.liveMibPerHour).toBe(60);
   expect(judge(leaking).map(({ what }) => what)).toEqual([
-    "I8 server grows by 60 MiB an hour, over 59 min",
+    "I8 build grows by 60 MiB an hour, over 59 min",
   ]);
   expect(
     judge(
@@ -70,7 +70,7 @@ test("files that stay open are told; a warm-up is not", () => {
   expect(judge(leaking)).toHaveLength(1);
   const warming = slopesOf(
     samplesOf(
-      (minute) => Math.min(300, 100 + minute * 10),
+      (minute) => Math.min(180, 100 + minute * 10),
       () => 40,
     ),
   );

@@ -2,8 +2,9 @@ import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { Stopped } from "../../src/domain/stop.ts";
+import { diskRefusal, isDiskFault } from "../../src/shared/disk-errors.ts";
 import { PATHS } from "../../src/shared/protocol.ts";
-import { logAnswer, planAnswer } from "../../src/shared/build-messages.ts";
+import { endAnswer, logAnswer, planAnswer } from "../../src/shared/build-messages.ts";
 import type {
   BuildGrant,
   EndMessage,
@@ -29,6 +30,8 @@ import type { StepLog } from "./log/step-log.ts";
 
 const UPLOAD_TIMEOUT_MS = 30 * 60 * 1_000;
 const HAND_BACK_TIMEOUT_MS = 3_000;
+/** A server that loses logs more often than this gets the end without them. */
+const RESENDS_MAX = 3;
 
 /**
  * What the server is told about an attempt. Steps and logs are sent in order and in the background, so
@@ -151,12 +154,13 @@ function openJobRecord(
     },
     end: async (message) => {
       await settled();
-      await send(PATHS.end(jobId), masked.end(message));
+      const call = { path: PATHS.end(jobId), leaseToken: lease.token };
+      await sendEnd(client, { ...call, message: masked.end(message), logs }, talking);
     },
     fault: async (message) => {
       // What could not be told before is no reason to keep the fault from the server.
-      await settled().catch(() => undefined);
-      await send(PATHS.fault(jobId), masked.fault(message));
+      const before = await settled().catch((err: unknown) => err);
+      await send(PATHS.fault(jobId), masked.fault(withRefusal(message, before)));
     },
     handBack: async () => {
       const limit = AbortSignal.any([lease.talking, AbortSignal.timeout(HAND_BACK_TIMEOUT_MS)]);
@@ -172,6 +176,40 @@ function openJobRecord(
       }
     },
   };
+}
+
+/** A disk that refused a log or the journal is told too: it may be behind the fault, which may hide it. */
+function withRefusal(fault: FaultMessage, before: unknown): FaultMessage {
+  const refusal = diskRefusal(before);
+  if (refusal === undefined || isDiskFault(fault)) return fault;
+  const { why, code, call, path } = refusal;
+  const what = [call, path].filter(Boolean).join(" ");
+  const told = `before that the worker's disk refused ${what || "a write"}, for ${why} (${code})`;
+  return { ...fault, message: `${fault.message.slice(0, 3_000)}; ${told}`.slice(0, 4_000) };
+}
+
+/** A server whose machine lost power asks for the ends of logs that it had, before it takes the job's. */
+async function sendEnd(
+  client: ServerClient,
+  {
+    message,
+    logs,
+    ...call
+  }: {
+    readonly path: string;
+    readonly leaseToken: string;
+    readonly message: EndMessage;
+    readonly logs: Pick<ReturnType<typeof jobLogs>, "sizes" | "resend">;
+  },
+  signal: AbortSignal,
+): Promise<void> {
+  for (let tries = 0; tries < RESENDS_MAX; tries += 1) {
+    const json = { ...message, logs: logs.sizes() };
+    const { resend } = await client.send({ ...call, json, answer: endAnswer }, signal);
+    if (resend == null) return;
+    await logs.resend(resend);
+  }
+  await client.send({ ...call, json: message }, signal);
 }
 
 /** The body is opened anew for each try. */
@@ -221,6 +259,16 @@ export function jobLogs(open: (name: string) => StepLog) {
       for (const [name, each] of logs) {
         if (name === step || name.startsWith(`${step}~`)) await each.end();
       }
+    },
+    /** Of those that have ended and have any. */
+    sizes: (): Readonly<Record<string, number>> =>
+      Object.fromEntries(
+        [...logs]
+          .map(([name, each]) => [name, each.sizeBytes()] as const)
+          .filter(([, size]) => size),
+      ),
+    resend: async (ends: Readonly<Record<string, number>>): Promise<void> => {
+      for (const [name, fromBytes] of Object.entries(ends)) await logs.get(name)?.resend(fromBytes);
     },
     close: async (): Promise<void> => {
       // All of them, also when the disk refuses to remove one.

@@ -16,6 +16,9 @@ import { runVerifyJob } from "./verify/verify-job.ts";
 import { checkOut, refuseOptions } from "./steps/checkout.ts";
 import type { CheckedOut } from "./steps/checkout.ts";
 
+/** After a drain with `--now`, or when the server had not heard of this worker for a whole lease. */
+const TAKEN_BACK = "Job handed back: the server gives it to another attempt, nothing is lost";
+
 /** Runs one attempt of a job, tells the server how it ended, and leaves nothing behind. */
 export async function runJob(
   grant: BuildGrant,
@@ -33,7 +36,8 @@ export async function runJob(
     logger.info({ ending: ending.how }, "Attempt ended");
   } catch (err) {
     // Nobody is left to be told: the lease is lost, or the server refuses this attempt's words.
-    logger[err instanceof Stopped ? "warn" : "error"]({ err }, "Attempt given up");
+    if (err instanceof Stopped && err.reason === "lease-lost") logger.warn({}, TAKEN_BACK);
+    else logger[err instanceof Stopped ? "warn" : "error"]({ err }, "Attempt given up");
   } finally {
     clearTimeout(limit);
     await leaveNothing(job, lease, logger);

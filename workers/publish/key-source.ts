@@ -5,7 +5,14 @@ import { openRing } from "../../src/yum/keys/key-changes.ts";
 import { isExpired, nextKey, roleOf, signingKey } from "../../src/yum/keys/key-ring.ts";
 import type { KeyRing, RingKey } from "../../src/yum/keys/key-ring.ts";
 import { warningsOf } from "../../src/yum/keys/key-status.ts";
-import { readRing, ringPath, serveRing, withRingLock } from "../../src/yum/keys/key-store.ts";
+import type { KeyWarning, Unusable } from "../../src/yum/keys/key-status.ts";
+import {
+  readRing,
+  ringPath,
+  serveRing,
+  serveUnreadable,
+  withRingLock,
+} from "../../src/yum/keys/key-store.ts";
 import { readSecretKeys } from "./gnupg.ts";
 import type { SecretKeys } from "./gnupg.ts";
 import type { SigningKey } from "./openpgp.ts";
@@ -29,12 +36,23 @@ interface Loaded {
   readonly stamp: string;
   readonly ring: KeyRing;
   readonly secrets: ReadonlyMap<string, SigningKey>;
+  /** Keys that sign now or later, and whose secret part could not be read. */
+  readonly unusable: Unusable;
+  readonly loadedAt: number;
   readonly verifier: Verifier;
 }
 
 const REFRESH_TIMEOUT_MS = 60_000;
 /** A key takes over, and a warning comes due, without a publish that would notice. */
 const TICK_MS = 60_000;
+/** What could not be read may be there again: its folder was put back, or gpg's agent lives. */
+const RETRY_MS = 20_000;
+/** By what is wrong with a key. */
+const SAID: Readonly<Record<KeyWarning["code"], string>> = {
+  KEY_EXPIRES: "A signing key expires soon",
+  KEY_EXPIRED: "A signing key has expired",
+  KEY_UNUSABLE: "A signing key cannot sign",
+};
 
 /**
  * The keys as they are at this moment: the command line changes them while we run, and a service that
@@ -57,8 +75,8 @@ export class KeySource {
   }
 
   static async open(options: KeyOptions, signal: AbortSignal): Promise<KeySource> {
-    await openRing(options, signal);
-    const source = new KeySource(options, await load(options, options.verifierDir, signal));
+    const loaded = await openLoaded(options, signal);
+    const source = new KeySource(options, loaded);
     try {
       await source.#announce(signal);
       return source;
@@ -96,19 +114,32 @@ export class KeySource {
   }
 
   async #current(): Promise<Loaded> {
+    try {
+      return await this.#newest();
+    } catch (err) {
+      await tellUnreadable(this.#options);
+      throw err;
+    }
+  }
+
+  async #newest(): Promise<Loaded> {
+    const before = this.#loaded;
     const stamp = await stampOf(this.#options.keysDir);
-    if (stamp !== this.#loaded.stamp) {
+    if (stamp !== before.stamp || this.#mayBeBack(before)) {
       // One at a time; each try is its caller's, and the next one tries again.
-      this.#refreshing = this.#refreshing.catch(() => undefined).then(() => this.#refresh(stamp));
+      this.#refreshing = this.#refreshing.catch(() => undefined).then(() => this.#refresh(before));
       await this.#refreshing;
     }
     return this.#loaded;
   }
 
-  async #refresh(stamp: string): Promise<void> {
-    if (stamp === this.#loaded.stamp) return;
+  #mayBeBack({ unusable, loadedAt }: Loaded): boolean {
+    return unusable.size > 0 && Math.abs(this.#options.now() - loadedAt) >= RETRY_MS;
+  }
+
+  async #refresh(before: Loaded): Promise<void> {
+    if (before !== this.#loaded) return;
     const { verifierDir, logger } = this.#options;
-    const before = this.#loaded;
     this.#loads += 1;
     this.#loaded = await load(this.#options, `${verifierDir}-${this.#loads}`, limit());
     const keys = this.#loaded.ring.keys.map(({ fingerprint }) => fingerprint);
@@ -128,7 +159,7 @@ export class KeySource {
     const { keysDir, publicDir, now } = this.#options;
     const serve = async (): Promise<KeyRing> => {
       const ring = (await readRing(keysDir)) ?? this.#loaded.ring;
-      await serveRing(publicDir, ring, now());
+      await serveRing(publicDir, ring, now(), this.#loaded.unusable);
       return ring;
     };
     const ring = await withRingLock(keysDir, serve, signal);
@@ -139,13 +170,14 @@ export class KeySource {
   /** Once for each bound in a process's life. */
   #warn(ring: KeyRing): void {
     const { logger, now } = this.#options;
-    for (const { code, fingerprint, bound, message, hint } of warningsOf(ring, now())) {
-      const name = `${fingerprint} ${bound}`;
+    for (const warning of warningsOf(ring, now(), this.#loaded.unusable)) {
+      const { code, fingerprint, bound, message, hint } = warning;
+      const name = `${fingerprint} ${code} ${bound}`;
       if (this.#warned.has(name)) continue;
       this.#warned.add(name);
       const facts = { code, fingerprint, warning: message, hint };
-      if (bound === 0) logger?.error(facts, "A signing key has expired");
-      else logger?.warn(facts, "A signing key expires soon");
+      if (bound === 0) logger?.error(facts, SAID[code]);
+      else logger?.warn(facts, SAID[code]);
     }
   }
 
@@ -157,6 +189,23 @@ export class KeySource {
       this.#options.logger?.error({ err }, "The signing keys cannot be read");
     }
   }
+}
+
+async function openLoaded(options: KeyOptions, signal: AbortSignal): Promise<Loaded> {
+  try {
+    await openRing(options, signal);
+    return await load(options, options.verifierDir, signal);
+  } catch (err) {
+    if (!signal.aborted) await tellUnreadable(options);
+    throw err;
+  }
+}
+
+/** The server tells it in `/healthz`, where an operator looks first. */
+async function tellUnreadable({ publicDir, logger }: KeyOptions): Promise<void> {
+  await serveUnreadable(publicDir).catch((err: unknown) => {
+    logger?.error({ err }, "The status of the signing keys cannot be written");
+  });
 }
 
 async function load(
@@ -171,7 +220,8 @@ async function load(
     const wanted = ring.keys.filter((key) => roleOf(key, ring, now()) !== "previous");
     const fingerprints = wanted.map(({ fingerprint }) => fingerprint);
     const { keys, problems } = await readSecretKeys(keysDir, fingerprints, signal);
-    return { stamp, ring, secrets: keys, problems };
+    const unusable = new Set(fingerprints.filter((fingerprint) => !keys.has(fingerprint)));
+    return { stamp, ring, secrets: keys, unusable, loadedAt: now(), problems };
   };
   const { problems, ...found } = await withRingLock(keysDir, read, signal);
   // A next key that cannot be used is no reason to stop today, but must be known before its day.

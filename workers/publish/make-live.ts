@@ -148,7 +148,8 @@ async function stageAll(
   );
   const failed = settled.find((each) => each.status === "rejected");
   if (failed === undefined) return staged;
-  await Promise.all(staged.map((each) => engine.drop(each)));
+  // What a sick disk keeps is dropped by the next try.
+  await Promise.allSettled(staged.map((each) => engine.drop(each)));
   throw failed.reason;
 }
 

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
+import { deadlineIn } from "../../src/shared/deadline.ts";
 
 export interface CommandOptions {
   readonly timeoutMs: number;
@@ -30,11 +31,11 @@ export async function runCommand(
   signal: AbortSignal,
 ): Promise<CommandEnd> {
   signal.throwIfAborted();
-  const deadline = AbortSignal.timeout(options.timeoutMs);
+  using deadline = deadlineIn(options.timeoutMs);
   const child = spawn(file, args, {
     env: { ...PLAIN_ENV, ...options.env },
     stdio: ["ignore", "pipe", "pipe", ...(options.files ?? [])],
-    signal: AbortSignal.any([signal, deadline]),
+    signal: AbortSignal.any([signal, deadline.signal]),
     killSignal: "SIGKILL",
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
@@ -48,7 +49,9 @@ export async function runCommand(
   } catch (cause) {
     child.kill("SIGKILL");
     signal.throwIfAborted();
-    const why = deadline.aborted ? `did not end within ${options.timeoutMs} ms` : "could not run";
+    const why = deadline.signal.aborted
+      ? `did not end within ${options.timeoutMs} ms`
+      : "could not run";
     throw new Error(`${file} ${why}.`, { cause });
   }
 }

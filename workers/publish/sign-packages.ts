@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { allSettled } from "./all-settled.ts";
 import type { InspectedPackage } from "./inspect-rpm.ts";
 import type { PooledPackage } from "./pool.ts";
 import type { Publish } from "./publish-context.ts";
@@ -114,12 +115,4 @@ async function store(
       return pool.add({ ...file, unsignedSha256, buildTime, accepted });
     });
   await stopwatch.time("pool", allSettled([accepted, ...adding]));
-}
-
-/** All, or the first one's reason once all have ended: nothing works on in a removed folder. */
-async function allSettled<T>(works: readonly Promise<T>[]): Promise<readonly T[]> {
-  const ends = await Promise.allSettled(works);
-  const failed = ends.find((end) => end.status === "rejected");
-  if (failed !== undefined) throw failed.reason;
-  return ends.flatMap((end) => (end.status === "fulfilled" ? [end.value] : []));
 }

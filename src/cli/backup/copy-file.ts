@@ -97,18 +97,22 @@ export function noneIfMissing(err: unknown): undefined {
   throw err;
 }
 
-/** Some work for each, a few at a time. */
+/** Some work for each, a few at a time. When it ends, also in vain, none of it goes on. */
 export async function forEachInLanes<T>(
   all: AsyncIterable<T> | Iterable<T>,
   lanes: number,
   work: (one: T) => Promise<void>,
 ): Promise<void> {
   const running = new Set<Promise<void>>();
-  for await (const one of all) {
-    const task = work(one).finally(() => running.delete(task));
-    task.catch(() => undefined); // Whoever waits below is told.
-    running.add(task);
-    if (running.size >= lanes) await Promise.race(running);
+  try {
+    for await (const one of all) {
+      const task = work(one).finally(() => running.delete(task));
+      task.catch(() => undefined); // Whoever waits below is told.
+      running.add(task);
+      if (running.size >= lanes) await Promise.race(running);
+    }
+    await Promise.all(running);
+  } finally {
+    await Promise.allSettled(running);
   }
-  await Promise.all(running);
 }

@@ -3,6 +3,8 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
 export const DATABASE = "tatara.db";
+/** Made anew by whoever needs them, the command line among them: a folder that has only these is empty. */
+export const CACHES: readonly string[] = ["cache", ".cache"];
 
 /**
  * What a backup leaves out: the database's own files (it is copied as one), what is made anew, what
@@ -14,7 +16,7 @@ const LEFT_OUT = [
   /^worker(\/|$)/,
   /^log(\/|$)/,
   /^tmp(\/|$)/,
-  /^cache(\/|$)/,
+  /^\.?cache(\/|$)/,
   /^[^/]*\.(lock|lock-journal|pid)$/,
   /^yum\/staging(\/|$)/,
   /^keys\/(lock$|S\.|.*\.lock$|\.#)/,

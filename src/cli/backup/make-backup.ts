@@ -1,12 +1,14 @@
-import { chmod, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { access, chmod, constants, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { copyDatabase, readCopy } from "../../shared/database-copy.ts";
 import { VERSION } from "../../shared/version.ts";
 import { withRingLock } from "../../yum/keys/key-store.ts";
 import { yumLayout } from "../../yum/layout.ts";
 import { CommandError, EXIT } from "../exit-codes.ts";
 import { copyFile, forEachInLanes, linkFile } from "./copy-file.ts";
+import { explainTrouble } from "./explain-trouble.ts";
 import { DATABASE, filesBelow, isLeftOut, packsOf } from "./find-files.ts";
+import { isWithin, makeFolder, readFolderModes } from "./folders.ts";
 import { readManifest, writeManifest, type BackupEntry, type Manifest } from "./manifest.ts";
 
 const LANES = 8;
@@ -40,25 +42,55 @@ export async function makeBackup(
     const hint = "set TATARA_DATA_DIR to the folder of your Tatara";
     throw new CommandError(EXIT.usage, `${dataDir} has no database ${DATABASE}.`, hint);
   });
-  await mkdir(into, { recursive: true, mode: 0o700 });
-  const before = await newestBackup(into);
+  const what = "The backup was not made";
   const takenAt = new Date(now()).toISOString();
   const name = takenAt.replaceAll(/[:.]/g, "-");
-  const folder = join(into, name);
   const partial = join(into, `.${name}.partial`);
-  await removePartials(into);
-  await mkdir(partial, { mode: 0o700 });
+  try {
+    await access(join(dataDir, DATABASE), constants.R_OK);
+    await refuseWithin(into, dataDir);
+    await makeFolder(into);
+    await removePartials(into);
+    await mkdir(partial, { mode: 0o700 });
+  } catch (err) {
+    throw explainTrouble(err, { what, place: into });
+  }
+  try {
+    const before = await newestBackup(into);
+    const to = { partial, folder: join(into, name), takenAt };
+    return await fillBackup(to, { dataDir, before, signal });
+  } catch (err) {
+    const after = await rm(partial, { recursive: true }).then(
+      () => "nothing of it was left there",
+      () => `rm -r ${partial} takes away what is there of it`,
+    );
+    throw explainTrouble(err, { what, place: into, after });
+  }
+}
 
+async function refuseWithin(into: string, dataDir: string): Promise<void> {
+  if (!(await isWithin(into, dataDir))) return;
+  const message = `${into}: the backup folder is inside the data folder; choose another disk.`;
+  const hint = "tatara backup /srv/backup";
+  throw new CommandError(EXIT.usage, message, hint);
+}
+
+async function fillBackup(
+  to: { readonly partial: string; readonly folder: string; readonly takenAt: string },
+  from: Pick<Backup, "dataDir" | "before" | "signal">,
+): Promise<Made> {
+  const { partial, folder, takenAt } = to;
   const entries = new Map<string, BackupEntry>();
   const keep = (entry: BackupEntry) => void entries.set(entry.path, entry);
-  const backup = { dataDir, folder: partial, before, signal, keep, linked: { files: 0 } };
+  const backup = { ...from, folder: partial, keep, linked: { files: 0 } };
   const databaseFacts = await takeDatabase(backup);
   await takeFiles(backup);
-  const header = { format: 1, version: VERSION, takenAt } as const;
   const { migrations, builds } = databaseFacts;
-  await writeManifest(partial, { header: { ...header, migrations: [...migrations] }, entries });
+  const folders = await readFolderModes(from.dataDir, entries.keys());
+  const header = { format: 1 as const, version: VERSION, takenAt, migrations: [...migrations] };
+  await writeManifest(partial, { header: { ...header, folders: { ...folders } }, entries });
   await rename(partial, folder);
-  await syncFolder(into);
+  await syncFolder(dirname(folder));
   const all = [...entries.values()];
   return {
     folder,

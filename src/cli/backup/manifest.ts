@@ -14,6 +14,8 @@ const header = z.object({
   /** When the database was copied: the moment that the backup shows. */
   takenAt: z.string(),
   migrations: z.array(z.string()),
+  /** See `FolderModes`; absent in older backups. */
+  folders: z.record(z.string(), z.number().int()).optional(),
 });
 export type BackupHeader = Readonly<z.infer<typeof header>>;
 

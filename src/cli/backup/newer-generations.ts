@@ -1,5 +1,6 @@
 import { link, copyFile, mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { isBuildChannel, mainTargetOf } from "../../domain/channel.ts";
 import type { CopyFacts } from "../../shared/database-copy.ts";
 import { yumLayout, type YumLayout } from "../../yum/layout.ts";
 import {
@@ -12,38 +13,70 @@ import {
 /** What the disk lists and the restored database has never heard of. */
 export interface Unknown {
   readonly channel: string;
+  /** The restored database does not have the channel itself. */
+  readonly isNewChannel: boolean;
   /** The newest generation on the disk, and the one that the database has. */
   readonly newest: number;
   readonly head: number;
+  /** Its source and debug packages are here too: who imports lists them beside it by itself. */
   readonly target: string;
   /** Holds the packages, ready to be imported. */
   readonly folder: string;
   readonly packages: readonly ListedPackage[];
 }
 
+export interface Newer {
+  readonly unknown: readonly Unknown[];
+  /** Builds' own channels: nobody imports into them, their builds are not in the database. */
+  readonly buildChannels: readonly string[];
+}
+
 /**
  * Compares channels on the disk with a database that is older than they are. Packages that only the
- * disk has are put together in `<data>/recovered/<channel>/<target>`; nothing is deleted.
+ * disk has are put together in `<data>/yum/recovered/<channel>/<target>`, where every publish worker
+ * sees them; nothing is deleted.
  */
-export async function gatherNewer(dataDir: string, facts: CopyFacts): Promise<readonly Unknown[]> {
+export async function gatherNewer(dataDir: string, facts: CopyFacts): Promise<Newer> {
   const layout = yumLayout(join(dataDir, "yum"));
   const known = new Set(facts.packages.map(({ sha256 }) => sha256));
-  const found: Unknown[] = [];
+  const unknown: Unknown[] = [];
+  const buildChannels: string[] = [];
   for (const channel of await readdir(join(layout.yumDir, "channels")).catch(() => [])) {
     const newest = await newestOf(layout, channel);
     const head = facts.heads.get(channel) ?? 0;
     if (newest <= head) continue;
-    const generation = await readGeneration(layout, channel, newest);
-    for (const [target, since] of Object.entries(generation.targets)) {
-      const listed = await listedIn(layout, channel, since, target);
-      const packages = listed.filter(({ sha256 }) => !known.has(sha256));
-      if (packages.length === 0) continue;
-      const folder = join(dataDir, "recovered", channel, target);
+    const isNewChannel = !facts.heads.has(channel);
+    if (isBuildChannel(channel)) {
+      if (isNewChannel) buildChannels.push(channel);
+      continue;
+    }
+    const byTarget = await unknownIn(layout, { channel, number: newest }, known);
+    for (const [target, packages] of byTarget) {
+      const folder = join(layout.recovered, channel, target);
       await gather(layout, packages, folder);
-      found.push({ channel, newest, head, target, folder, packages });
+      unknown.push({ channel, isNewChannel, newest, head, target, folder, packages });
     }
   }
-  return found;
+  return { unknown, buildChannels };
+}
+
+/** Target without its siblings → packages that the database does not know. */
+async function unknownIn(
+  layout: YumLayout,
+  { channel, number }: { readonly channel: string; readonly number: number },
+  known: ReadonlySet<string>,
+): Promise<ReadonlyMap<string, readonly ListedPackage[]>> {
+  const generation = await readGeneration(layout, channel, number);
+  const byTarget = new Map<string, Map<string, ListedPackage>>();
+  for (const [target, since] of Object.entries(generation.targets)) {
+    const main = mainTargetOf(target);
+    const packages = byTarget.get(main) ?? new Map<string, ListedPackage>();
+    for (const one of await listedIn(layout, channel, since, target)) {
+      if (!known.has(one.sha256)) packages.set(one.sha256, one);
+    }
+    if (packages.size > 0) byTarget.set(main, packages);
+  }
+  return new Map([...byTarget].map(([target, packages]) => [target, [...packages.values()]]));
 }
 
 async function newestOf(layout: YumLayout, channel: string): Promise<number> {
@@ -70,7 +103,7 @@ async function gather(
   packages: readonly ListedPackage[],
   folder: string,
 ): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  await mkdir(folder, { recursive: true, mode: 0o755 });
   for (const one of packages) {
     const from = layout.package(one);
     const to = join(folder, one.fileName);

@@ -1,12 +1,15 @@
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { DATA_LOCK_FILES, holdData } from "../../shared/data-lock.ts";
 import { readCopy, type CopyFacts } from "../../shared/database-copy.ts";
 import { yumLayout } from "../../yum/layout.ts";
 import { CommandError, EXIT } from "../exit-codes.ts";
 import { digestOf, forEachInLanes, putBack } from "./copy-file.ts";
-import { DATABASE } from "./find-files.ts";
+import { explainTrouble } from "./explain-trouble.ts";
+import { CACHES, DATABASE } from "./find-files.ts";
+import { folderMaker, makeFolder } from "./folders.ts";
 import type { BackupEntry, Manifest } from "./manifest.ts";
+import { refuseRunning } from "./refuse-running.ts";
 
 const LANES = 8;
 /**
@@ -54,8 +57,31 @@ export async function restoreBackup(
   dataDir: string,
   { besideYum, signal }: { readonly besideYum: boolean; readonly signal: AbortSignal },
 ): Promise<Restored> {
-  await refuseOverwriting(backup, dataDir, besideYum);
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  try {
+    await refuseRunning(dataDir, signal);
+    await refuseOverwriting(backup, dataDir, besideYum);
+    await makeDataDir(backup, dataDir);
+    return await restoreHeld(backup, dataDir, { besideYum, signal });
+  } catch (err) {
+    const after = "then the same command again";
+    throw explainTrouble(err, { what: "The restore was not finished", place: dataDir, after });
+  }
+}
+
+async function makeDataDir({ manifest }: Backup, dataDir: string): Promise<void> {
+  const isNew = await stat(dataDir).then(
+    () => false,
+    () => true,
+  );
+  await makeFolder(dataDir);
+  if (isNew) await chmod(dataDir, manifest.header.folders?.[""] ?? 0o700);
+}
+
+async function restoreHeld(
+  backup: Backup,
+  dataDir: string,
+  { besideYum, signal }: { readonly besideYum: boolean; readonly signal: AbortSignal },
+): Promise<Restored> {
   const lock = holdData(dataDir);
   if (lock === undefined) {
     const hint = "wait until the other one is done, or set TATARA_DATA_DIR to an empty folder";
@@ -82,15 +108,17 @@ async function restoreAlone(
   const files = entries.filter(({ path }) => path !== DATABASE);
   const bad: string[] = [];
   let put = 0;
+  const makeFoldersOf = folderMaker(dataDir, backup.manifest.header.folders);
   await forEachInLanes(files, LANES, async (entry) => {
     signal.throwIfAborted();
     if (besideYum && (await isThereAlready(dataDir, entry))) return;
-    if (await putOne(backup, dataDir, entry)) put += 1;
+    await makeFoldersOf(entry.path);
+    if (await putBack(join(backup.folder, entry.path), join(dataDir, entry.path), entry)) put += 1;
     else bad.push(entry.path);
   });
   const database = backup.manifest.entries.get(DATABASE);
   if (database === undefined) bad.push(DATABASE);
-  if (bad.length > 0) throw damaged(backup.folder, bad);
+  if (bad.length > 0) throw damaged(backup, dataDir, bad);
   if (!besideYum) await skipNumbers(dataDir, readCopy(join(backup.folder, DATABASE)).heads);
   if (database !== undefined) await putDatabase(backup, dataDir, database);
   await rm(join(dataDir, UNFINISHED));
@@ -105,19 +133,13 @@ async function isThereAlready(dataDir: string, { path, sizeBytes }: BackupEntry)
   return found?.size === sizeBytes;
 }
 
-async function putOne({ folder }: Backup, dataDir: string, entry: BackupEntry): Promise<boolean> {
-  const to = join(dataDir, entry.path);
-  await mkdir(dirname(to), { recursive: true });
-  return await putBack(join(folder, entry.path), to, entry);
-}
-
 async function putDatabase(backup: Backup, dataDir: string, entry: BackupEntry): Promise<void> {
   const part = join(dataDir, `${DATABASE}.restored`);
   if (!(await putBack(join(backup.folder, DATABASE), part, { ...entry, mode: 0o600 }))) {
-    throw damaged(backup.folder, [DATABASE]);
+    throw damaged(backup, dataDir, [DATABASE]);
   }
   const { damage } = readCopy(part);
-  if (damage.length > 0) throw damaged(backup.folder, damage.slice(0, 3));
+  if (damage.length > 0) throw damaged(backup, dataDir, damage.slice(0, 3));
   await rename(part, join(dataDir, DATABASE));
 }
 
@@ -140,7 +162,7 @@ async function refuseOverwriting(
   if (names.includes(UNFINISHED)) return await refuseMixing(backup, dataDir);
   for (const name of names) {
     if (DATA_LOCK_FILES.includes(name) || (besideYum && name === "yum")) continue;
-    if (!(await hasFiles(join(dataDir, name)))) continue;
+    if (CACHES.includes(name) || !(await hasFiles(join(dataDir, name)))) continue;
     const hint =
       name === "yum"
         ? "--beside-yum keeps the packages that are there and restores the rest"
@@ -176,9 +198,12 @@ async function hasFiles(path: string): Promise<boolean> {
   return false;
 }
 
-function damaged(folder: string, bad: readonly string[]): CommandError {
+function damaged({ folder }: Backup, dataDir: string, bad: readonly string[]): CommandError {
   const more = bad.length > 3 ? ` and ${bad.length - 3} more` : "";
   const what = `${bad.slice(0, 3).join(", ")}${more}`;
-  const hint = `take an older backup; \`tatara restore --check ${folder}\` names every damaged file`;
-  return new CommandError(EXIT.failed, `The backup is damaged: ${what}. It is not in use.`, hint);
+  const message = `The backup is damaged: ${what}. No server starts on this half.`;
+  const hint =
+    `empty ${dataDir} (but for yum, if you kept that), then restore an older backup; ` +
+    `\`tatara restore --check ${folder}\` names every damaged file`;
+  return new CommandError(EXIT.failed, message, hint);
 }

@@ -9,6 +9,7 @@ import type { Command, CommandContext } from "../command.ts";
 import { BASE_IMAGE, REPO, checkFailure, follow, install, push } from "../demo/acts.ts";
 import { waitForStatus } from "../demo/acts.ts";
 import type { Stage } from "../demo/acts.ts";
+import { DEMO_FOLDER, disownFolder, ownFolder, removeAbandoned } from "../demo/abandoned.ts";
 import { DEMO_LABEL } from "../demo/dnf-install.ts";
 import { asDemoFailed, createNarrator, timeLine } from "../demo/narrator.ts";
 import { removeOwn } from "../demo/remove-own.ts";
@@ -42,13 +43,14 @@ export const demo: Command = {
     const dockerHost = dockerHostOf(context.env);
     const engine = engineApi(dockerHost, context.signal);
     await prepareEngine(engine);
+    await removeAbandoned(tmpdir(), dockerHost, context.signal);
     await using place = await makePlace(context.text("data-dir"), dockerHost);
     try {
       return await runDemo(context, { narrator, engine, place });
     } catch (err) {
       const failed = asDemoFailed(err);
       if (failed === undefined) throw err;
-      place.keep();
+      await place.keep();
       narrator.fail(failed);
       context.printer.complain(`The folder is kept: ${place.dir}`);
       return EXIT.failed;
@@ -141,20 +143,24 @@ interface Place extends AsyncDisposable {
   readonly dir: string;
   readonly id: string;
   /** Leaves the folder for whoever looks into a failure. */
-  keep(): void;
+  keep(): Promise<void>;
 }
 
 async function makePlace(given: string | undefined, dockerHost: string): Promise<Place> {
-  const dir = given === undefined ? await mkdtemp(join(tmpdir(), "tatara-demo-")) : resolve(given);
+  const dir = given === undefined ? await mkdtemp(join(tmpdir(), DEMO_FOLDER)) : resolve(given);
   await mkdir(dir, { recursive: true, mode: 0o700 });
   if ((await readdir(dir)).length > 0) {
     throw new CommandError(EXIT.usage, `${dir} is not empty.`, "a demo needs a folder of its own");
   }
   let isKept = given !== undefined;
+  if (!isKept) await ownFolder(dir);
   return {
     dir,
     id: String(process.pid),
-    keep: () => (isKept = true),
+    keep: async () => {
+      isKept = true;
+      await disownFolder(dir);
+    },
     [Symbol.asyncDispose]: async () => {
       if (isKept) return;
       await removeOwn(join(dir, "data"), dockerHost);

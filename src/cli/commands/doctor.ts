@@ -1,4 +1,6 @@
+import { existsSync } from "node:fs";
 import { readClientConfig } from "../../shared/config.ts";
+import type { Env } from "../../shared/config.ts";
 import { connect } from "../api-client.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { GROUPS } from "../doctor/check.ts";
@@ -12,6 +14,8 @@ import type { Ink, Line, Printer } from "../print.ts";
 
 const NAME_COLUMNS = 14;
 const ENGINE_TIMEOUT_MS = 5_000;
+const ENGINE_SOCKET = "/var/run/docker.sock";
+const FREE_DISK_MIN_MIB = 1_024;
 const INK = { ok: "green", warn: "yellow", FAIL: "red" } as const satisfies Record<
   Check["verdict"],
   Ink
@@ -50,21 +54,34 @@ export const doctor: Command = {
 async function examine({ env, signal }: CommandContext): Promise<readonly Check[]> {
   const { dataDir } = readClientConfig(env);
   const limit = AbortSignal.any([signal, AbortSignal.timeout(ENGINE_TIMEOUT_MS)]);
-  const openEngine = () => engineApi(env["DOCKER_HOST"] ?? "unix:///var/run/docker.sock", limit);
+  const openEngine = () => engineApi(env["DOCKER_HOST"] ?? `unix://${ENGINE_SOCKET}`, limit);
   const api = await connect(env, signal);
   const [data, programs, engine, separation, redis, server] = await Promise.all([
-    checkDataDir(dataDir),
+    checkDataDir(dataDir, { freeDiskMinMib: freeDiskMinMib(env), isContainer: isInContainer() }),
     checkPrograms(env),
     checkEngine(openEngine, {
+      isElsewhere:
+        isInContainer() && env["DOCKER_HOST"] === undefined && !existsSync(ENGINE_SOCKET),
       baseImage: env["TATARA_BASE_IMAGE"] ?? "tatara/base",
       targets: env["TATARA_TARGETS"] ?? "",
     }),
     checkSeparation(dataDir),
     checkRedis(env, dataDir),
-    checkServer(api, dataDir, signal),
+    checkServer(api, { env, dataDir, signal }),
   ]);
   const machine = [checkNode(), ...checkSettings(env, dataDir), ...data, ...programs];
   return [...machine, ...engine, ...separation, ...redis, ...server];
+}
+
+/** Each service of compose has its own part of Tatara only, and is judged by that. */
+function isInContainer(): boolean {
+  return existsSync("/.dockerenv") || existsSync("/run/.containerenv");
+}
+
+/** What is no number is said among the settings. */
+function freeDiskMinMib(env: Env): number {
+  const given = Number(env["TATARA_FREE_DISK_MIN_MIB"]?.trim() || Number.NaN);
+  return Number.isNaN(given) ? FREE_DISK_MIN_MIB : given;
 }
 
 function show(printer: Printer, checks: readonly Check[]): void {

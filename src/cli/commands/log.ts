@@ -13,11 +13,13 @@ export const log: Command = {
     ["tatara log", "all steps of the newest build of this branch"],
     ["tatara log 12 test", "the step `test` of build 12"],
     ["tatara log 12 --failed", "only the step that failed"],
+    ["tatara log 12 --attempt 1", "what a lost attempt had printed"],
   ],
   options: {
     repo: REPO_OPTION,
     failed: { type: "boolean", help: "the step that failed" },
     target: { type: "string", value: "target", help: "the job of this target (the first one)" },
+    attempt: { type: "string", value: "number", help: "an earlier attempt (the newest one)" },
   },
   positionalsMax: 2,
   run: async (context) => {
@@ -29,6 +31,7 @@ export const log: Command = {
     const query = {
       ...(job === undefined ? {} : { job }),
       ...(step === undefined ? {} : { step }),
+      ...attemptOf(context.text("attempt")),
     };
 
     const bytes = await api.log(build.id, query);
@@ -41,6 +44,12 @@ export const log: Command = {
     return EXIT.ok;
   },
 };
+
+function attemptOf(given: string | undefined): { readonly attempt?: string } {
+  if (given === undefined) return {};
+  if (/^[1-9]\d{0,5}$/.test(given)) return { attempt: given };
+  throw new CommandError(EXIT.usage, `${given} is no attempt.`, "a number from 1: --attempt 1");
+}
 
 function failedStep(build: ApiBuild): string {
   const steps = build.jobs.flatMap((job) => job.steps);

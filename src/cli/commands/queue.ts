@@ -1,4 +1,4 @@
-import { roughly } from "../../domain/waiting.ts";
+import { roughly } from "../../domain/waiting-words.ts";
 import { connect, type ApiClient } from "../api-client.ts";
 import { REPO_OPTION } from "../command.ts";
 import type { Command, CommandContext } from "../command.ts";
@@ -52,7 +52,11 @@ async function tellWorkers({ printer }: CommandContext, api: ApiClient): Promise
     .list()
     .catch(() => []);
   for (const { id, kind, state, says } of workers) {
-    if (kind === "build" && state !== "working") printer.progress(`worker ${id} ${state}: ${says}`);
+    if (state === "working") continue;
+    const what = kind === "publish" ? "publish worker" : "worker";
+    const isOut = state === "draining" || state === "drained";
+    const wayOut = isOut ? `; tatara worker resume ${id}` : "";
+    printer.progress(`${what} ${id} ${state}: ${says}${wayOut}`);
   }
 }
 

@@ -1,9 +1,10 @@
-import { stat } from "node:fs/promises";
+import { access, constants, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { readClientConfig } from "../../shared/config.ts";
+import { explainTrouble } from "../backup/explain-trouble.ts";
 import { newestBackup } from "../backup/make-backup.ts";
 import { MANIFEST, readManifest } from "../backup/manifest.ts";
-import { gatherNewer, type Unknown } from "../backup/newer-generations.ts";
+import { gatherNewer, type Newer } from "../backup/newer-generations.ts";
 import { checkBackup, restoreBackup, type Backup } from "../backup/restore-backup.ts";
 import { sizeText } from "../backup/size-text.ts";
 import type { Command, CommandContext } from "../command.ts";
@@ -50,6 +51,10 @@ async function findBackup(path: string): Promise<Backup> {
     () => false,
   );
   if (isOne) return { folder: path, manifest: await readManifest(path) };
+  await access(path, constants.R_OK | constants.X_OK).catch((err: unknown) => {
+    if ((err as NodeJS.ErrnoException).code === "ENOENT") return;
+    throw explainTrouble(err, { what: "The backup cannot be read" });
+  });
   const newest = await newestBackup(path);
   if (newest !== undefined) return newest;
   const hint = "name the folder that `tatara backup` printed, or the one that holds it";
@@ -77,11 +82,14 @@ async function bringBack(context: CommandContext, backup: Backup): Promise<ExitC
   const { dataDir } = readClientConfig(context.env);
   const besideYum = context.flag("beside-yum");
   const { files, bytes, facts } = await restoreBackup(backup, dataDir, { besideYum, signal });
-  const newer = besideYum ? await gatherNewer(dataDir, facts) : [];
+  const newer = besideYum ? await gatherNewer(dataDir, facts) : undefined;
   const { takenAt, version } = backup.manifest.header;
   const heads = Object.fromEntries(facts.heads);
   if (isJson) {
-    printer.json({ dataDir, takenAt, version, files, bytes, builds: facts.builds, heads, newer });
+    const { unknown = [], buildChannels = [] } = newer ?? {};
+    const found = { newer: unknown, buildChannels };
+    const { builds } = facts;
+    printer.json({ dataDir, takenAt, version, files, bytes, builds, heads, ...found });
     return EXIT.ok;
   }
   printer.answer(
@@ -90,21 +98,39 @@ async function bringBack(context: CommandContext, backup: Backup): Promise<ExitC
   for (const [channel, head] of facts.heads) {
     if (head > 0) printer.answer(`  ${channel} at generation ${head}`);
   }
-  tellNewer(context, newer);
+  if (newer !== undefined) tellNewer(context, newer);
   printer.progress("Start Tatara; what ran when the backup was taken is built again by itself.");
   return EXIT.ok;
 }
 
 /** Nothing of it is deleted; each line is what brings it back. */
-function tellNewer({ printer }: CommandContext, newer: readonly Unknown[]): void {
-  for (const { channel, newest, head, target, folder, packages } of newer) {
+function tellNewer({ printer }: CommandContext, { unknown, buildChannels }: Newer): void {
+  for (const { channel, newest, head, target, packages } of unknown) {
     const count = packages.length === 1 ? "1 package" : `${packages.length} packages`;
     printer.answer(
       `  ${channel} ${target}: ${count} newer than the backup (generation ${newest}, the backup has ${head})`,
     );
     for (const { nevra } of packages.slice(0, 20)) printer.answer(`    ${nevra}`);
+  }
+  const added = new Set(unknown.filter((one) => one.isNewChannel).map(({ channel }) => channel));
+  const commands = [
+    ...[...added].map((channel) => `tatara channel add ${channel}`),
+    ...unknown.map(
+      ({ channel, folder, target }) =>
+        `tatara channel import ${channel} ${folder} --target ${target}`,
+    ),
+  ];
+  if (commands.length > 0) printer.answer("  once it runs:");
+  for (const command of commands) printer.answer(`    ${command}`);
+  if (added.size > 0) {
+    printer.answer("  Settings and parents of the added channels are not in the backup.");
+  }
+  if (buildChannels.length > 0) {
     printer.answer(
-      `    once it runs: tatara channel import ${channel} ${folder} --target ${target}`,
+      `  Not brought back: ${buildChannels.join(", ")}. Their builds are not in the backup: push again.`,
     );
   }
+  printer.answer(
+    "  Promotions, undos and yanks since the backup are not brought back: do them again.",
+  );
 }

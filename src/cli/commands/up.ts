@@ -3,7 +3,8 @@ import { join, relative } from "node:path";
 import { readSupervisorConfig } from "../../shared/config.ts";
 import type { Env, SupervisorConfig } from "../../shared/config.ts";
 import { createLogger } from "../../shared/logger.ts";
-import { checkProcessSettings } from "../check-settings.ts";
+import { redisAway } from "../../shared/redis-address.ts";
+import { checkProcessSettings, unknownSettings } from "../check-settings.ts";
 import { Interrupted, untilInterrupted } from "../command.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { describeEngine } from "../engine-api.ts";
@@ -12,8 +13,11 @@ import { humanLogLine } from "../log-line.ts";
 import type { Printer } from "../print.ts";
 import { formatMs } from "../show-build.ts";
 import { readSigningKey } from "../signing-key.ts";
-import { DataDirInUse, StartFailed, startSupervisor } from "../supervisor.ts";
+import { DataDirInUse, StartFailed, StartRefused, startSupervisor } from "../supervisor.ts";
 import type { Supervisor, SupervisorEvent } from "../supervisor.ts";
+
+/** A start is not held up any longer by a Redis that says nothing. */
+const REDIS_LOOK_MS = 3_000;
 
 export const up: Command = {
   name: "up",
@@ -32,9 +36,17 @@ export const up: Command = {
     const config = readSupervisorConfig(context.env);
     checkProcessSettings(context.env, config.dataDir);
     if (!context.isJson) sayOk(printer, "settings", describeSettings(context, config));
+    const unknown = unknownSettings(context.env);
+    if (!context.isJson) for (const text of unknown) sayWarn(printer, "settings", text);
 
+    const redisTrouble = troubleOfRedis(config);
     await using supervisor = await start(context, config);
-    await showReady(context, supervisor, config, now() - startedAt);
+    await showReady(context, supervisor, {
+      config,
+      redisTrouble,
+      unknown,
+      tookMs: now() - startedAt,
+    });
     await untilInterrupted(context.signal);
 
     printer.progress("stopping: workers, server, redis");
@@ -56,6 +68,7 @@ async function start(context: CommandContext, config: SupervisorConfig): Promise
     return await startSupervisor({ dataDir, env, onEvent, signal });
   } catch (err) {
     if (err instanceof DataDirInUse) throw new CommandError(EXIT.usage, err.message);
+    if (err instanceof StartRefused) throw new CommandError(EXIT.usage, err.message);
     if (err instanceof StartFailed)
       throw new CommandError(EXIT.errored, err.message, "tatara doctor");
     throw err;
@@ -90,17 +103,29 @@ function eventTeller({ printer, flag, now }: CommandContext, config: SupervisorC
 async function showReady(
   context: CommandContext,
   supervisor: Supervisor,
-  config: SupervisorConfig,
-  tookMs: number,
+  facts: {
+    readonly config: SupervisorConfig;
+    readonly redisTrouble: Promise<string | undefined>;
+    readonly unknown: readonly string[];
+    readonly tookMs: number;
+  },
 ): Promise<void> {
+  const { config, tookMs } = facts;
   const { printer, env, isJson } = context;
   // Nothing is printed that was not fetched first.
   const answer = await fetch(`${supervisor.url}/healthz`, { signal: context.signal });
   await answer.body?.cancel();
   const url = config.publicUrl ?? supervisor.url;
   const loginUrl = supervisor.loginUrl();
-  if (isJson) return printer.json({ ready: true, url, loginUrl, dataDir: config.dataDir, tookMs });
+  const trouble = await facts.redisTrouble;
+  if (isJson) {
+    const ofRedis = trouble === undefined ? [] : [`redis ${trouble}`];
+    const warnings = [...facts.unknown, ...ofRedis];
+    const { dataDir } = config;
+    return printer.json({ ready: true, url, loginUrl, dataDir, tookMs, warnings });
+  }
 
+  if (trouble !== undefined) sayWarn(printer, "redis", trouble);
   const [engine, key] = await Promise.all([
     describeEngine(dockerHostOf(env), context.signal),
     readSigningKey(supervisor.url, context.signal),
@@ -115,6 +140,15 @@ async function showReady(
   printer.answer(`ready in ${formatMs(tookMs)}`);
   printer.answer("  Open  ", { ink: "bold", text: loginUrl ?? url }, "   one use");
   printer.answer("  Try   npm run demo   push -> test -> RPM -> dnf install, no account");
+}
+
+/** An external one that cannot be reached now: nothing waits for it, and somebody should know. */
+async function troubleOfRedis({ redisUrl }: SupervisorConfig): Promise<string | undefined> {
+  if (redisUrl === undefined) return undefined;
+  // Loaded here, because it would double the time that every other command takes to start.
+  const { lookAtRedis } = await import("../../shared/redis-look.ts");
+  const seen = await lookAtRedis(redisUrl, REDIS_LOOK_MS);
+  return seen.kind === "away" ? redisAway(redisUrl, seen.reason) : undefined;
 }
 
 function dockerHostOf(env: Env): string {

@@ -7,10 +7,11 @@ import { answerJson } from "../json-answer.ts";
 import { workerApi, type ApiWorker } from "../worker-api.ts";
 
 const LOOK_EVERY_MS = 1_000;
+const HELP = "tatara help worker";
 
 export const worker: Command = {
   name: "worker",
-  usage: "[list | drain <worker> | resume <worker>]",
+  usage: "[list | drain <worker> | resume <worker> | forget <worker>]",
   summary: "Who builds and publishes; takes one out of service before its machine is restarted.",
   examples: [
     ["tatara worker", "which there are, what they run, which versions they are"],
@@ -18,6 +19,7 @@ export const worker: Command = {
     ["tatara worker drain worker-2 --now", "what runs is queued again for others, at once"],
     ["tatara worker drain worker-2 --no-wait", "says it and returns"],
     ["tatara worker resume worker-2", "takes work again"],
+    ["tatara worker forget worker-2", "off the list: its machine is gone for good"],
   ],
   options: {
     note: { type: "string", value: "text", help: "drain: why, for those who wonder" },
@@ -28,9 +30,16 @@ export const worker: Command = {
   run: async (context) => {
     const [action = "list", name] = context.positionals;
     if (action === "list" && name === undefined) return await list(context);
-    if (action === "drain" && name !== undefined) return await drain(context, name);
-    if (action === "resume" && name !== undefined) return await resume(context, name);
-    throw new CommandError(EXIT.usage, "What about which worker?", "tatara help worker");
+    if (action === "list") throw new CommandError(EXIT.usage, "`worker list` takes no name.", HELP);
+    const act = { drain, resume, forget }[action];
+    if (act === undefined) {
+      const there = "list, drain, resume, forget";
+      throw new CommandError(EXIT.usage, `There is no \`worker ${action}\`: ${there}.`, HELP);
+    }
+    if (name === undefined) {
+      throw new CommandError(EXIT.usage, "Which worker?", "`tatara worker` lists them");
+    }
+    return await act(context, name);
   },
 };
 
@@ -74,18 +83,37 @@ async function untilDrained(
     const left = `${seen.id}: ${seen.running} left ...`;
     if (left !== told) printer.progress(left);
     told = left;
-    await delay(LOOK_EVERY_MS, undefined, { signal });
-    seen = await find(api, first.id);
+    try {
+      await delay(LOOK_EVERY_MS, undefined, { signal });
+      seen = await find(api, first.id);
+    } catch (err) {
+      if (signal.aborted) printer.complain(`${seen.id}: the drain goes on, ${undo(seen.id)}`);
+      throw err;
+    }
   }
   return seen;
 }
 
+function undo(id: string): string {
+  return `until \`tatara worker resume ${id}\``;
+}
+
 async function resume(context: CommandContext, name: string): Promise<ExitCode> {
   const api = workerApi(await connect(context.env, context.signal));
-  const { id } = await find(api, name);
+  const { id, state } = await find(api, name);
   const seen = await api.resume(id);
+  const wasAtWork = ["working", "away", "in-trouble"].includes(state);
   if (context.isJson) answerJson(context, seen);
-  else context.printer.answer(`${id}: takes work again`);
+  else context.printer.answer(`${id}: ${wasAtWork ? "was not drained" : "takes work again"}`);
+  return EXIT.ok;
+}
+
+async function forget(context: CommandContext, name: string): Promise<ExitCode> {
+  const api = workerApi(await connect(context.env, context.signal));
+  const { id } = await find(api, name);
+  await api.forget(id);
+  if (context.isJson) answerJson(context, { id, result: "forgotten" });
+  else context.printer.answer(`${id}: forgotten`);
   return EXIT.ok;
 }
 

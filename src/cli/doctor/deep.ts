@@ -1,5 +1,5 @@
 import { INVARIANTS } from "../../invariants/finding.ts";
-import type { Finding, InvariantId } from "../../invariants/finding.ts";
+import type { InvariantId, Note } from "../../invariants/finding.ts";
 import { hasRecords } from "../../invariants/records.ts";
 import { verifyInvariants } from "../../invariants/verify-invariants.ts";
 import type { Verdict } from "../../invariants/verify-invariants.ts";
@@ -33,21 +33,20 @@ export async function examineDeep(context: CommandContext): Promise<ExitCode> {
   return verdict.findings.length === 0 ? EXIT.ok : EXIT.failed;
 }
 
-function jsonOf({ findings, gaps }: Verdict) {
+function jsonOf({ findings, gaps, notes }: Verdict) {
   return {
     healthy: findings.length === 0,
-    findings: findings.map(({ invariant, where, what, evidence, wayOut }) => ({
-      invariant,
-      where,
-      what,
-      evidence,
-      wayOut,
-    })),
+    findings: findings.map(facts),
+    notes: notes.map(facts),
     notJudged: gaps,
   };
 }
 
-function show(printer: Printer, { findings, gaps }: Verdict): void {
+function facts({ invariant, where, what, evidence, wayOut }: Note): Note {
+  return { invariant, where, what, evidence, wayOut };
+}
+
+function show(printer: Printer, { findings, gaps, notes }: Verdict): void {
   for (const id of IDS) {
     const own = findings.filter(({ invariant }) => invariant === id);
     const gap = gaps.find(({ invariant }) => invariant === id);
@@ -59,14 +58,17 @@ function show(printer: Printer, { findings, gaps }: Verdict): void {
           : ({ ink: "yellow", text: "partly" } as const);
     const why = own.length === 0 && gap !== undefined ? `   (${gap.why})` : "";
     printer.answer("  ", verdict, `  ${id}  ${INVARIANTS[id]}${why}`);
-    for (const finding of own) showFinding(printer, finding);
+    for (const finding of own) showNote(printer, finding);
+    for (const note of notes) if (note.invariant === id) showNote(printer, note, "note: ");
   }
-  printer.answer(`${findings.length} ${findings.length === 1 ? "finding" : "findings"}`);
+  const told =
+    notes.length === 0 ? "" : `, ${notes.length} ${notes.length === 1 ? "note" : "notes"}`;
+  printer.answer(`${findings.length} ${findings.length === 1 ? "finding" : "findings"}${told}`);
 }
 
-function showFinding(printer: Printer, { where, what, evidence, wayOut }: Finding): void {
+function showNote(printer: Printer, { where, what, evidence, wayOut }: Note, mark = ""): void {
   const indent = " ".repeat(14);
-  printer.answer(`${indent}${where}: ${what}`);
+  printer.answer(`${indent}${mark}${where}: ${what}`);
   printer.answer(`${indent}  seen: ${evidence}`);
   printer.answer(`${indent}  do: ${wayOut}`);
 }

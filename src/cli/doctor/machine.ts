@@ -3,7 +3,7 @@ import { access, constants, stat } from "node:fs/promises";
 import { promisify } from "node:util";
 import { ConfigError } from "../../shared/config.ts";
 import type { Env } from "../../shared/config.ts";
-import { checkProcessSettings } from "../check-settings.ts";
+import { checkProcessSettings, unknownSettings } from "../check-settings.ts";
 import { freeGib } from "../engine-api.ts";
 import { checksOf } from "./check.ts";
 import type { Check } from "./check.ts";
@@ -11,6 +11,8 @@ import type { Check } from "./check.ts";
 const { ok, warn, fail } = checksOf("Machine");
 const NODE_LEAST = 24;
 const FREE_GIB_LOW = 5;
+/** The server begins to warn at so many times the least. */
+const NEAR_FLOOR = 2;
 const SETUP = "sh scripts/setup";
 const VERSION_TIMEOUT_MS = 5_000;
 /** Programs that the processes start, each with the argument that makes it say its version. */
@@ -25,14 +27,23 @@ export function checkNode(version = process.versions.node): Check {
 export function checkSettings(env: Env, dataDir: string): readonly Check[] {
   try {
     checkProcessSettings(env, dataDir);
-    return [ok("settings", "can be read by every process")];
+    const unknown = unknownSettings(env).map((text) =>
+      warn("settings", text, "correct it in .env"),
+    );
+    return [ok("settings", "can be read by every process"), ...unknown];
   } catch (err) {
     if (!(err instanceof ConfigError)) throw err;
     return err.problems.map((problem) => fail("settings", problem, "correct it in .env"));
   }
 }
 
-export async function checkDataDir(dataDir: string): Promise<readonly Check[]> {
+export async function checkDataDir(
+  dataDir: string,
+  {
+    freeDiskMinMib,
+    isContainer,
+  }: { readonly freeDiskMinMib: number; readonly isContainer: boolean },
+): Promise<readonly Check[]> {
   const found = await stat(dataDir).catch(() => undefined);
   if (found === undefined) {
     return [warn("data", `${dataDir} is not there yet; the first start makes it`, "npm start")];
@@ -46,22 +57,30 @@ export async function checkDataDir(dataDir: string): Promise<readonly Check[]> {
       fail("data", `${dataDir} cannot be written by this user`, `sudo chown -R $USER ${dataDir}`),
     ];
   }
-  const isOpen = (found.mode & 0o077) !== 0;
+  if (!found.isDirectory()) {
+    return [fail("data", `${dataDir} is a file`, "set TATARA_DATA_DIR to a folder")];
+  }
+  // In a container nobody else is in the group, except those that are meant to be.
+  const isOpen = (found.mode & (isContainer ? 0o007 : 0o077)) !== 0;
   const mode = (found.mode & 0o777).toString(8);
   return [
     isOpen
       ? warn("data", `${dataDir} is open to other users (mode ${mode})`, `chmod 700 ${dataDir}`)
       : ok("data", `${dataDir}, mode ${mode}`),
-    await checkDisk(dataDir),
+    await checkDisk(dataDir, freeDiskMinMib),
   ];
 }
 
-async function checkDisk(dataDir: string): Promise<Check> {
+async function checkDisk(dataDir: string, freeDiskMinMib: number): Promise<Check> {
   const free = await freeGib(dataDir);
+  const leastGib = freeDiskMinMib / 1_024;
   if (free === undefined) return warn("disk", "the file system does not say how much is free");
   const evidence = `${free} GB free`;
-  if (free < 1) return fail("disk", `${evidence}: pushes are refused`, `du -xsh ${dataDir}/*`);
-  return free < FREE_GIB_LOW
+  if (free < leastGib) {
+    const least = `TATARA_FREE_DISK_MIN_MIB is ${freeDiskMinMib}`;
+    return fail("disk", `${evidence}, ${least}: pushes are refused`, `du -xsh ${dataDir}/*`);
+  }
+  return free < Math.max(FREE_GIB_LOW, leastGib * NEAR_FLOOR)
     ? warn("disk", evidence, `du -xsh ${dataDir}/*`)
     : ok("disk", evidence);
 }

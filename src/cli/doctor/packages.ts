@@ -62,7 +62,7 @@ function day(at: number): string {
 }
 
 function keyCheck({ code, message, hint }: KeyStatus["warnings"][number]): Check {
-  return (code === "KEY_EXPIRED" ? fail : warn)("signing key", message, hint);
+  return (code === "KEY_EXPIRES" ? warn : fail)("signing key", message, hint);
 }
 
 /** As a host sees them: real dnf, with both signature checks on. */

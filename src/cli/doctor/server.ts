@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Env } from "../../shared/config.ts";
+import { redisAddressProblem, redisAway } from "../../shared/redis-address.ts";
 import type { ApiClient } from "../api-client.ts";
 import { CommandError } from "../exit-codes.ts";
 import { checksOf } from "./check.ts";
@@ -13,8 +14,11 @@ const REDIS_TIMEOUT_MS = 3_000;
 /** The server, and what only it can tell. Nothing more is asked of one that does not answer. */
 export async function checkServer(
   api: ApiClient,
-  dataDir: string,
-  signal: AbortSignal,
+  {
+    env,
+    dataDir,
+    signal,
+  }: { readonly env: Env; readonly dataDir: string; readonly signal: AbortSignal },
 ): Promise<readonly Check[]> {
   const startedAt = performance.now();
   try {
@@ -24,7 +28,8 @@ export async function checkServer(
       ok("answer", `${api.url} says ${status}, in ${ms} ms`),
       ...problems.map((problem) => fail("health", problem, "look into the log folder of the data")),
       ...warnings.map((warning) => warn("health", warning)),
-      await checkToken(api),
+      await checkToken(api, env),
+      ...checkGithub(env),
       ...(await checkPackages(api, dataDir, signal)),
     ];
   } catch (err) {
@@ -33,13 +38,27 @@ export async function checkServer(
   }
 }
 
-async function checkToken(api: ApiClient): Promise<Check> {
+/** The server cannot know the report worker's token; whoever has the settings of both can. */
+function checkGithub(env: Env): readonly Check[] {
+  const isSet = (name: string): boolean => (env[name]?.trim() ?? "") !== "";
+  if (!isSet("TATARA_GITHUB_STATUS_TOKEN") || isSet("TATARA_GITHUB_WEBHOOK_SECRET")) return [];
+  // It stands among the server's own warnings already, or pushes are polled.
+  if (isSet("TATARA_GITHUB_READ_TOKEN") || isSet("TATARA_GITHUB_HOOK_TOKEN")) return [];
+  // A machine with workers only says nothing about webhooks.
+  if (isSet("TATARA_WORKER_TOKEN") || Number(env["TATARA_POLL_SECONDS"] ?? 0) > 0) return [];
+  const evidence = "statuses go to GitHub, and no push comes from it: /webhooks/github is off";
+  return [warn("github", evidence, "set TATARA_GITHUB_WEBHOOK_SECRET or TATARA_POLL_SECONDS")];
+}
+
+async function checkToken(api: ApiClient, env: Env): Promise<Check> {
   try {
     await api.builds({ limit: 1 });
     return ok("token", "accepted");
   } catch (err) {
     if (!(err instanceof CommandError)) throw err;
-    return fail("token", err.message, "export TATARA_TOKEN=$(cat data/admin-token)");
+    const isWorker = env["TATARA_WORKER_TOKEN"] !== undefined && env["TATARA_TOKEN"] === undefined;
+    if (isWorker) return ok("token", "not here: a worker has its own, which reads nothing");
+    return fail("token", err.message, err.hint ?? "set TATARA_TOKEN");
   }
 }
 
@@ -50,45 +69,25 @@ async function checkToken(api: ApiClient): Promise<Check> {
 export async function checkRedis(env: Env, dataDir: string): Promise<readonly Check[]> {
   const socket = join(dataDir, "redis", "redis.sock");
   const given = env["TATARA_REDIS_URL"];
-  return given === undefined && !existsSync(socket) ? [] : [await askRedis(given, socket)];
+  if (given === undefined)
+    return existsSync(socket) ? [await askRedis(socket, "embedded", env)] : [];
+  // What cannot be an address is said among the settings.
+  if (redisAddressProblem("TATARA_REDIS_URL", given) !== undefined) return [];
+  return [await askRedis(given, "external", env)];
 }
 
-async function askRedis(given: string | undefined, socket: string): Promise<Check> {
+async function askRedis(url: string, where: "embedded" | "external", env: Env): Promise<Check> {
   // Loaded here, because it would double the time that every other command takes to start.
-  const { producerConnection, readMemoryPolicy } = await import("../../shared/redis.ts");
-  const redis = producerConnection(given ?? socket);
-  // The answer to the question below says it.
-  redis.on("error", () => undefined);
-  try {
-    const startedAt = performance.now();
-    await withLimit(redis, (ready) => redis.once("ready", ready));
-    const policy = await readMemoryPolicy(redis);
-    const version = /^redis_version:(.+)$/m.exec(await redis.info("server"))?.[1]?.trim();
-    const ms = (performance.now() - startedAt).toFixed(1);
-    const where = given === undefined ? "embedded" : "external";
-    const evidence = `${where} ${version ?? ""}, ${policy ?? "policy unknown"}, ${ms} ms`;
-    if (policy === undefined || policy === "noeviction") return ok("redis", evidence);
-    return fail(
-      "redis",
-      `${evidence}: tickets may vanish`,
-      "redis-cli CONFIG SET maxmemory-policy noeviction",
-    );
-  } catch (err) {
-    const message = err instanceof Error ? err.message : String(err);
-    const fix = given === undefined ? "npm start" : "look at the Redis that TATARA_REDIS_URL names";
-    return warn("redis", `${message}: builds start up to 30 s late, nothing is lost`, fix);
-  } finally {
-    redis.disconnect();
+  const { lookAtRedis } = await import("../../shared/redis-look.ts");
+  const seen = await lookAtRedis(url, REDIS_TIMEOUT_MS);
+  if (seen.kind === "away") {
+    const fix = where === "embedded" ? "npm start" : "start it, or correct TATARA_REDIS_URL";
+    return warn("redis", redisAway(url, seen.reason), fix);
   }
-}
-
-async function withLimit(
-  redis: { on(event: "error", listener: (err: Error) => void): unknown },
-  onReady: (resolve: () => void) => void,
-): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  onReady(resolve);
-  redis.on("error", reject);
-  const timer = setTimeout(() => reject(new Error("no answer")), REDIS_TIMEOUT_MS);
-  await promise.finally(() => clearTimeout(timer));
+  const { version = "", policy, tookMs } = seen;
+  const evidence = `${where} ${version}, ${policy ?? "policy unknown"}, ${tookMs.toFixed(1)} ms`;
+  if (policy === undefined || policy === "noeviction") return ok("redis", evidence);
+  const say = env["TATARA_REDIS_MAY_EVICT"]?.trim() === "true" ? warn : fail;
+  const fix = "redis-cli CONFIG SET maxmemory-policy noeviction";
+  return say("redis", `${evidence}: tickets may vanish`, fix);
 }

@@ -10,8 +10,15 @@ const { ok, warn, fail } = checksOf("Workers");
 
 export async function checkEngine(
   openEngine: () => EngineApi,
-  { baseImage, targets }: { readonly baseImage: string; readonly targets: string },
+  options: {
+    readonly baseImage: string;
+    readonly targets: string;
+    /** A container that is not the build worker's has no socket, and must not have one. */
+    readonly isElsewhere: boolean;
+  },
 ): Promise<readonly Check[]> {
+  const { baseImage, targets, isElsewhere } = options;
+  if (isElsewhere) return [ok("docker", "not here: no engine socket in this container")];
   try {
     const engine = openEngine();
     const [{ version }, info] = await Promise.all([engine.version(), engine.info()]);

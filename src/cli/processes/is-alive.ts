@@ -19,3 +19,14 @@ function isZombie(pid: number): boolean {
     return false; // No /proc here.
   }
 }
+
+/** When it started, in ticks since the boot: with it a number that was given again is told apart. */
+export function startOf(pid: number): string | undefined {
+  try {
+    // After the name, which may hold anything, it is the 20th field.
+    const rest = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "");
+    return rest.split(" ")[19];
+  } catch {
+    return undefined; // It is gone.
+  }
+}

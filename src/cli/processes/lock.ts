@@ -1,6 +1,7 @@
 import { mkdir, open, readFile, writeFile } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { join } from "node:path";
+import { ConfigError } from "../../shared/config.ts";
 import { flock } from "../../shared/flock.ts";
 import { isAlive } from "./is-alive.ts";
 
@@ -25,7 +26,7 @@ export interface DataDirLock {
  * leaves nothing stale, and a new supervisor waits until the killed one's children have ended.
  */
 export async function lockDataDir(dataDir: string, signal: AbortSignal): Promise<DataDirLock> {
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  await makeDataDir(dataDir);
   const path = join(dataDir, "supervisor.lock");
   const file = await open(path, "a", 0o600);
   try {
@@ -36,6 +37,17 @@ export async function lockDataDir(dataDir: string, signal: AbortSignal): Promise
     throw err;
   }
   return { fd: file.fd, release: () => file.close() };
+}
+
+async function makeDataDir(dataDir: string): Promise<void> {
+  try {
+    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  } catch (err) {
+    const code = err instanceof Error && "code" in err ? String(err.code) : String(err);
+    const isFile = code === "EEXIST" || code === "ENOTDIR";
+    const why = isFile ? "this is a file, or lies in one" : `it cannot be made (${code})`;
+    throw new ConfigError([`TATARA_DATA_DIR=${dataDir}: ${why}. A folder is expected`]);
+  }
 }
 
 async function lock(

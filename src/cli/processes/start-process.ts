@@ -6,6 +6,7 @@ import type { Launch, LifeEnd, StopSignal, Supervised } from "./supervised.ts";
 
 const FAILED_STARTS_MAX = 3;
 const LAST_LINES_MAX = 8;
+const HELD_LINES_MAX = 50;
 
 export type SupervisorEvent =
   /** A line of the process's own log. */
@@ -25,6 +26,12 @@ export class StartFailed extends Error {
   override readonly name = "StartFailed";
 }
 
+/** It said why it can never start as it is; `message` is what it said. Trying again changes nothing. */
+export class StartRefused extends StartFailed {}
+
+/** The exit status of a process that cannot use what it was given, with the reason on stderr. */
+const REFUSED_CODE = 2;
+
 export interface StartOptions<Ready> {
   readonly name: ProcessName;
   readonly launch: () => Launch;
@@ -32,12 +39,19 @@ export interface StartOptions<Ready> {
   readonly onReady?: (ready: Ready) => void;
   readonly onEnd?: (end: LifeEnd) => void;
   readonly timeoutMs: number;
+  /** Status 2 before it was ever ready, with plain words on stderr, is its last word. */
+  readonly mayRefuse?: boolean;
 }
 
 export interface Started<Ready> {
   readonly supervised: Supervised;
   /** Rejected with `StartFailed` after three lives that never became ready, or too long a wait. */
   readonly firstReady: Promise<Ready>;
+}
+
+/** Words are held only until it was ready once. */
+function isRefusal(held: readonly string[] | undefined): held is readonly string[] {
+  return held !== undefined && held.length > 0;
 }
 
 /** Starts one process under supervision, its log below `<dataDir>/log`. */
@@ -53,10 +67,20 @@ export function startProcess<Ready>(
 ): Started<Ready> {
   const { name, launch, readyIn, timeoutMs } = options;
   const lastLines: string[] = [];
+  /** Plain words of a start: told as the reason of its end, or else as any other line. */
+  let held: string[] | undefined = [];
+  const tell = (line: string) => deps.onEvent({ kind: "logged", process: name, line });
+  const tellHeld = (): void => {
+    const lines = held ?? [];
+    held = undefined;
+    lines.forEach(tell);
+  };
   const log = openLogFile(join(deps.dataDir, "log", `${name}.log`), (line) => {
     lastLines.push(line);
     if (lastLines.length > LAST_LINES_MAX) lastLines.shift();
-    deps.onEvent({ kind: "logged", process: name, line });
+    if (held === undefined || line.startsWith("{")) tell(line);
+    else held.push(line);
+    if (held !== undefined && held.length > HELD_LINES_MAX) tellHeld();
   });
 
   const first = Promise.withResolvers<Ready>();
@@ -75,6 +99,7 @@ export function startProcess<Ready>(
     lockFd: deps.lockFd,
     onReady: (ready) => {
       failedStarts = 0;
+      tellHeld();
       clearTimeout(timer);
       options.onReady?.(ready);
       first.resolve(ready);
@@ -82,6 +107,10 @@ export function startProcess<Ready>(
     },
     onEnd: (end, pauseMs) => {
       options.onEnd?.(end);
+      if (options.mayRefuse === true && end.code === REFUSED_CODE && isRefusal(held)) {
+        return first.reject(new StartRefused(held.join("\n")));
+      }
+      tellHeld();
       deps.onEvent({ kind: "ended", process: name, end, pauseMs });
       failedStarts += 1;
       if (failedStarts >= FAILED_STARTS_MAX)

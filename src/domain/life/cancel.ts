@@ -15,8 +15,10 @@ export interface Cancelling extends Verdict {
  */
 export function cancelBuild(life: BuildLife, by: string, now: number): Cancelling {
   const { build, jobs, publishes } = life;
-  if (isFinal(build.state))
-    return { result: "already-final", running: [], writes: [], next: "nothing" };
+  if (isFinal(build.state)) {
+    const result = "already-final";
+    return { result, running: [], writes: tooLate(life, by), next: "nothing" };
+  }
   const reason = cancelledBecause(build, `cancelled by ${by}`);
   const asked: Write = {
     on: "cancel-request",
@@ -30,6 +32,14 @@ export function cancelBuild(life: BuildLife, by: string, now: number): Cancellin
   }
   const end = endBuild(after(life, writes), { state: "cancelled", reason, text: reason, now });
   return { result: "cancelled", running, writes: [...writes, ...end], next: "nothing" };
+}
+
+/** The switch came first: whoever looks later sees that somebody did not want it. */
+function tooLate({ build, publishes }: BuildLife, by: string): readonly Write[] {
+  const isLive = publishes.some(({ purpose, state }) => purpose === "final" && state === "live");
+  if (!isLive) return [];
+  const text = `A cancel by ${by} came too late: the packages were live already.`;
+  return [{ on: "note", buildId: build.id, text }];
 }
 
 function cancelWaiting(

@@ -62,8 +62,10 @@ export function loseAttempt(life: BuildLife, job: JobRecord, loss: Loss, now: nu
     notBeforeAt: now + next.pauseMs,
     countedAttempts: next.counted ? job.countedAttempts : job.countedAttempts - 1,
   });
+  const { attempt, worker } = job;
+  const lost = { attempt, kind: loss.kind, reason: loss.message, worker };
   // The next attempt has steps of its own; these would seem to run for ever.
-  return { writes: [openSteps(job, "errored"), requeued], next: "nothing" };
+  return { writes: [openSteps(job, "errored"), { ...requeued, lost }], next: "nothing" };
 }
 
 /**
@@ -153,7 +155,7 @@ function requeue(
     readonly notBeforeAt: number;
     readonly countedAttempts: number;
   },
-): Write {
+): Extract<Write, { readonly on: "job" }> {
   const nobody = { leaseTokenHash: null, leaseExpiresAt: null, goodbyeAt: null };
   return {
     on: "job",

@@ -90,7 +90,7 @@ export function leaseUntil(goodbyeAt: number | null, now: number): number {
 
 /** What it means that a lease is over: a worker that said goodbye was not the job's victim. */
 export function lossOfLease({ goodbyeAt }: Pick<JobRecord, "goodbyeAt">): AttemptLoss {
-  return goodbyeAt === null ? "worker-lost" : "handed-back";
+  return goodbyeAt === null ? "worker-lost" : "stayed-away";
 }
 
 /** The attempt's worker has not been heard of for a whole lease. */

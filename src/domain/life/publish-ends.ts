@@ -1,8 +1,8 @@
 import {
   ATTEMPTS_MAX,
   nextAttempt,
-  PUBLISH_DISK_FAULTS_MAX,
   PUBLISH_LOSSES_MAX,
+  PUBLISH_OPERATOR_FAULTS_MAX,
 } from "../attempt.ts";
 import type { Loss } from "./job-ends.ts";
 import { hasWaitedTooLong } from "./lease.ts";
@@ -99,6 +99,12 @@ export function finishPublish(
   return { ...ended, writes: [told, ...ended.writes] };
 }
 
+/**
+ * A full or absent disk, or a key that cannot be had, says nothing against the publish, and nobody's
+ * push mends it: it is tried for an hour, in which an operator may.
+ */
+const OPERATOR_FAULTS: ReadonlySet<string> = new Set(["DISK_FULL", "SIGNING_FAILED"]);
+
 export type PublishLoss = Omit<Loss, "step">;
 
 /** An attempt at a publish ended without a result: again, or it ends and its build with it. */
@@ -114,8 +120,7 @@ export function losePublish(
     return endPublish(life, publish, CANCELLED, now);
   }
   const isLost = loss.kind === "worker-lost";
-  // A full or absent disk says nothing against the publish: it is tried for an hour.
-  const faultsMax = loss.code === "DISK_FULL" ? PUBLISH_DISK_FAULTS_MAX : ATTEMPTS_MAX;
+  const faultsMax = OPERATOR_FAULTS.has(loss.code) ? PUBLISH_OPERATOR_FAULTS_MAX : ATTEMPTS_MAX;
   const attemptsMax = isLost ? PUBLISH_LOSSES_MAX : faultsMax;
   const next = nextAttempt(loss.kind, countedAttempts, attemptsMax);
   if (next.kind === "give-up") {

@@ -1,3 +1,4 @@
+import type { AttemptLoss } from "../attempt.ts";
 import type { InfraFaultCode } from "../faults.ts";
 import type { JobKind } from "../job-spec.ts";
 import type { State } from "../states.ts";
@@ -104,6 +105,14 @@ export type PublishFields = Partial<
   >
 > & { readonly endedAt?: number; readonly progressJson?: null; readonly reason?: string | null };
 
+/** An attempt that ended without a result, kept for whoever asks why there is another. */
+export interface LostAttempt {
+  readonly attempt: number;
+  readonly kind: AttemptLoss;
+  readonly reason: string;
+  readonly worker: string | null;
+}
+
 /** What is written down of a decision. A build's change of state always says what its commit shows. */
 export type Write =
   | {
@@ -120,7 +129,14 @@ export type Write =
       /** Shows the failure that was kept, or none. */
       readonly showsFailure?: boolean;
     }
-  | { readonly on: "job"; readonly id: string; readonly move: JobMove; readonly set: JobFields }
+  | {
+      readonly on: "job";
+      readonly id: string;
+      readonly move: JobMove;
+      readonly set: JobFields;
+      /** The attempt that ended so, which another follows. */
+      readonly lost?: LostAttempt;
+    }
   /** It may be claimed from now on, and has waited since now. */
   | { readonly on: "unblocked"; readonly id: string; readonly queuedAt: number }
   /** Steps of an attempt that had not ended when it did: those that ran, and those that did not. */
@@ -137,6 +153,8 @@ export type Write =
       readonly set: PublishFields;
     }
   | { readonly on: "cancel-request"; readonly buildId: string; readonly at: number }
+  /** A line for people, beside those that are there already. */
+  | { readonly on: "note"; readonly buildId: string; readonly text: string }
   /** Kept unless the build has one: people read the first. `fault` is null when a worker told it whole. */
   | {
       readonly on: "failure";
@@ -189,6 +207,7 @@ function written(life: BuildLife, write: Write): BuildLife {
       return { ...life, publishes: changed(life.publishes, write.id, set) };
     }
     case "open-steps":
+    case "note":
       return life;
   }
 }

@@ -3,7 +3,8 @@ import type { State } from "../states.ts";
 
 /** A worker that posts has this long; then another may. */
 export const STATUS_LEASE_MS = 30_000;
-const GIVE_UP_MS = 7 * 24 * 3_600_000;
+/** After so long a status is not tried any more. */
+export const GIVE_UP_MS = 7 * 24 * 3_600_000;
 /** While a credential is refused, one row an interval finds out whether it was replaced. */
 export const PARKED_RETRY_MS = 60_000;
 /** A post that nobody answered may still be on its way to the forge, or in its works, for so long. */
@@ -24,6 +25,8 @@ export interface StatusRecord {
   readonly lastProblem: string | null;
   /** Set when the forge will never take it. */
   readonly terminalReason: string | null;
+  /** When that was found out. */
+  readonly terminalAt: number | null;
   /** Until then, an older post that nobody answered may still arrive at the forge. */
   readonly doubtUntilAt: number;
   /** When to look whether the forge still shows what was sent; null: no need. */
@@ -41,7 +44,14 @@ export interface StatusWish {
 
 export type NextStatus = Pick<
   StatusRecord,
-  "state" | "version" | "tries" | "nextTryAt" | "terminalReason" | "waitsForForge" | "updatedAt"
+  | "state"
+  | "version"
+  | "tries"
+  | "nextTryAt"
+  | "terminalReason"
+  | "terminalAt"
+  | "waitsForForge"
+  | "updatedAt"
 >;
 
 /**
@@ -67,6 +77,7 @@ export function nextStatus(
     waitsForForge: 0,
     // What the forge would not take then it may take now: a commit it had not seen, a repo opened to us.
     terminalReason: null,
+    terminalAt: null,
     updatedAt: now,
   };
 }
@@ -147,14 +158,15 @@ export function answerOfPost(
       const { reason } = result;
       const isNewest = version === status.version;
       const ended = { lastProblem: reason, checkAt: null };
-      const set = { ...free, ...ended, ...(isNewest && { terminalReason: reason }) };
+      const set = { ...free, ...ended, ...(isNewest && endedFor(reason, now)) };
       return { set, credential: null };
     }
     case "parked": {
       const { reason } = result;
       const untilAt = now + PARKED_RETRY_MS;
       const credential = { kind: "hold", untilAt, parkedReason: reason } as const;
-      return { set: { ...free, lastProblem: reason }, credential };
+      const old = isTooOld(status, now) ? givenUp(reason, now) : {};
+      return { set: { ...free, lastProblem: reason, ...old }, credential };
     }
     case "later":
       // A worker that stops gives its rows back at once; nothing was tried then.
@@ -162,12 +174,25 @@ export function answerOfPost(
   }
 }
 
+/** Nobody looks for a status on a commit of last week any more. */
+function isTooOld({ updatedAt }: Pick<StatusRecord, "updatedAt">, now: number): boolean {
+  return now - updatedAt > GIVE_UP_MS;
+}
+
+/** What is kept of one that is not tried any more. */
+export function givenUp(reason: string, now: number) {
+  return endedFor(`Given up after 7 days: ${reason}`, now);
+}
+
+function endedFor(terminalReason: string, terminalAt: number) {
+  return { terminalReason, terminalAt };
+}
+
 function later(
   status: StatusRecord,
   { afterMs, reason, wholeCredential, isOutage }: Extract<PostEnd["result"], { kind: "later" }>,
   now: number,
 ): AnsweredStatus {
-  const isTooOld = now - status.updatedAt > GIVE_UP_MS;
   const mayStillArrive = isOutage === true;
   const untilAt = now + afterMs;
   return {
@@ -177,7 +202,7 @@ function later(
       tries: status.tries + 1,
       nextTryAt: untilAt,
       lastProblem: reason,
-      terminalReason: isTooOld ? `Given up after 7 days: ${reason}` : null,
+      ...(isTooOld(status, now) && givenUp(reason, now)),
       waitsForForge: mayStillArrive ? 1 : 0,
       ...(mayStillArrive && { doubtUntilAt: now + DOUBT_MS }),
       ...(status.checkAt !== null && { checkAt: untilAt }),

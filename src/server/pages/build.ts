@@ -1,8 +1,11 @@
 import { isBuildChannel } from "../../domain/channel.ts";
+import { saysNobody } from "../../domain/missing-workers.ts";
 import { shortRef } from "../../domain/push.ts";
 import { isFinal } from "../../domain/states.ts";
 import type { RowsAnswer } from "../log-lines.ts";
 import type { BuildView, PackageView, PublishView } from "../views.ts";
+import { refusedText } from "../stuck.ts";
+import { removedLog } from "../removed-logs.ts";
 import { nextChannel } from "./channels.ts";
 import { failureCard } from "./failure-card.ts";
 import { bytes, elapsed, exact, timeAgo } from "./format.ts";
@@ -147,10 +150,16 @@ function actions(build: BuildView): Html {
 /** What stands first: the failure, the packages, or the reason. */
 function verdict(build: BuildView, context: PageContext): Html {
   const told = build.note === null ? null : html`<p class="note-line">${said(build.note)}</p>`;
-  const note = html`${told}${guessedFile(build)}${pipelinePanel(build)}`;
+  const note = html`${told}${refusedLine(build)}${guessedFile(build)}${pipelinePanel(build)}`;
   if (build.failure !== null) return html`${failureOf(build)}${note}`;
   if (build.publish?.state === "live") return html`${publishedCard(build, context)}${note}`;
   return html`${reasonLine(build, context)}${note}`;
+}
+
+/** Else nobody would ever know why the commit shows nothing. */
+function refusedLine({ refusedStatus = null }: BuildView): Html {
+  if (refusedStatus === null) return html``;
+  return html`<p class="notice">${said(refusedText(refusedStatus))}</p>`;
 }
 
 function failureOf(build: BuildView): Html {
@@ -185,7 +194,8 @@ function reasonLine(build: BuildView, { counts }: PageContext): Html {
       is over; nothing is lost.
     </p>`;
   }
-  if (build.state === "queued" && counts?.liveWorkers === 0) {
+  const isNobodyThere = build.waiting == null || saysNobody(build.waiting.reason);
+  if (build.state === "queued" && counts?.liveWorkers === 0 && isNobodyThere) {
     return html`<p class="reason">
       No build worker is connected. The build starts when one is; nothing is lost.
     </p>`;
@@ -298,9 +308,13 @@ function channelsOf({ listings }: PackageView): readonly string[] {
 }
 
 function artifactsTable(build: BuildView): Html {
+  const isRemoved = removedLog(build) !== undefined;
   return html`<section class="packages" aria-labelledby="packages-title">
     <h2 id="packages-title">
-      Packages <span class="faint">as they were built: not signed, not published</span>
+      Packages
+      <span class="faint"
+        >${isRemoved ? "that were never published: removed with the log" : "as they were built: not signed, not published"}</span
+      >
     </h2>
     <table class="data">
       <thead>
@@ -315,9 +329,7 @@ function artifactsTable(build: BuildView): Html {
           (one) =>
             html`<tr>
               <td>
-                <a href="${artifactPath(build.id, one)}" download class="nevra"
-                  >${said(one.fileName)}</a
-                >
+                ${isRemoved ? html`<span class="nevra">${said(one.fileName)}</span>` : html`<a href="${artifactPath(build.id, one)}" download class="nevra">${said(one.fileName)}</a>`}
               </td>
               <td>${said(one.target)}</td>
               <td class="right num">${bytes(one.sizeBytes)}</td>

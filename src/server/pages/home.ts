@@ -1,5 +1,6 @@
 import { STATES, type State } from "../../domain/states.ts";
 import type { BuildSummary, ReadStore, RepoView } from "../views.ts";
+import { stuckWarnings } from "../stuck.ts";
 import { plural, timeAgo } from "./format.ts";
 import { html, said, type Html } from "./html.ts";
 import type { Page, PageContext } from "./page.ts";
@@ -103,7 +104,10 @@ export function notices({ counts, problems, now }: PageContext): Html {
         lost.
       </p>`,
   );
-  return html`${refusing}${idle}${stuck}${parked}${missedNotice(counts.missed)}`;
+  const waits = stuckWarnings(counts, true).map(
+    (text) => html`<p class="notice">${said(text)}</p>`,
+  );
+  return html`${refusing}${idle}${stuck}${parked}${waits}${missedNotice(counts.missed)}`;
 }
 
 /** Nothing of it is lost where both numbers are the same. */

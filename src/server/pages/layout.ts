@@ -1,7 +1,8 @@
+import type { Counts } from "../views.ts";
 import { html, said, type Html } from "./html.ts";
 import { brandIcon } from "./icons.ts";
 import { plural } from "./format.ts";
-import { THEMES, type Counts, type Crumb, type Page, type PageContext } from "./page.ts";
+import { THEMES, type Crumb, type Page, type PageContext } from "./page.ts";
 
 /** The whole document. */
 export function documentOf(page: Page, context: PageContext, version: string): string {

@@ -1,6 +1,7 @@
 import { isFinal } from "../../domain/states.ts";
 import { logRowMarkup } from "../assets/log-row.ts";
 import type { RowsAnswer } from "../log-lines.ts";
+import { removedLog } from "../removed-logs.ts";
 import type { BuildView } from "../views.ts";
 import { bytes, elapsed, plural } from "./format.ts";
 import { Html, html, said } from "./html.ts";
@@ -20,6 +21,8 @@ export interface LogPanel extends ChosenStep {
  * rows it needs, and follows.
  */
 export function logPanel({ build, job, step, tail, now }: LogPanel): Html {
+  const removed = removedLog(build);
+  if (removed !== undefined) return removedPanel({ build, job, step }, removed);
   const query = new URLSearchParams({ job: job.id, step: step.name }).toString();
   const api = `/api/builds/${encodeURIComponent(build.id)}/log`;
   const isBlamed = build.failure?.step === step.name && build.failure.logLine !== null;
@@ -44,6 +47,18 @@ export function logPanel({ build, job, step, tail, now }: LogPanel): Html {
       ${tail === undefined ? null : tailOf(tail, `${api}?${query}`, isFinal(step.state))}
     </div>
   </log-view>`;
+}
+
+/** Scripts leave it alone: there are no rows to ask for. */
+function removedPanel({ build, job, step }: Omit<LogPanel, "tail" | "now">, why: string): Html {
+  return html`<section id="log" aria-label="Log of ${step.title}">
+    <div class="log-head">
+      ${build.jobs.length > 1 ? html`<span class="target">${said(labelOf(job))}</span>` : null}
+      <h2><a href="${stepPath(build, job, step)}">${said(step.title)}</a></h2>
+      ${stateWord(step.state)}
+    </div>
+    <p class="empty">${why}</p>
+  </section>`;
 }
 
 function tailOf(tail: RowsAnswer, rawHref: string, isEnded: boolean): Html {

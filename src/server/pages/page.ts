@@ -1,12 +1,10 @@
 import type { AssetAddresses } from "../assets.ts";
-import type { ReadStore } from "../views.ts";
+import type { Counts } from "../views.ts";
 import type { Html } from "./html.ts";
 import type { Favicon } from "./icons.ts";
 
 export const THEMES = ["auto", "light", "dark"] as const;
 export type Theme = (typeof THEMES)[number];
-
-export type Counts = Awaited<ReturnType<ReadStore["counts"]>>;
 
 /** What every page knows beside its own data: who asks, where from, and how the server is. */
 export interface PageContext {

@@ -1,5 +1,6 @@
 import { isFinal } from "../../domain/states.ts";
 import type { BuildView, JobView, PublishView, StepView } from "../views.ts";
+import { attemptOf } from "./attempts.ts";
 import { elapsed } from "./format.ts";
 import { duration } from "../assets/times.ts";
 import { html, said, type Html } from "./html.ts";
@@ -20,7 +21,9 @@ export function jobsSection(build: BuildView, now: number, chosen: ChosenStep | 
   const isPlain = build.jobs.length === 1 && build.jobs[0]?.steps.length === 0;
   // One job without steps says nothing that the top of the page does not say.
   if (isPlain && build.publish === null) return html``;
-  const showsTarget = build.jobs.length > 1 || build.jobs.some(({ attempt }) => attempt > 1);
+  const isAgain = ({ attempt, lostAttempts = [] }: JobView): boolean =>
+    attempt > 1 || lostAttempts.length > 0;
+  const showsTarget = build.jobs.length > 1 || build.jobs.some(isAgain);
   const ran = build.jobs.filter((job) => !isLeftOut(job));
   // Alone, the reason stands at the top of the page.
   const left = build.jobs.length > 1 ? build.jobs.filter(isLeftOut) : [];
@@ -71,7 +74,7 @@ function jobTable(
   const caption = show.showsTarget
     ? html`<caption>
         <span class="target">${said(target)}</span>
-        ${stateWord(job.state)} ${attemptOf(job)}
+        ${stateWord(job.state)} ${attemptOf(build, job)}
         ${saysReason ? html`<span class="faint">${said(job.reason ?? "")}</span>` : null}
       </caption>`
     : html`<caption class="unseen">
@@ -100,12 +103,6 @@ function columns(): Html {
     <col class="col-took" />
     <col />
   </colgroup>`;
-}
-
-function attemptOf(job: JobView): Html {
-  if (job.attempt < 2) return html``;
-  const where = job.worker === null ? null : html` on ${said(job.worker)}`;
-  return html`<span class="faint">attempt ${job.attempt}${where}</span>`;
 }
 
 function waitingRow(job: JobView): Html {
@@ -195,6 +192,7 @@ function publishTable(
           <span class="note"
             >${channels.map((name, index) => channelNote(name, index, generations))}</span
           >
+          ${publish.waiting == null ? null : html`<span class="note warn">${said(publish.waiting)}</span>`}
           ${warnings.length === 0 ? null : html`<span class="note warn">${warnings.length === 1 ? said(warnings[0] ?? "") : `${warnings.length} warnings, above`}</span>`}
         </td>
       </tr>

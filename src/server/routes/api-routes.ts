@@ -4,6 +4,7 @@ import { isRepoName } from "../../domain/push.ts";
 import { isFinal, STATES } from "../../domain/states.ts";
 import { identify, requireVisitor } from "../auth.ts";
 import { buildPath } from "../pages/parts.ts";
+import { removedAnswer } from "../removed-logs.ts";
 import type { BuildView } from "../views.ts";
 import { buildJson, summaryJson } from "./build-json.ts";
 import { coalesce, openEventStream } from "./events.ts";
@@ -16,6 +17,7 @@ import { queryInteger, queryText, type RouteDeps } from "./web-deps.ts";
 const BUILDS_DEFAULT = 30;
 const BUILDS_MAX = 200;
 const STREAM_PAUSE_MS = 100;
+const LOOK_AGAIN_MS = 20_000;
 
 /** The JSON side of everything that pages show and do. */
 export function apiRoutes(deps: RouteDeps): Router {
@@ -135,7 +137,10 @@ function streamBuild(deps: RouteDeps): BuildHandler {
       }),
       watchLogs(deps, first.id, stream, onError),
     ];
+    // Workers come, go and are drained, which changes what it waits for and no record of it.
+    const look = setInterval(tell, LOOK_AGAIN_MS);
     signal.addEventListener("abort", () => {
+      clearInterval(look);
       for (const stop of stops) stop();
     });
     tell();
@@ -155,6 +160,8 @@ function sendArtifact({ artifacts }: RouteDeps): BuildHandler {
       (one) => one.fileName === name && (target === undefined || one.target === target),
     );
     const file = found && (await artifacts.open(found.sha256));
+    const removed = found && file === undefined ? removedAnswer(build, "file") : undefined;
+    if (removed !== undefined) return void response.status(410).json(removed);
     if (found === undefined || file === undefined) {
       response.status(404).json({ error: "The build has no such file." });
       return;

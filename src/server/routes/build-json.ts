@@ -8,6 +8,7 @@ import type {
   PublishView,
   StepView,
 } from "../views.ts";
+import type { RefusedStatus } from "../stuck.ts";
 import { artifactPath, buildPath } from "../pages/parts.ts";
 import { keptPath } from "../pages/kept.ts";
 import { stepPath } from "../pages/step-path.ts";
@@ -30,6 +31,8 @@ export function buildJson(build: BuildView, publicUrl: string) {
     file: build.file,
     guess: build.guess ?? null,
     note: build.note,
+    logsRemovedAt: instant(build.logsRemovedAt ?? null),
+    refusedStatus: refusedStatusJson(build.refusedStatus ?? null),
     jobs: build.jobs.map((job) => jobJson(build, job, publicUrl)),
     staging: build.staging === null ? null : publishJson(build.staging),
     publish: build.publish === null ? null : publishJson(build.publish),
@@ -42,6 +45,10 @@ export function buildJson(build: BuildView, publicUrl: string) {
     }),
     timings: timings(build),
   };
+}
+
+function refusedStatusJson(refused: RefusedStatus | null) {
+  return refused === null ? null : { ...refused, at: instant(refused.at) };
 }
 
 export function summaryJson(build: BuildSummary, publicUrl: string) {
@@ -80,6 +87,9 @@ function jobJson(build: BuildView, job: JobView, publicUrl: string) {
     state: job.state,
     reason: job.reason,
     attempt: job.attempt,
+    lostAttempts: (job.lostAttempts ?? []).map(({ endedAt, ...lost }) => {
+      return { ...lost, endedAt: instant(endedAt) };
+    }),
     worker: job.worker,
     queuedAt: instant(job.queuedAt),
     startedAt: instant(job.startedAt),
@@ -110,6 +120,7 @@ function publishJson(publish: PublishView) {
   const { state, channels, generations, keyFingerprint, durationMs } = publish;
   return {
     state,
+    waiting: publish.waiting ?? null,
     channels,
     generations,
     keyFingerprint,

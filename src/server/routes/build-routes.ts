@@ -22,6 +22,7 @@ import { PATHS } from "../../shared/protocol.ts";
 import { logName, stepName, type Refusal } from "../../shared/message-parts.ts";
 import type { ArtifactFiles } from "../artifact-files.ts";
 import type { DiskAlarm } from "../disk-alarm.ts";
+import type { OpenLogFiles } from "../logs.ts";
 import { allTargetsOf } from "../server-names.ts";
 import { handBackJob, reportFault } from "../store/attempts.ts";
 import { namedChannels } from "../store/build-grants.ts";
@@ -46,6 +47,7 @@ const PLAN_MAX = "32mb";
 
 export interface BuildRoutesDeps extends GrantDeps {
   readonly live: Live;
+  readonly logs: OpenLogFiles;
   readonly artifacts: ArtifactFiles;
   readonly disk: Pick<DiskAlarm, "noteWorker">;
   readonly roll: WorkerRoll;
@@ -204,6 +206,8 @@ function addEndRoutes(router: Router, deps: BuildRoutesDeps): void {
         return void response.status(400).json({ error: `${fileName} was not uploaded` });
       }
     }
+    const resend = await syncLogs(deps, request, end.logs ?? {});
+    if (resend !== undefined) return void response.json({ resend });
     await settle(deps, request, response, (tx, id, token) => endJob(tx, id, token, end));
   });
 
@@ -211,6 +215,7 @@ function addEndRoutes(router: Router, deps: BuildRoutesDeps): void {
     const fault = faultMessage.parse(request.body);
     deps.logger.warn({ jobId: request.params.id, ...fault }, "Attempt ended with a fault of ours");
     if (isDiskFault(fault)) deps.disk.noteWorker("build", fault.message);
+    await syncLogs(deps, request);
     await settle(deps, request, response, (tx, id, token) => reportFault(tx, id, token, fault));
   });
 
@@ -281,6 +286,28 @@ async function leaseOf(deps: BuildRoutesDeps, request: Request): Promise<JobRow 
   const id = String(request.params["id"]);
   const job = await leasedJob(deps.store, id, leaseTokenOf(request));
   return job?.state === "running" ? job : undefined;
+}
+
+/**
+ * Once the end is on record its worker drops what it has of the logs: ours must outlast a loss of power
+ * by then. Those that did not, `told` being what the worker has, are answered with where they end.
+ */
+async function syncLogs(
+  deps: BuildRoutesDeps,
+  request: Request,
+  told: Readonly<Record<string, number>> = {},
+): Promise<Readonly<Record<string, number>> | undefined> {
+  const leased = await leaseOf(deps, request);
+  if (leased === undefined) return undefined;
+  const attempt = { buildId: leased.buildId, jobId: leased.id, attempt: leased.attempt };
+  const short: Record<string, number> = {};
+  for (const [step, toldBytes] of Object.entries(told)) {
+    const sizeBytes = await deps.logs.sizeOf({ ...attempt, step });
+    if (sizeBytes < toldBytes) short[step] = sizeBytes;
+  }
+  if (Object.keys(short).length > 0) return short;
+  await deps.logs.sync(attempt);
+  return undefined;
 }
 
 async function settle(

@@ -2,7 +2,8 @@ import { pipeline } from "node:stream/promises";
 import type { Request, Response } from "express";
 import { isFinal } from "../../domain/states.ts";
 import { ROWS_MAX, type RowsWanted } from "../log-lines.ts";
-import type { BuildView, JobView, LogKey } from "../views.ts";
+import { removedAnswer } from "../removed-logs.ts";
+import type { BuildView, JobView, LogKey, StepView } from "../views.ts";
 import { queryInteger, queryText, type RouteDeps } from "./web-deps.ts";
 
 const ANY = { min: 0, max: Number.MAX_SAFE_INTEGER };
@@ -15,11 +16,14 @@ const LINE_FEED = 0x0a;
  */
 export function logTextRoute(deps: RouteDeps) {
   return async (build: BuildView, request: Request, response: Response): Promise<void> => {
-    const job = jobOf(build, request);
+    const jobs = jobsAt(build, request);
+    if (jobs === undefined) return noSuchAttempt(build, request, response);
+    const job = jobOf(jobs, request);
     const from = queryInteger(request, "from", ANY);
     const tail = queryInteger(request, "tail", ANY);
     const name = queryText(request, "step");
     if (job === undefined) return noSuchStep(build, response);
+    if (isRemoved(build, response)) return;
     if (from === "bad" || tail === "bad")
       return refuse(response, "from and tail are numbers of bytes.");
     if (name === undefined && (from !== undefined || tail !== undefined)) {
@@ -48,7 +52,7 @@ export function logTextRoute(deps: RouteDeps) {
 async function* allLogs(
   deps: RouteDeps,
   build: BuildView,
-  job: JobView,
+  job: LogsOfJob,
 ): AsyncGenerator<Uint8Array | string> {
   for (const step of job.steps) {
     if (step.startedAt === null) continue;
@@ -78,10 +82,13 @@ async function copy(
 /** Rows as the log view draws them: `from` and `count`, the last (`tail`), or those around a `line`. */
 export function logRowsRoute(deps: RouteDeps) {
   return async (build: BuildView, request: Request, response: Response): Promise<void> => {
-    const job = jobOf(build, request);
+    const jobs = jobsAt(build, request);
+    if (jobs === undefined) return noSuchAttempt(build, request, response);
+    const job = jobOf(jobs, request);
     const name = queryText(request, "step");
     const log = job === undefined || name === undefined ? undefined : findLog(job, name);
     if (job === undefined || log === undefined) return noSuchStep(build, response);
+    if (isRemoved(build, response)) return;
     const wanted = wantedOf(request);
     if (wanted === undefined) {
       return refuse(response, `from, tail and line are numbers; count is at most ${ROWS_MAX}.`);
@@ -107,19 +114,39 @@ function wantedOf(request: Request): RowsWanted | undefined {
   return line === undefined ? { tail: tail ?? count } : { aroundLine: line, count };
 }
 
+/** What of a job has logs: the steps of its newest attempt, or of one that was lost. */
+interface LogsOfJob extends Pick<JobView, "id" | "attempt"> {
+  readonly steps: readonly Pick<StepView, "name" | "state" | "startedAt" | "details">[];
+}
+
+/** All jobs as they are, or as they were in the attempt that is asked for; undefined: there was none. */
+function jobsAt(build: BuildView, request: Request): readonly LogsOfJob[] | undefined {
+  const attempt = queryInteger(request, "attempt", { min: 1, max: Number.MAX_SAFE_INTEGER });
+  if (attempt === undefined) return build.jobs;
+  const jobs = build.jobs.flatMap((job): readonly LogsOfJob[] => {
+    const lost = job.lostAttempts?.find((one) => one.attempt === attempt);
+    if (lost === undefined) return job.attempt === attempt ? [job] : [];
+    const steps = lost.steps.map((name) => {
+      return { name, state: "errored", startedAt: lost.endedAt, details: null } as const;
+    });
+    return [{ id: job.id, attempt: lost.attempt, steps }];
+  });
+  return jobs.length === 0 ? undefined : jobs;
+}
+
 /** The job that is asked for; else the first that has the step, or the first of all. */
-function jobOf(build: BuildView, request: Request): JobView | undefined {
+function jobOf(jobs: readonly LogsOfJob[], request: Request): LogsOfJob | undefined {
   const id = queryText(request, "job");
-  if (id !== undefined) return build.jobs.find((job) => job.id === id);
+  if (id !== undefined) return jobs.find((job) => job.id === id);
   const log = queryText(request, "step");
-  const found = log === undefined ? undefined : build.jobs.find((job) => findLog(job, log));
-  return found ?? build.jobs[0];
+  const found = log === undefined ? undefined : jobs.find((job) => findLog(job, log));
+  return found ?? jobs[0];
 }
 
 const SERVICE_LOG = /^([a-z0-9._-]+)[~/]([a-z0-9][a-z0-9._-]{0,62})$/;
 
 /** The log's name: a step's, or that of a service beside it, `unit-22~db`, shown as `unit-22/db`. */
-function findLog({ steps }: JobView, wanted: string): string | undefined {
+function findLog({ steps }: LogsOfJob, wanted: string): string | undefined {
   if (steps.some(({ name }) => name === wanted)) return wanted;
   const [, stepName, service = ""] = SERVICE_LOG.exec(wanted) ?? [];
   const step = steps.find(({ name }) => name === stepName);
@@ -129,8 +156,27 @@ function findLog({ steps }: JobView, wanted: string): string | undefined {
   return isThere ? `${step.name}~${service}` : undefined;
 }
 
-function keyOf(build: BuildView, job: JobView, log: string): LogKey {
+/** True: it is answered. An empty log would say that nothing was printed. */
+function isRemoved(build: BuildView, response: Response): boolean {
+  const answer = removedAnswer(build, "log");
+  if (answer !== undefined) response.status(410).json(answer);
+  return answer !== undefined;
+}
+
+function keyOf(build: BuildView, job: LogsOfJob, log: string): LogKey {
   return { buildId: build.id, jobId: job.id, attempt: job.attempt, step: log };
+}
+
+function noSuchAttempt(build: BuildView, request: Request, response: Response): void {
+  const known = build.jobs.flatMap(({ attempt, lostAttempts = [] }) => [
+    attempt,
+    ...lostAttempts.map((lost) => lost.attempt),
+  ]);
+  const numbers = [...new Set(known)].filter((number) => number > 0).toSorted((a, b) => a - b);
+  response.status(404).json({
+    error: `No job of the build has an attempt ${queryText(request, "attempt") ?? ""}.`,
+    hint: numbers.length === 0 ? "None has begun." : `There is: ${numbers.join(", ")}.`,
+  });
 }
 
 function noSuchStep(build: BuildView, response: Response): void {

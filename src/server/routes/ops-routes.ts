@@ -7,14 +7,14 @@ import type { DiskHealth } from "../disk-health.ts";
 import { lookAtRoom } from "../free-room.ts";
 import { missedWarnings, NOTHING_MISSED, type MissedPushes } from "../forge-sweep-parts.ts";
 import type { KeyStatus } from "../../yum/keys/key-status.ts";
+import { WAITING_ALARM_MS } from "../store/read-stuck.ts";
+import { stuckWarnings } from "../stuck.ts";
 import type { ReadStore } from "../views.ts";
-
-const WAITING_ALARM_MS = 10 * 60_000;
 
 export interface OpsRoutesDeps {
   readonly read: ReadStore;
   readonly tickets: Tickets;
-  readonly redisWatch?: Pick<RedisWatch, "warnings">;
+  readonly redisWatch?: Pick<RedisWatch, "warnings" | "awayBecause">;
   readonly workers: () => Promise<readonly WorkerView[]>;
   readonly dataDir: string;
   readonly diskHealth: (namesFolder: boolean) => Promise<DiskHealth>;
@@ -22,7 +22,8 @@ export interface OpsRoutesDeps {
   readonly keyStatus: () => Promise<KeyStatus | undefined>;
   readonly now: () => number;
   readonly startedAt: number;
-  readonly githubWebhookOn: boolean;
+  /** Something of GitHub is set up, but for its webhook. */
+  readonly isGithubWebhookMissing: boolean;
   /** Pushes that nobody delivered. */
   readonly missedPushes: () => Promise<MissedPushes>;
   /** Finds out who asks. */
@@ -80,6 +81,7 @@ async function checkHealth(deps: OpsRoutesDeps, mayRead: boolean): Promise<Healt
       counts.oldestQueuedAt !== null && deps.now() - counts.oldestQueuedAt > WAITING_ALARM_MS;
     if (isWaitingLong)
       warnings.push(`${counts.jobsQueued} jobs wait, the oldest for over 10 minutes`);
+    warnings.push(...stuckWarnings(counts, mayRead));
     // Who has never claimed anything has no record yet, and may be in trouble all the same.
     for (const { worker, trouble } of counts.troubles) {
       warnings.push(
@@ -94,14 +96,18 @@ async function checkHealth(deps: OpsRoutesDeps, mayRead: boolean): Promise<Healt
     () => true,
     () => false,
   );
-  if (!isRedisUp) warnings.push("Redis is away: builds start up to 30 s late, nothing is lost");
+  if (!isRedisUp) {
+    const why = mayRead ? deps.redisWatch?.awayBecause() : undefined;
+    const place = why === undefined ? "" : ` (${why})`;
+    warnings.push(`Redis is away${place}: builds start up to 30 s late, nothing is lost`);
+  }
   warnings.push(...(deps.redisWatch?.warnings() ?? []));
   for (const { message, hint } of (await deps.keyStatus())?.warnings ?? []) {
     warnings.push(`${message} To do: ${hint}.`);
   }
   const missed = await deps.missedPushes().catch(() => NOTHING_MISSED);
   warnings.push(...missedWarnings(missed, mayRead));
-  if (!deps.githubWebhookOn && !missed.isPolling)
+  if (deps.isGithubWebhookMissing && !missed.isPolling)
     warnings.push("/webhooks/github is off: TATARA_GITHUB_WEBHOOK_SECRET is not set");
   return { problems, warnings };
 }
@@ -123,6 +129,11 @@ async function metricsText(deps: OpsRoutesDeps): Promise<string> {
       counts.publishesWaiting,
     ),
     ...single("tatara_statuses_waiting", "Commit statuses not sent yet.", counts.statusesWaiting),
+    ...single(
+      "tatara_statuses_refused",
+      "Commit statuses that their forge refused for good in the last 7 days.",
+      counts.refusedStatuses?.count ?? 0,
+    ),
     ...single(
       "tatara_forges_parked",
       "Forges that refuse our credential.",

@@ -34,6 +34,14 @@ export function workerRoutes(deps: WorkerRoutesDeps): Router {
     const id = String(request.params["id"]);
     answer(response, id, (await drains.resume(id)) ? await find(deps, id) : undefined);
   });
+  router.delete(ONE, ...known, async (request, response) => {
+    const id = String(request.params["id"]);
+    const result = await drains.forget(id);
+    if (result === true) return void response.json({ id, result: "forgotten" });
+    if (result === undefined) return answer(response, id, undefined);
+    const hint = "Only one is forgotten that nobody has heard of for a minute: stop it first.";
+    response.status(409).json({ error: result, hint });
+  });
   const form = express.urlencoded({ extended: false, limit: "10kb" });
   router.post("/workers/:id/:act", identify(deps), onlyAdmin, form, formAct(deps));
   return router;

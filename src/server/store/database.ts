@@ -12,6 +12,9 @@ import * as returns from "./migrations/0008-returns.ts";
 import * as forgeSweep from "./migrations/0009-forge-sweep.ts";
 import * as workers from "./migrations/0011-workers.ts";
 import * as claimOrder from "./migrations/0012-claim-order.ts";
+import * as refusedStatuses from "./migrations/0013-refused-statuses.ts";
+import * as buildRetention from "./migrations/0014-build-retention.ts";
+import * as lostAttempts from "./migrations/0015-lost-attempts.ts";
 import type { Tables } from "./schema.ts";
 import { sqliteDialect } from "./sqlite.ts";
 import type { OnDiskTrouble } from "./sqlite.ts";
@@ -31,6 +34,9 @@ const MIGRATIONS = {
   "0009-forge-sweep": forgeSweep,
   "0011-workers": workers,
   "0012-claim-order": claimOrder,
+  "0013-refused-statuses": refusedStatuses,
+  "0014-build-retention": buildRetention,
+  "0015-lost-attempts": lostAttempts,
 };
 
 /**

@@ -113,10 +113,17 @@ export async function forgetExpired(
   return { contents: unnamed, isAll: expired.length < max };
 }
 
-/** Does a build still keep this content, as a file or a package? */
+/** Does a build still keep this content, as a file or a package? Those whose files are removed do not. */
 export async function isNamed({ db }: Pick<Reader, "db">, sha256: string): Promise<boolean> {
   const kept = db.selectFrom("keptFiles").select("sha256").where("sha256", "=", sha256).limit(1);
   if ((await kept.executeTakeFirst()) !== undefined) return true;
-  const made = db.selectFrom("artifacts").select("sha256").where("sha256", "=", sha256).limit(1);
+  const made = db
+    .selectFrom("artifacts")
+    .innerJoin("jobs", "jobs.id", "artifacts.jobId")
+    .innerJoin("builds", "builds.id", "jobs.buildId")
+    .select("artifacts.sha256")
+    .where("artifacts.sha256", "=", sha256)
+    .where("builds.logsRemovedAt", "is", null)
+    .limit(1);
   return (await made.executeTakeFirst()) !== undefined;
 }

@@ -99,6 +99,8 @@ async function rowOf(tx: Tx, made: NewBuild): Promise<BuildRow> {
     note: null,
     failureJson: null,
     errata: null,
+    logsRemovedAt: null,
+    filesGoneAt: null,
   };
 }
 

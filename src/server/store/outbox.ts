@@ -2,6 +2,8 @@ import { sql, type SqlBool } from "kysely";
 import { describeStatus, STATUS_CONTEXT } from "../../domain/commit-status.ts";
 import {
   answerOfPost,
+  GIVE_UP_MS,
+  givenUp,
   leaseStatus,
   nextStatus,
   type StatusRecord,
@@ -181,6 +183,7 @@ export async function answerStatus(tx: Tx, id: string, answer: ReportAnswer): Pr
     await bringForward(tx, row.forge);
   } else if (credential?.kind === "hold") {
     await holdCredential(tx, row.forge, credential.untilAt, credential.parkedReason);
+    if (credential.parkedReason !== null) await giveUpOld(tx, row.forge, credential.parkedReason);
   }
   return true;
 }
@@ -212,6 +215,20 @@ async function acceptCredential(tx: Tx, forge: ForgeName): Promise<void> {
     .where(({ or, eb }) =>
       or([eb("parkedReason", "is not", null), eb("pausedUntilAt", "<=", tx.now())]),
     )
+    .execute();
+}
+
+/** While a credential is refused only the newest is tried: those that have waited too long end with it. */
+async function giveUpOld(tx: Tx, forge: ForgeName, reason: string): Promise<void> {
+  const now = tx.now();
+  await tx.db
+    .updateTable("outbox")
+    .set({ ...givenUp(reason, now), lastProblem: reason })
+    .where("forge", "=", forge)
+    .whereRef("version", ">", "sentVersion")
+    .where("terminalReason", "is", null)
+    .where("updatedAt", "<", now - GIVE_UP_MS)
+    .where("leaseUntilAt", "<=", now)
     .execute();
 }
 

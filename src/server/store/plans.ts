@@ -19,7 +19,7 @@ import type { BuildRow, JobRow } from "./schema.ts";
 import { rememberSchedules } from "./schedules.ts";
 import { carryOut } from "./settle.ts";
 import type { Tx } from "./store.ts";
-import { mayPublish, specOf, type StoredPlan } from "./stored-plan.ts";
+import { mayPublish, PLAN_VERSION, specOf, type StoredPlan } from "./stored-plan.ts";
 
 /** What the server knows beside the build's own record. */
 export interface ServerFacts {
@@ -48,7 +48,10 @@ export async function recordPlan(
   const build = job && (await findBuild(tx, job.buildId));
   if (job === undefined || build === undefined) return undefined;
   if (build.cancelRequestedAt !== null) return await endUnplanned(tx, job, server);
-  const pipelineJson = JSON.stringify({ v: 2, pipeline: message.pipeline } satisfies StoredPlan);
+  const pipelineJson = JSON.stringify({
+    v: PLAN_VERSION,
+    pipeline: message.pipeline,
+  } satisfies StoredPlan);
   if (build.pipelineJson !== null) {
     if (build.pipelineJson !== pipelineJson) return undefined;
     return { changed: { buildId: build.id }, answer: answerOf(job, server) };

@@ -14,6 +14,7 @@ import {
 } from "./deliveries.ts";
 import { insertBuild } from "./new-builds.ts";
 import type { Tx } from "./store.ts";
+import { waitsForApproval } from "./stored-plan.ts";
 
 const DAY_MS = 24 * 3_600_000;
 /** What a closed pull request leaves can be looked at for so long. */
@@ -111,6 +112,7 @@ export async function expireApprovals(tx: Tx): Promise<readonly Changed[]> {
     .where("state", "=", "queued")
     .where("createdAt", "<", tx.now() - APPROVAL_DAYS * DAY_MS)
     .where("waitReason", "is not", null)
+    .where("pipelineJson", "is", null)
     .limit(EXPIRED_AT_ONCE)
     .execute();
   const by = `the server: nobody approved it within ${APPROVAL_DAYS} days`;
@@ -138,7 +140,7 @@ export async function approveBuild(
     .where("id", "=", buildId)
     .executeTakeFirst();
   if (build === undefined) return { kind: "not-found" };
-  if (build.waitReason === null || build.state !== "queued") return { kind: "not-waiting" };
+  if (!waitsForApproval(build) || build.state !== "queued") return { kind: "not-waiting" };
   const what = withItsFile ? "with its own pipeline file" : "with the base branch's pipeline file";
   await tx.db
     .updateTable("builds")

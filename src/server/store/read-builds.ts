@@ -1,5 +1,6 @@
 import { shellsOf } from "./shells.ts";
 import { offeredFile, partsOfGuess } from "../../domain/offered-file.ts";
+import { isFinal } from "../../domain/states.ts";
 import { withNewSince } from "./failing-since.ts";
 import { keptFilesOf } from "./kept-files.ts";
 import type { StepDetails } from "../../shared/build-messages.ts";
@@ -17,11 +18,13 @@ import type {
 } from "../views.ts";
 import { packagesOf } from "./build-packages.ts";
 import { needsOf } from "./life-records.ts";
+import { lostAttemptsOf } from "./lost-attempts.ts";
 import { readParams, readPullRequest } from "./new-builds.ts";
 import { packageViews } from "./read-packages.ts";
 import type { BuildRow, JobRow, PublishRow, StepRow } from "./schema.ts";
 import type { Reader } from "./store.ts";
-import { readPlan } from "./stored-plan.ts";
+import { refusedStatusOf } from "./read-stuck.ts";
+import { readPlan, waitsForApproval } from "./stored-plan.ts";
 import { testsSummaryOf } from "./test-reads.ts";
 
 export async function listBuilds(
@@ -59,6 +62,7 @@ export async function buildView(
     .where("jobs.buildId", "=", build.id)
     .orderBy("steps.position")
     .execute();
+  const lost = await lostAttemptsOf(store, build.id);
   const publishes = await db
     .selectFrom("publishes")
     .selectAll()
@@ -89,11 +93,11 @@ export async function buildView(
     supersededBy: await numberOf(store, build.supersededBy),
     compareWith: await comparedWith(store, build),
     isFresh: build.isFresh === 1,
-    waitReason: build.waitReason,
+    waitReason: waitsForApproval(build) ? build.waitReason : null,
     file: build.fileJson === null ? null : (JSON.parse(build.fileJson) as PipelineFileView),
     guess: guessOf(build),
     note,
-    jobs: jobs.map((job) => jobOf(job, steps)),
+    jobs: jobs.map((job) => ({ ...jobOf(job, steps), lostAttempts: lost.get(job.id) ?? [] })),
     staging: publishFor("stage"),
     publish: publishFor("final"),
     packages: await packageViews(store, packages),
@@ -101,6 +105,8 @@ export async function buildView(
     kept: await keptFilesOf(store, build.id),
     tests: await testsSummaryOf(store, build.id),
     shells: await shellsOf(store, build.id),
+    logsRemovedAt: build.logsRemovedAt,
+    refusedStatus: await refusedStatusOf(store, build),
   };
 }
 
@@ -143,6 +149,7 @@ async function numberOf(
 function summaryOf(build: BuildRow): BuildSummary {
   const { id, repo, number, forge, sha, ref, message, authorName, pusher, event } = build;
   const { state, reason, rerunOf, createdAt, startedAt, endedAt } = build;
+  const waiting = build.waitReason ?? (state === "queued" ? "waiting for a worker" : null);
   const failure =
     build.failureJson === null ? null : (JSON.parse(build.failureJson) as FailureCard);
   return {
@@ -157,7 +164,7 @@ function summaryOf(build: BuildRow): BuildSummary {
     pusher,
     event,
     state,
-    reason: reason ?? (state === "queued" ? (build.waitReason ?? "waiting for a worker") : null),
+    reason: isFinal(state) ? reason : (reason ?? waiting),
     rerunOf,
     createdAt,
     startedAt,

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { State } from "../../domain/states.ts";
 import { countMissed } from "./missed-deliveries.ts";
+import { refusedStatuses, stuckPublishes, stuckStatuses } from "./read-stuck.ts";
 import type { Reader } from "./store.ts";
 
 export async function countBuilds({ db }: Reader) {
@@ -48,6 +49,9 @@ export async function countRows(reader: Reader) {
     publishesWaiting,
     statusesWaiting,
     missed: await countMissed(reader),
+    refusedStatuses: await refusedStatuses(reader),
+    stuckPublishes: await stuckPublishes(reader),
+    stuckStatuses: await stuckStatuses(reader),
     parkedForges: parked.map(({ forge, parkedReason }) => ({
       forge,
       reason: parkedReason ?? "",

@@ -3,6 +3,7 @@ import { medianMs, waitings, type QueuedJob, type Waiting } from "../../domain/w
 import type { BuildView } from "../views.ts";
 import type { WorkerRoll } from "../worker-roll.ts";
 import { inChunks } from "./chunks.ts";
+import { drainedBuilders, waitingStages, withPublishWaiting } from "./missing-workers.ts";
 import { needsOf } from "./life-records.ts";
 import type { BuildRow, JobRow } from "./schema.ts";
 import type { Reader } from "./store.ts";
@@ -99,7 +100,7 @@ export async function waitingOf(
   );
 }
 
-/** A build's view with what its jobs wait for; as it was when none does. */
+/** A build's view with what its jobs and publishes wait for; as it was when none does. */
 export async function withWaiting(
   reader: Reader,
   roll: Roll,
@@ -107,13 +108,14 @@ export async function withWaiting(
 ): Promise<BuildView | undefined> {
   if (view === undefined) return undefined;
   const told = await waitingOf(reader, roll, view);
-  if (told.size === 0) return view;
+  const published = await withPublishWaiting(reader, view);
+  if (told.size === 0) return published;
   const waiting = view.state === "queued" ? firstWaiting(told.values()) : null;
   const jobs = view.jobs.map((job) => {
     const why = told.get(job.id);
     return why === undefined ? job : { ...job, waiting: why, reason: why.reason };
   });
-  return { ...view, jobs, waiting, reason: waiting?.reason ?? view.reason };
+  return { ...published, jobs, waiting, reason: waiting?.reason ?? published.reason };
 }
 
 /** The one to show for a build of which nothing runs: that of the job which starts first. */
@@ -171,6 +173,7 @@ async function waitingsOf(
   const typical = await typicalDurations(reader);
   const needed = await neededJobs(reader, queued);
   const busy = busyStrangers(running);
+  const staging = await waitingStages(reader, queued);
   const jobs = queued.map((row): QueuedJob => ({
     id: row.id,
     repo: row.repo,
@@ -181,6 +184,7 @@ async function waitingsOf(
     notBeforeAt: row.notBeforeAt,
     isReady: row.isReady === 1,
     isBlocked: row.isBlocked === 1,
+    stageWaits: staging.get(row.buildId) ?? null,
     needs: row.isBlocked === 1 ? openNeeds(row, needed) : [],
     lastReason: row.reason,
     busyStranger: row.trust === "fork-pr" && busy.has(row.pusher) ? row.pusher : null,
@@ -191,6 +195,7 @@ async function waitingsOf(
     running: running.map((row) => ({ repo: row.repo, leftMs: leftMs(row, typical(row), now) })),
     workersSeenAt: roll.seenAt(),
     aliveSinceAt: now - WORKER_ALIVE_MS,
+    drained: await drainedBuilders(reader),
   });
 }
 

@@ -1,3 +1,4 @@
+import type { AttemptLoss } from "../../domain/attempt.ts";
 import type { State } from "../../domain/states.ts";
 import type { CommitState } from "../../domain/commit-status.ts";
 import type { PublishRule } from "../../domain/publish-rules.ts";
@@ -24,6 +25,7 @@ export interface Tables {
   deliveries: DeliveryRow;
   builds: BuildRow;
   jobs: JobRow;
+  lostAttempts: LostAttemptRow;
   steps: StepRow;
   artifacts: ArtifactRow;
   keptFiles: KeptFileRow;
@@ -184,6 +186,10 @@ export interface BuildRow {
   failureJson: string | null;
   /** The text of the repository's errata file; null: it has none. */
   errata: string | null;
+  /** Since when its logs and uploads count as removed; null: it has them. */
+  logsRemovedAt: number | null;
+  /** When the last of those files was deleted. */
+  filesGoneAt: number | null;
 }
 
 export interface JobRow {
@@ -225,6 +231,16 @@ export interface JobRow {
   goodbyeAt: number | null;
   /** `LastReturn`: when its worker came back last; null: it never went away. */
   returnJson: string | null;
+}
+
+/** An attempt of a job that ended without a result, and was followed by another. */
+export interface LostAttemptRow {
+  jobId: string;
+  attempt: number;
+  kind: AttemptLoss;
+  reason: string;
+  worker: string | null;
+  endedAt: number;
 }
 
 export interface StepRow {
@@ -460,6 +476,8 @@ export interface OutboxRow {
   lastProblem: string | null;
   /** Set when the forge will never take it. */
   terminalReason: string | null;
+  /** When that was found out. */
+  terminalAt: number | null;
   /** Until then, an older post that nobody answered may still arrive at the forge. */
   doubtUntilAt: number;
   /** When to look whether the forge still shows what was sent; null: no need. */

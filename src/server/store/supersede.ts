@@ -4,7 +4,7 @@ import { pullRequestOf } from "../../domain/push.ts";
 import { cancelBuild, findBuild, type Changed } from "./builds.ts";
 import { readPullRequest } from "./new-builds.ts";
 import type { BuildRow } from "./schema.ts";
-import { readPlan } from "./stored-plan.ts";
+import { readPlan, waitsForApproval } from "./stored-plan.ts";
 import type { Reader, Tx } from "./store.ts";
 
 /** Chains longer than this are not followed: the older build is kept. */
@@ -53,7 +53,7 @@ function isOfPush({ event, isReady, sha }: BuildRow): boolean {
 function mayEnd(build: BuildRow): boolean {
   if (isFinal(build.state) || build.cancelRequestedAt !== null || build.sha === null) return false;
   // An approval that nobody gave is void with the next push.
-  if (build.waitReason !== null) return true;
+  if (waitsForApproval(build)) return true;
   const plan = readPlan(build);
   const isPull = pullRequestOf(build.ref) !== undefined;
   return plan !== undefined && isCancelledByNewer(plan.pipeline.onNewerPush, isPull);

@@ -7,7 +7,7 @@ import { channelsOfBuild } from "./child-channels.ts";
 import { insertPublish } from "./new-publishes.ts";
 import type { BuildRow, PublishRow } from "./schema.ts";
 import type { Tx } from "./store.ts";
-import { mayPublish, readPlan } from "./stored-plan.ts";
+import { isNewerPlan, mayPublish, readPlan } from "./stored-plan.ts";
 
 const BUILD_CHANNEL_DAYS = 14;
 const DAY_MS = 24 * 3_600_000;
@@ -20,6 +20,8 @@ export async function stage(tx: Tx, build: BuildRow): Promise<Changed> {
 
 /** All jobs have passed: the packages go to where the rules send them. Undefined: nowhere. */
 export async function release(tx: Tx, build: BuildRow): Promise<Changed | undefined> {
+  // Held at the start, so nobody gets here; but "nothing to publish" would let it pass.
+  if (isNewerPlan(build)) throw new Error(`Build ${build.id} has a plan of a newer version.`);
   const plan = readPlan(build);
   if (plan === undefined || !mayPublish(build)) return undefined;
   const made = await packagesOf(tx, build.id);

@@ -88,7 +88,7 @@ export interface DrainWish {
 export async function drainWorker(tx: Tx, id: string, wish: DrainWish): Promise<boolean> {
   const known = await tx.db
     .selectFrom("workers")
-    .select("drainingAt")
+    .select(["drainingAt", "drainNote"])
     .where("id", "=", id)
     .executeTakeFirst();
   if (known === undefined) return false;
@@ -97,7 +97,8 @@ export async function drainWorker(tx: Tx, id: string, wish: DrainWish): Promise<
     .set({
       drainingAt: known.drainingAt ?? tx.now(),
       drainUntilAt: wish.untilAt,
-      drainNote: wish.note,
+      // Whoever drains it again, with `--now` perhaps, has not taken back why.
+      drainNote: wish.note ?? known.drainNote,
     })
     .where("id", "=", id)
     .execute();
@@ -112,6 +113,11 @@ export async function resumeWorker(tx: Tx, id: string): Promise<boolean> {
     .where("id", "=", id)
     .executeTakeFirst();
   return numUpdatedRows > 0n;
+}
+
+/** Takes it off the list; one that asks for work again is on it again. */
+export async function forgetWorker(tx: Tx, id: string): Promise<void> {
+  await tx.db.deleteFrom("workers").where("id", "=", id).execute();
 }
 
 /** Machines come and go, some under a new name each time; those long gone would be listed for ever. */

@@ -4,6 +4,7 @@ import { isFinal } from "../../domain/states.ts";
 import type { FailureCard } from "../../shared/message-parts.ts";
 import { freeNevras } from "./free-nevras.ts";
 import { ourCard } from "./job-rows.ts";
+import { keepLostAttempt } from "./lost-attempts.ts";
 import { wantStatus } from "./outbox.ts";
 import type { BuildRow, PublishRow, StepRow } from "./schema.ts";
 import type { Changed } from "./changed.ts";
@@ -55,6 +56,9 @@ export async function writeDown(
       case "cancel-request":
         await requestCancel(tx, write);
         break;
+      case "note":
+        await addNote(tx, write);
+        break;
       case "failure":
         await keepFailure(tx, write, known.card);
         break;
@@ -87,7 +91,7 @@ async function writeBuild(
   return await wantStatus(tx, build, { state: move.to, text });
 }
 
-async function writeJob(tx: Tx, { id, move, set }: On<"job">): Promise<void> {
+async function writeJob(tx: Tx, { id, move, set, lost }: On<"job">): Promise<void> {
   const result = await tx.db
     .updateTable("jobs")
     .set({ ...set, state: move.to })
@@ -95,6 +99,7 @@ async function writeJob(tx: Tx, { id, move, set }: On<"job">): Promise<void> {
     .where("state", "=", move.from)
     .executeTakeFirst();
   expectOne(result, `Job ${id}`, move);
+  if (lost !== undefined) await keepLostAttempt(tx, id, lost);
 }
 
 async function writePublish(
@@ -167,6 +172,18 @@ async function requestCancel(tx: Tx, { buildId, at }: On<"cancel-request">): Pro
     .set({ cancelRequestedAt: at })
     .where("id", "=", buildId)
     .execute();
+}
+
+/** Asked for twice it is told once. */
+async function addNote(tx: Tx, { buildId, text }: On<"note">): Promise<void> {
+  const { note } = await tx.db
+    .selectFrom("builds")
+    .select("note")
+    .where("id", "=", buildId)
+    .executeTakeFirstOrThrow();
+  if (note?.includes(text) === true) return;
+  const both = note === null ? text : `${note} ${text}`;
+  await tx.db.updateTable("builds").set({ note: both }).where("id", "=", buildId).execute();
 }
 
 /** The first one is what people read; those of jobs that end after it say their own on the page. */

@@ -5,7 +5,7 @@ import type { Request, Response } from "express";
 export const BODY_BYTES_MAX = 25 * 2 ** 20;
 export const BODY_TIMEOUT_MS = 10_000;
 /** Of all large bodies being read at once: who cannot sign must not fill our memory either. */
-const LARGE_BODIES_BYTES_MAX = 256 * 2 ** 20;
+const LARGE_BODIES_BYTES_MAX = 64 * 2 ** 20;
 /** Smaller ones are never turned away for it, for pushes are some 20 KB. */
 const LARGE_BYTES = 2 ** 20;
 

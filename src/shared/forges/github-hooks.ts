@@ -22,6 +22,8 @@ export type HookAnswer<T> =
   | { readonly kind: "done"; readonly value: T }
   /** The credential may not see or use this repo's hooks. */
   | { readonly kind: "not-allowed"; readonly reason: string }
+  /** It may, and none of the repo's hooks delivers to this server. */
+  | { readonly kind: "no-hook"; readonly reason: string }
   /** Nothing with this credential before that. */
   | { readonly kind: "wait"; readonly afterMs: number; readonly reason: string }
   | { readonly kind: "unavailable"; readonly reason: string };
@@ -113,11 +115,16 @@ export function githubHooks({ apiUrl, token, publicUrl, now }: GithubHooksOption
     const ours = answer.value.data.filter(
       ({ active, config }) => active && isOurs(config.url ?? ""),
     );
+    if (ours.length === 0) return { kind: "no-hook", reason: noHook };
     // Without an address of our own, two hooks of the same path may be another server's.
-    const isSure = publicUrl !== undefined || ours.length === 1;
-    return { kind: "done", value: isSure ? ours.slice(0, HOOKS_MAX).map(({ id }) => id) : [] };
+    if (publicUrl === undefined && ours.length > 1) return { kind: "no-hook", reason: MANY_HOOKS };
+    return { kind: "done", value: ours.slice(0, HOOKS_MAX).map(({ id }) => id) };
   };
 
+  const noHook =
+    publicUrl === undefined
+      ? `no active webhook of it ends in ${WEBHOOK_PATH}`
+      : `no active webhook of it delivers to ${publicUrl}${WEBHOOK_PATH}, the address that follows from TATARA_PUBLIC_URL`;
   const isOurs = (url: string): boolean =>
     publicUrl === undefined ? url.endsWith(WEBHOOK_PATH) : url === publicUrl + WEBHOOK_PATH;
 
@@ -147,6 +154,8 @@ export function githubHooks({ apiUrl, token, publicUrl, now }: GithubHooksOption
     },
   };
 }
+
+const MANY_HOOKS = `several of its webhooks end in ${WEBHOOK_PATH}, and TATARA_PUBLIC_URL, which would say which is this server's, is not set`;
 
 interface Page<T> {
   readonly data: T;

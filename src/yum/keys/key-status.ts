@@ -16,9 +16,9 @@ const keyFacts = z.object({
 });
 
 const keyWarning = z.object({
-  code: z.enum(["KEY_EXPIRES", "KEY_EXPIRED"]),
+  code: z.enum(["KEY_EXPIRES", "KEY_EXPIRED", "KEY_UNUSABLE"]),
   fingerprint: z.string(),
-  /** The bound that was passed: 90, 30 or 7 days before the expiry; 0 after it. */
+  /** The bound that was passed: 90, 30 or 7 days before the expiry; 0 after it, or if it has none. */
   bound: z.number(),
   message: z.string(),
   hint: z.string(),
@@ -44,8 +44,16 @@ const DAY_MS = 86_400_000;
 const BOUNDS_DAYS = [7, 30, 90];
 const ROTATE = "tatara key rotate, and after the overlap tatara key retire the old one";
 
+/** Keys whose secret part could not be read. */
+export type Unusable = ReadonlySet<string>;
+const NONE: Unusable = new Set();
+
 /** Undefined before the first key signs. */
-export function statusOf(ring: KeyRing, now: number): KeyStatus | undefined {
+export function statusOf(
+  ring: KeyRing,
+  now: number,
+  unusable: Unusable = NONE,
+): KeyStatus | undefined {
   const signing = signingKey(ring, now);
   if (signing === undefined) return undefined;
   const next = nextKey(ring, now);
@@ -64,13 +72,36 @@ export function statusOf(ring: KeyRing, now: number): KeyStatus | undefined {
       signsFrom: key.signsFrom,
       role: roleOf(key, ring, now),
     })),
-    warnings: [...warningsOf(ring, now)],
+    warnings: [...warningsOf(ring, now, unusable)],
   };
 }
 
-/** What comes due within 90 days, or is overdue. */
-export function warningsOf(ring: KeyRing, now: number): readonly KeyWarning[] {
-  return ring.keys.flatMap((key) => warningOf(key, ring, now));
+/** What cannot sign, what comes due within 90 days, and what is overdue. */
+export function warningsOf(
+  ring: KeyRing,
+  now: number,
+  unusable: Unusable = NONE,
+): readonly KeyWarning[] {
+  return ring.keys.flatMap((key) => {
+    const due = warningOf(key, ring, now);
+    if (!unusable.has(key.fingerprint)) return due;
+    const day = new Date(key.signsFrom).toISOString().slice(0, 10);
+    const when = roleOf(key, ring, now) === "next" ? `from ${day} on` : "now";
+    return [unusableKey(key.fingerprint, `its secret part cannot be read: ${when}`), ...due];
+  });
+}
+
+/** The ring itself cannot be read: what was served last stays, with this beside it. */
+export function withUnreadableRing(status: KeyStatus): KeyStatus {
+  const others = status.warnings.filter(({ code }) => code !== "KEY_UNUSABLE");
+  const unusable = unusableKey(status.fingerprint, "the keys folder cannot be read: now");
+  return { ...status, warnings: [unusable, ...others] };
+}
+
+function unusableKey(fingerprint: string, why: string): KeyWarning {
+  const message = `The key ${fingerprint} cannot sign, for ${why} nothing can be published.`;
+  const hint = `put the keys folder back from a backup; the log of the publish worker says more`;
+  return { code: "KEY_UNUSABLE", fingerprint, bound: 0, message, hint };
 }
 
 /** Undefined if there is none, or not one that this version knows. */

@@ -7,7 +7,8 @@ import { InfraFault } from "../../domain/faults.ts";
 import { PLAIN_ENV } from "./gpg.ts";
 import { keyRing, servedText, signingKey } from "./key-ring.ts";
 import type { KeyRing } from "./key-ring.ts";
-import { statusOf } from "./key-status.ts";
+import { readKeyStatus, statusOf, withUnreadableRing } from "./key-status.ts";
+import type { KeyStatus, Unusable } from "./key-status.ts";
 
 /** Where the keys of a data folder are. */
 export interface KeyFolders {
@@ -50,21 +51,38 @@ export async function writeRing(keysDir: string, ring: KeyRing): Promise<void> {
 }
 
 /** Puts public keys, fingerprint and status where hosts and the server read them, each at once. */
-export async function serveRing(publicDir: string, ring: KeyRing, now: number): Promise<void> {
-  const status = statusOf(ring, now);
+export async function serveRing(
+  publicDir: string,
+  ring: KeyRing,
+  now: number,
+  unusable?: Unusable,
+): Promise<void> {
+  const status = statusOf(ring, now, unusable);
   const fingerprint = signingKey(ring, now)?.fingerprint;
   await mkdir(publicDir, { recursive: true });
   const files = {
     // First, so that a key is served before anything names it.
     "tatara.asc": servedText(ring),
     fingerprint: fingerprint === undefined ? undefined : `${fingerprint}\n`,
-    "status.json": status === undefined ? undefined : `${JSON.stringify(status, undefined, 2)}\n`,
+    "status.json": status === undefined ? undefined : statusText(status),
   };
   for (const [name, text] of Object.entries(files)) {
     const path = join(publicDir, name);
     const present = await readFile(path, "utf8").catch(() => undefined);
     if (text !== undefined && present !== text) await replaceFile(path, text, 0o644);
   }
+}
+
+/** Adds to the status that is served that the ring cannot be read; what hosts get stays as it is. */
+export async function serveUnreadable(publicDir: string): Promise<void> {
+  const status = await readKeyStatus(publicDir);
+  if (status === undefined) return;
+  const text = statusText(withUnreadableRing(status));
+  if (text !== statusText(status)) await replaceFile(join(publicDir, "status.json"), text, 0o644);
+}
+
+function statusText(status: KeyStatus): string {
+  return `${JSON.stringify(status, undefined, 2)}\n`;
 }
 
 /**

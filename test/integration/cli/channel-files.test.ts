@@ -242,6 +242,7 @@ describe("doctor", () => {
       { verdict: "warn", evidence: "It expires in 5 days.", fix: "tatara key rotate" },
     ]);
     expect(await verdictsFor("KEY_EXPIRED", "It expired.")).toMatchObject([{ verdict: "FAIL" }]);
+    expect(await verdictsFor("KEY_UNUSABLE", "It is gone.")).toMatchObject([{ verdict: "FAIL" }]);
   });
 });
 

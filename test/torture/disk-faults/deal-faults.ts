@@ -1,28 +1,28 @@
-import { join } from "node:path";
 import type { Violation } from "../invariants/violation.ts";
 import type { SuiteOptions } from "../suite.ts";
-import { classOf } from "./calls.ts";
-import type { Seen } from "./calls.ts";
-import { sitesOf } from "./sites.ts";
+import { armFor, outputOf } from "./arm.ts";
+import type { Met } from "./arm.ts";
+import { placeOf } from "./places.ts";
+import { keyOf, sitesOf } from "./sites.ts";
 import type { Site } from "./sites.ts";
 import { GIT_TARGETS, TARGETS } from "./targets.ts";
 import { arm } from "./trap.ts";
-import { aimOf, keyOfFault, nextShot, processOf } from "./wanted.ts";
+import { keyOfFault, nextShot } from "./wanted.ts";
 import type { Volley, Wanted } from "./wanted.ts";
 import type { World } from "./world.ts";
 
-/** A site comes a little earlier or later in each life; so often it is aimed at. */
-const AIMS_MAX = 7;
+/** Not each life goes everywhere; so often a site is aimed at, from the second time on alone. */
+const AIMS_MAX = 6;
 /** They hold nothing that a refused write could make untrue; the server may start anew (F11). */
 const WORKERS = ["build", "publish", "report"] as const;
 /**
  * What fails here is lost to nobody: a line of an operator's log, a leftover, a hint, a worker's memory
- * for a restart that did not come. Node tells an I/O error of a recursive mkdir as ENOENT; what git's own
- * programs meet while they take a push, they tell whoever pushes; and where a fetch cannot make or link
- * a pack, git itself does it another way, and tells nobody.
+ * for a restart that did not come. What git's own programs meet while they take a push, they tell
+ * whoever pushes; and where a fetch cannot make or link a pack, git itself does it another way, and
+ * tells nobody.
  */
 const QUIET =
-  /^\w+ (?:\S+-log |redis-|\S+ (?:unlink|utimensat) |.*(?:\.lock|tatara-last-use|journal|\.mark)$|git-receive |git-fetch (?:link |openat .*tmp_(?:pack|idx)$))|^EIO \S+ mkdir /;
+  /^\w+ (?:\S+-log |redis-|\S+ (?:unlink|utimensat) |.*(?:tatara-last-use|journal|\.mark)$|git-receive |git-fetch (?:link |openat .*tmp_(?:pack|idx)$))/;
 
 export interface Run {
   readonly world: World & AsyncDisposable;
@@ -32,6 +32,8 @@ export interface Run {
   readonly wanted: Map<string, Wanted>;
   /** All that ever were. */
   readonly known: Set<string>;
+  /** Of them, those whose place a later list did not show again. */
+  readonly unreached: Set<string>;
   dealt: number;
   shots: number;
 }
@@ -70,7 +72,10 @@ async function live(world: World): Promise<void> {
   await world.ended(sha);
 }
 
-/** One push after the other, each with as many faults as can meet it without hiding each other. */
+/**
+ * One push after the other, each with as many faults as can meet it without hiding each other, until
+ * all were dealt that can be.
+ */
 export async function dealFaults(run: Run, faultsMax: number): Promise<void> {
   const all = run.known.size;
   while (run.dealt < faultsMax) {
@@ -78,9 +83,21 @@ export async function dealFaults(run: Run, faultsMax: number): Promise<void> {
     if (shot.length === 0) break;
     await shoot(run, shot);
   }
-  if (faultsMax < all) return;
-  for (const name of run.wanted.keys()) {
-    run.violations.push({ figure: "broken", what: `the fault could not be dealt: ${name}` });
+  if (faultsMax < all || run.wanted.size === 0) return;
+  await judgeMissed(run);
+}
+
+/** What no push met: either nothing writes there any more, or we failed to deal it. */
+async function judgeMissed(run: Run): Promise<void> {
+  const sites = await listSites(run, { isShort: false });
+  const reached = new Set(sites.map(keyOf));
+  for (const [name, { site }] of run.wanted) {
+    if (reached.has(keyOf(site))) {
+      run.violations.push({ figure: "broken", what: `the fault could not be dealt: ${name}` });
+    } else {
+      run.unreached.add(name);
+      run.options.tell(`not reached any more, as a list made now shows: ${name}`);
+    }
   }
 }
 
@@ -89,19 +106,13 @@ async function shoot(run: Run, shot: readonly Volley[]): Promise<void> {
   const { supervisor } = world.tatara;
   run.shots += 1;
   const restarts = WORKERS.map((name) => supervisor.restartCount(name));
-  const armed = await Promise.all(shot.map((volley) => armFor(world, volley, run.shots)));
+  const armed = await armFor(world, shot, run.shots);
   const startedMs = performance.now();
   const { sha, firstTry } = await world.push();
   // Each attempt meets the next fault, until none is left.
   const state = await world.ended(sha);
   const alarms = await alarmsOf(world, startedMs);
-  const hits: string[] = [];
-  const misled = new Set<string>();
-  for (const { volley, spring } of armed) {
-    const seen = await spring();
-    hits.push(...note(run, volley, seen));
-    if (seen.some(({ isOurs }) => !isOurs)) misled.add(processOf(volley.target));
-  }
+  const hits = note(run, shot, await armed.spring());
   const at = hits.join("; ");
   const facts = [firstTry ? "push taken" : "push taken later", `build ${state}`];
   run.options.tell(
@@ -112,7 +123,6 @@ async function shoot(run: Run, shot: readonly Volley[]): Promise<void> {
   }
   WORKERS.forEach((name, index) => {
     if (supervisor.restartCount(name) === restarts[index]) return;
-    if (misled.has(name)) return run.options.tell(`${name} was hit beside its disk, and ended`);
     run.violations.push({ figure: "broken", what: `${name} ended itself after ${at}` });
   });
   if (hits.some((hit) => !QUIET.test(hit)) && alarms.length === 0) {
@@ -120,39 +130,17 @@ async function shoot(run: Run, shot: readonly Volley[]): Promise<void> {
   }
 }
 
-/** Takes off the list what was hit; what only repairs do is hit by chance, and told. */
-function note(run: Run, { target, wanted }: Volley, seen: readonly Seen[]): readonly string[] {
-  for (const one of wanted) one.aims += 1;
-  const hits = seen
-    .filter(({ isInjected, isOurs }) => isInjected && isOurs)
-    .map(({ call, path, error }) => keyOfFault(error, { target, call, place: classOf(path) }));
-  for (const key of hits) {
-    const isListed = run.known.has(key);
-    if (!isListed) run.options.tell(`hit beside the list: ${key}`);
-    if (!isListed || run.wanted.delete(key)) run.dealt += 1;
+/** Takes off the list what was hit. */
+function note(run: Run, shot: readonly Volley[], met: readonly Met[]): readonly string[] {
+  for (const { wanted } of shot) for (const one of wanted) one.aims += 1;
+  return met.map(({ wanted: { site, error }, path }) => {
+    const { target, call } = site;
+    const key = keyOfFault(error, { target, call, place: placeOf(path) });
+    if (!run.known.has(key)) run.options.tell(`hit beside the list: ${key}`);
+    if (!run.known.has(key) || run.wanted.delete(key)) run.dealt += 1;
     run.known.add(key);
-  }
-  return hits;
-}
-
-async function armFor(world: World, volley: Volley, serial: number) {
-  const { dataDir } = world.tatara;
-  const { target: name, wanted } = volley;
-  const inject = wanted.map((one) => ({
-    call: one.site.call,
-    nth: aimOf(one),
-    error: one.error,
-  }));
-  const git = GIT_TARGETS.find((one) => one.name === name);
-  if (git !== undefined) {
-    await world.gitTrap.arm(git.word, { calls: git.calls, inject });
-    return { volley, spring: () => world.gitTrap.spring(dataDir) };
-  }
-  const target = TARGETS.find((one) => one.name === name);
-  if (target === undefined) throw new Error(`There is no target ${name}.`);
-  const output = outputOf(world, `${name}-${serial}`);
-  const trap = await arm({ ...(await target.trap(world)), inject }, dataDir, output);
-  return { volley, spring: () => trap.spring() };
+    return key;
+  });
 }
 
 /** What /healthz says of disks. */
@@ -164,8 +152,4 @@ async function alarmsOf({ tatara }: World, sinceMs: number): Promise<readonly st
   // It remembers for ten minutes; those of earlier faults say nothing of this one.
   const seconds = Math.ceil((performance.now() - sinceMs) / 1_000) + 1;
   return told.filter((line) => Number(/(\d+) s ago/.exec(line)?.[1] ?? 0) <= seconds);
-}
-
-function outputOf({ gitTrap }: World, name: string): string {
-  return join(gitTrap.dir, `${name}.trace`);
 }

@@ -5,7 +5,10 @@ import type { Seen } from "./calls.ts";
 import { straceArgs } from "./trap.ts";
 import type { Trap } from "./trap.ts";
 
-/** A `git` that goes before the real one in PATH: it traces one command when a trap lies there. */
+/**
+ * A `git` that goes before the real one in PATH: it gets the library that refuses calls, and is traced
+ * when a trap lies there.
+ */
 export interface GitTrap {
   /** What PATH must begin with. */
   readonly dir: string;
@@ -15,7 +18,7 @@ export interface GitTrap {
 }
 
 /** Renaming is the lock: two commands at the same moment do not both take the trap. */
-const SCRIPT = `#!/bin/sh
+const scriptWith = (variables: string): string => `#!/bin/sh
 dir=\${0%/*}
 PATH=\${PATH#"$dir":}
 if [ -e "$dir/trap" ]; then
@@ -23,16 +26,22 @@ if [ -e "$dir/trap" ]; then
     *" $(head -n 1 "$dir/trap") "*)
       if mv "$dir/trap" "$dir/taken" 2>/dev/null; then
         set -- git "$@"
+        # Without the library: what is listed is what happens by itself.
         exec strace -f $(tail -n 1 "$dir/taken") "$@"
       fi ;;
   esac
 fi
-exec git "$@"
+exec env ${variables} git "$@"
 `;
 
-export async function openGitTrap(dir: string): Promise<GitTrap> {
+/** `env` is what every git gets besides. */
+export async function openGitTrap(
+  dir: string,
+  env: Readonly<Record<string, string>>,
+): Promise<GitTrap> {
   await mkdir(dir, { recursive: true });
-  await writeFile(join(dir, "git"), SCRIPT);
+  const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+  await writeFile(join(dir, "git"), scriptWith(variables.join(" ")));
   await chmod(join(dir, "git"), 0o755);
   const output = join(dir, "trace");
   return {

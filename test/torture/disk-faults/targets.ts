@@ -14,13 +14,15 @@ const FILE_CALLS = CALLS.filter((call) => !SOCKET_CALLS.has(call));
 export interface Target {
   readonly name: string;
   readonly process: ProcessName;
+  /** Which of its threads; undefined: any. */
+  readonly thread?: "main" | "other";
   trap(world: World): Promise<Pick<Trap, "threads" | "calls" | "onlyPath">>;
 }
 
 const logOf = ({ tatara }: World, process: ProcessName): string =>
   join(tatara.dataDir, "log", `${process}.log`);
 
-function pidOf({ tatara }: World, process: ProcessName): number {
+export function pidOf({ tatara }: World, process: ProcessName): number {
   const pid = tatara.supervisor.pidOf(process);
   if (pid === undefined) throw new Error(`${process} does not run.`);
   return pid;
@@ -31,6 +33,7 @@ function main(process: ProcessName): Target {
   return {
     name: `${process}-main`,
     process,
+    thread: "main",
     trap: async (world) => ({
       threads: (await threadsOf(pidOf(world, process))).main,
       calls: FILE_CALLS,
@@ -43,6 +46,7 @@ function rest(process: ProcessName): Target {
   return {
     name: `${process}-pool`,
     process,
+    thread: "other",
     trap: async (world) => ({
       threads: (await threadsOf(pidOf(world, process))).rest,
       calls: CALLS,
@@ -55,6 +59,7 @@ function log(process: ProcessName): Target {
   return {
     name: `${process}-log`,
     process,
+    thread: "main",
     trap: async (world) => ({
       threads: (await threadsOf(pidOf(world, process))).main,
       calls: ["write"],

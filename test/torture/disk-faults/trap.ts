@@ -10,19 +10,12 @@ const ATTACH_MS = 5_000;
 
 /** What strace is to do with the calls of some threads. */
 export interface Trap {
-  /** Thread ids; strace counts for each of them. */
   readonly threads: readonly number[];
   readonly calls: readonly string[];
   /** Only calls on this very path. */
   readonly onlyPath?: string;
-  /** At most one per call; without any all is only written down. */
-  readonly inject?: readonly Injection[];
-}
-
-export interface Injection {
-  readonly call: string;
-  readonly nth: number;
-  readonly error: string;
+  /** The first call of that name fails; without it all is only written down. */
+  readonly inject?: { readonly call: string; readonly error: string };
 }
 
 export interface Armed {
@@ -36,12 +29,20 @@ export function straceArgs(
   { calls, onlyPath, inject }: Omit<Trap, "threads">,
   output: string,
 ): readonly string[] {
-  const rule = (inject ?? []).flatMap(({ call, error, nth }) => [
-    "-e",
-    `inject=${call}:error=${error}:when=${nth}`,
-  ]);
+  const rule =
+    inject === undefined ? [] : ["-e", `inject=${inject.call}:error=${inject.error}:when=1`];
   const path = onlyPath === undefined ? [] : ["-P", onlyPath];
-  return ["-y", "-s", "0", "-o", output, "-e", `trace=${calls.join(",")}`, ...rule, ...path];
+  return [
+    "-y",
+    "-s",
+    "0",
+    "-o",
+    output,
+    "-e",
+    `trace=${[...calls, "chdir"].join(",")}`,
+    ...rule,
+    ...path,
+  ];
 }
 
 /** Attaches to threads of a process that runs; resolves once nothing of theirs is missed. */

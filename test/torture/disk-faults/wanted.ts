@@ -14,7 +14,7 @@ export interface Wanted {
   aims: number;
 }
 
-export function keyOfFault(error: string, site: Omit<Site, "nth">): string {
+export function keyOfFault(error: string, site: Omit<Site, "pattern">): string {
   return `${error} ${keyOf(site)}`;
 }
 
@@ -39,7 +39,6 @@ export function isLonely({ site }: Wanted): boolean {
 /** Faults that one target gets during one push. */
 export interface Volley {
   readonly target: string;
-  /** Each at another call: strace takes one rule for each. */
   readonly wanted: readonly Wanted[];
 }
 
@@ -48,19 +47,24 @@ const VOLLEY_MAX: Readonly<Record<string, number>> = {
   "server-pool": 4,
   "publish-pool": 5,
   "build-pool": 2,
+  "git-receive": 3,
 };
 
-/** The least aimed at first, so that one that hides does not hold up the others. */
+/**
+ * The least aimed at first, so that one that hides does not hold up the others; what was not met beside
+ * others is dealt alone.
+ */
 export function nextShot(open: readonly Wanted[]): readonly Volley[] {
   const sorted = open.toSorted((one, other) => one.aims - other.aims);
   const [first] = sorted;
   if (first === undefined) return [];
+  const { target } = first.site;
+  if (first.aims > 1) return [{ target, wanted: [first] }];
   const targets = new Map<string, string>();
-  for (const wanted of sorted.filter((one) => isLonely(one) === isLonely(first))) {
-    const { target } = wanted.site;
-    // One target per process: a thread has one tracer.
-    const process = isLonely(first) ? "lonely" : processOf(target);
-    if (!targets.has(process)) targets.set(process, target);
+  for (const { site } of sorted.filter((one) => isLonely(one) === isLonely(first))) {
+    // One target per process, so that it is told apart what became of which.
+    const process = isLonely(first) ? "lonely" : processOf(site.target);
+    if (!targets.has(process)) targets.set(process, site.target);
   }
   return [...targets.values()].map((target) => ({ target, wanted: volleyAt(target, sorted) }));
 }
@@ -71,16 +75,9 @@ export function processOf(target: string): string {
 }
 
 function volleyAt(target: string, sorted: readonly Wanted[]): readonly Wanted[] {
-  const byCall = new Map<string, Wanted>();
-  for (const wanted of sorted) {
-    if (wanted.site.target !== target || byCall.has(wanted.site.call)) continue;
-    byCall.set(wanted.site.call, wanted);
-  }
-  return [...byCall.values()].slice(0, VOLLEY_MAX[target] ?? 1);
-}
-
-/** Which of its thread's calls to fail: where it was in the listed life, then around it. */
-export function aimOf({ site, aims }: Wanted): number {
-  const step = Math.ceil(aims / 2) * (aims % 2 === 0 ? -1 : 1);
-  return Math.max(1, site.nth + step);
+  const [first, ...others] = sorted.filter(({ site }) => site.target === target);
+  if (first === undefined) return [];
+  if (first.aims > 0) return [first];
+  // One that was missed before comes alone, so that what hid it then does not do so again.
+  return [first, ...others.filter(({ aims }) => aims === 0)].slice(0, VOLLEY_MAX[target] ?? 1);
 }

@@ -1,10 +1,8 @@
-import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
-import { promisify } from "node:util";
 import { isFinal } from "../../../src/domain/states.ts";
 import { PROCESSES } from "../../../src/cli/processes/process-table.ts";
 import type { ProcessSpec } from "../../../src/cli/processes/process-table.ts";
@@ -23,8 +21,9 @@ import { LOG_LINES } from "../sample-push.ts";
 import type { Records } from "../records.ts";
 import { openGitTrap } from "./git-trap.ts";
 import type { GitTrap } from "./git-trap.ts";
+import { openRefusals } from "./refusals.ts";
+import type { Refusals } from "./refusals.ts";
 
-const run = promisify(execFile);
 const REPO = "disk/tiny";
 /** The lines that the check of logs looks for. */
 const COUNT = `i=0; while [ $i -lt ${LOG_LINES} ]; do i=$((i+1)); echo "line $i"; done`;
@@ -42,6 +41,7 @@ export interface World {
   readonly forge: ForgeDouble;
   readonly ledger: Ledger;
   readonly gitTrap: GitTrap;
+  readonly refusals: Refusals;
   /**
    * Pushes a commit with everything in it that leaves something on a disk. Returns the commit, and
    * whether the first try was taken; it is tried again until it was.
@@ -57,25 +57,25 @@ export async function openWorld(keep: boolean): Promise<World & AsyncDisposable>
   await using undo = new AsyncDisposableStack();
   const dir = await mkdtemp(join(tmpdir(), "tatara-disk-"));
   undo.defer(() => rm(dir, { recursive: true, force: true }));
-  const gitTrap = await openGitTrap(join(dir, "bin"));
+  const refusals = await openRefusals(dir);
+  undo.defer(() => refusals.close());
+  const gitTrap = await openGitTrap(join(dir, "bin"), refusals.env);
   const forge = undo.use(await startForgeDouble());
-  const withPool = <S extends ProcessSpec>(spec: S): S => ({
+  const refusable = <S extends ProcessSpec>(spec: S): S => ({
     ...spec,
-    settings: [...spec.settings, "UV_THREADPOOL_SIZE", "LD_PRELOAD"],
+    settings: [...spec.settings, ...Object.keys(refusals.env)],
   });
   const tatara = undo.use(
     await startTatara({
       keep,
       env: {
-        // strace counts per thread and call, so all file work is given one thread.
-        UV_THREADPOOL_SIZE: "1",
-        LD_PRELOAD: await wakeByWritev(dir),
+        ...refusals.env,
         PATH: `${gitTrap.dir}:${process.env["PATH"] ?? ""}`,
         TATARA_BUILD_SLOTS: "2",
       },
       processes: {
-        server: withPool(PROCESSES.server),
-        workers: PROCESSES.workers.map(withPool),
+        server: refusable(PROCESSES.server),
+        workers: PROCESSES.workers.map(refusable),
       },
     }),
   );
@@ -87,22 +87,12 @@ export async function openWorld(keep: boolean): Promise<World & AsyncDisposable>
     forge,
     ledger,
     gitTrap,
+    refusals,
     push: pusher(repo, ledger),
     settled: (sha) => untilSettled(tatara.dataDir, sha),
     ended: (sha) => untilEnded(tatara, sha),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
-}
-
-/** A library that keeps wake-ups of threads out of the count of `write`; without a compiler more faults miss. */
-async function wakeByWritev(dir: string): Promise<string> {
-  const library = join(dir, "wake-by-writev.so");
-  const source = join(import.meta.dirname, "wake-by-writev.c");
-  const isMade = await run("cc", ["-shared", "-fPIC", "-O1", "-o", library, source]).then(
-    () => true,
-    () => false,
-  );
-  return isMade ? library : "";
 }
 
 function pusher(repo: TestRepo, ledger: Ledger): World["push"] {

@@ -16,6 +16,12 @@ test("a warning is one line for people", () => {
   );
 });
 
+test("what the queues' library says at each connection is left in the file", () => {
+  const line = 'IMPORTANT! Eviction policy is allkeys-lru. It should be "noeviction"';
+
+  expect(lineOf(line)).toBeUndefined();
+});
+
 test("what is below the wanted level is left in the file", () => {
   expect(lineOf(JSON.stringify({ ...FIELDS, level: "info" }))).toBeUndefined();
 });

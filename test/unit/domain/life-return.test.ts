@@ -47,7 +47,7 @@ test("a planned restart never counts", () => {
   const held = { ...CRASHED, goodbyeAt: NOW - 5_000, countedAttempts: ATTEMPTS_MAX };
 
   expect(returnOfWorker(held, NOW)).toMatchObject({ kind: "resume", isCounted: false });
-  expect(lossOfLease(held)).toBe("handed-back");
+  expect(lossOfLease(held)).toBe("stayed-away");
 });
 
 test.each([

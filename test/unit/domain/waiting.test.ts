@@ -3,17 +3,20 @@ import { expect, test } from "vitest";
 import {
   fairOrder,
   medianMs,
-  roughly,
   waitings,
   type QueuedJob,
+  type QueueFacts,
 } from "../../../src/domain/waiting.ts";
+import { missingPublisher } from "../../../src/domain/missing-workers.ts";
+import { roughly } from "../../../src/domain/waiting-words.ts";
 
 const NOW = 1_000_000;
-const FACTS = {
+const FACTS: QueueFacts = {
   now: NOW,
   running: [],
   workersSeenAt: new Map([["x86_64", NOW]]),
   aliveSinceAt: NOW - 60_000,
+  drained: [],
 };
 
 function aJob(some: Partial<QueuedJob> = {}): QueuedJob {
@@ -27,6 +30,7 @@ function aJob(some: Partial<QueuedJob> = {}): QueuedJob {
     waitReason: null,
     needs: [],
     isBlocked: false,
+    stageWaits: null,
     notBeforeAt: 0,
     lastReason: null,
     busyStranger: null,
@@ -57,6 +61,44 @@ test.each([
 test("a worker that did not say what it is may take any job", () => {
   const facts = { ...FACTS, workersSeenAt: new Map([["", NOW]]) };
   expect(why({ arch: "aarch64" }, facts)).toBe("waiting for a worker: next in line");
+});
+
+test("a job whose workers are drained names them, and how they come back", () => {
+  const drained = [
+    { id: "w-1", arch: "x86_64" },
+    { id: "w-2", arch: "aarch64" },
+  ];
+  const facts = { ...FACTS, workersSeenAt: new Map<string, number>(), drained };
+
+  expect(why({}, facts)).toBe("its workers are drained: w-1, w-2; tatara worker resume w-1");
+  expect(why({ arch: "aarch64" }, facts)).toBe(
+    "its worker is drained: w-2; tatara worker resume w-2",
+  );
+  expect(why({ arch: "s390x" }, facts)).toBe("no worker for s390x");
+  // Others of its kind take it.
+  expect(why({ arch: "x86_64" }, { ...FACTS, drained })).toContain("next in line");
+});
+
+test("what waits to be verified says why nobody publishes it", () => {
+  const stageWaits = "the publish worker is drained: p-1; tatara worker resume p-1";
+
+  expect(why({ isBlocked: true, stageWaits })).toBe(
+    `waits for the packages that it verifies: ${stageWaits}`,
+  );
+});
+
+test("a publish waits for nobody while one publish worker is there, or publishes", () => {
+  const there = { id: "p-1", seenAt: NOW, isDrained: false, isBusy: false };
+  const missing = (...workers: readonly (typeof there)[]) => missingPublisher(workers, FACTS);
+  const gone = { ...there, seenAt: NOW - 180_000 };
+
+  expect(missing(there, { ...there, id: "p-2", isDrained: true })).toBeNull();
+  expect(missing({ ...gone, isBusy: true })).toBeNull();
+  expect(missing({ ...there, isDrained: true })).toBe(
+    "the publish worker is drained: p-1; tatara worker resume p-1",
+  );
+  expect(missing(gone)).toBe("no publish worker is online since 3 min");
+  expect(missing()).toBe("no publish worker is online");
 });
 
 test("times are said as exactly as they are known", () => {

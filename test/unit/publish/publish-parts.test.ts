@@ -31,9 +31,14 @@ describe("how a publish ends", () => {
   test("a full disk is known wherever it hides", () => {
     const full = Object.assign(new Error("no space left"), { code: "ENOSPC" });
     const hidden = new InfraFault("PUBLISH_FAILED", "could not", { cause: full });
+    // So node tells that the disk did not make a folder with its parents.
+    const noFolder = Object.assign(new Error("x"), { code: "ENOENT", syscall: "mkdir" });
+    const noFile = Object.assign(new Error("x"), { code: "ENOENT", syscall: "open" });
 
     expect(faultOf(full).code).toBe("DISK_FULL");
     expect(faultOf(hidden).code).toBe("DISK_FULL");
+    expect(faultOf(noFolder).code).toBe("DISK_FULL");
+    expect(faultOf(noFile).code).toBe("INTERNAL");
     expect(faultOf(new InfraFault("SIGNING_FAILED", "x")).code).toBe("SIGNING_FAILED");
     expect(faultOf(new TypeError("x")).code).toBe("INTERNAL");
     expect(faultOf("a text").message).toBe("a text");

@@ -184,6 +184,6 @@ test.each([
 
   logRows(log);
 
-  // Plain text takes some 10 ms; anything quadratic would take minutes.
-  expect(performance.now() - startedAt).toBeLessThan(2_000);
+  // A hang is what it looks for: plain text takes some 10 ms, anything quadratic minutes.
+  expect(performance.now() - startedAt).toBeLessThan(20_000);
 });

@@ -3,7 +3,7 @@ import { buildPage } from "../../../src/server/pages/build.ts";
 import { homePage } from "../../../src/server/pages/home.ts";
 import { logPage } from "../../../src/server/pages/log.ts";
 import type { BuildView } from "../../../src/server/views.ts";
-import { aBuild, aJob, aStep } from "../../support/memory-read-store.ts";
+import { aBuild, aJob, aStep, memoryRecords } from "../../support/memory-read-store.ts";
 import { aContext, draw, NOW } from "../../support/page-context.ts";
 import { sampleBuilds } from "../../support/sample-builds.ts";
 import { someStepDetails } from "../../support/sample-jobs.ts";
@@ -196,10 +196,59 @@ test("an empty server says what to type, with its own address", () => {
   expect(document).toContain("git push tatara main");
 });
 
+test("a publish that nobody takes is told where everybody looks first", () => {
+  const counts = aContext().counts;
+  if (counts === undefined) throw new Error("A context has counts.");
+  const data = { builds: [], repos: [], channels: [], state: "failed", isFirstPage: true } as const;
+  const page = (hasWorker: boolean): string => {
+    const stuck = { publishesWaiting: 2, stuckPublishes: { oldestAt: NOW, hasWorker } };
+    const context = aContext({ counts: { ...counts, ...stuck } });
+    return draw(homePage({ ...data, hasMore: false }, context), context);
+  };
+
+  expect(page(false)).toContain("over 10 minutes (open: 2): no publish worker asks for work.");
+  expect(page(true)).toContain("although a publish worker is there. Look at its log.");
+});
+
 test("a server without workers says so where builds wait", () => {
   const counts = aContext().counts;
   if (counts === undefined) throw new Error("A context has counts.");
   const context = aContext({ counts: { ...counts, liveWorkers: 0, jobsQueued: 2 } });
 
   expect(buildHtml(build("bld-queued"), context)).toContain("No build worker is connected.");
+});
+
+test("a build says what became of its former attempts, and where their logs are", () => {
+  const errored = build("bld-errored");
+  const text = buildHtml(errored).replace(/\s+/g, " ");
+
+  expect(text).toContain("attempt 3 on <bdi>worker-1</bdi>");
+  expect(text).toMatch(
+    /attempt 1 was handed back: <bdi>its worker was stopped<\/bdi> <a href="\/api\/builds\/bld-errored\/log\?job=job-e&(amp;)?attempt=1">log<\/a>/,
+  );
+  // It had printed nothing.
+  expect(text).toMatch(
+    /attempt 2 was lost: <bdi>worker worker-2 did not come back<\/bdi>\s?<\/span/,
+  );
+  const emptied = buildHtml({ ...errored, logsRemovedAt: NOW });
+  expect(emptied).not.toContain("attempt=1");
+});
+
+test("a build whose workers are drained says so, and not that there are none", () => {
+  const counts = { ...memoryRecords().counts, liveWorkers: 0 };
+  const context = aContext({ counts });
+  const reason = "its worker is drained: w-1; tatara worker resume w-1";
+  const waiting = { reason, ahead: null, etaMs: null };
+
+  expect(buildHtml({ ...build("bld-queued"), reason, waiting }, context)).toContain(reason);
+  expect(buildHtml(build("bld-queued"), context)).toContain("No build worker is connected.");
+});
+
+test("a publish that nobody takes says why in its line", () => {
+  const passed = build("bld-passed");
+  if (passed.publish === null) throw new Error("The sample has no publish.");
+  const waiting = "the publish worker is drained: p-1; tatara worker resume p-1";
+  const publish = { ...passed.publish, state: "queued", waiting } as const;
+
+  expect(buildHtml({ ...passed, state: "running", publish })).toContain(waiting);
 });

@@ -46,6 +46,40 @@ const REQUIRED: Env = {
 const settings = parseExample();
 const readers = Object.entries(READERS) as [ReaderName, (env: Env) => object][];
 
+test("days to keep builds are 0 for ever, or at least a week", () => {
+  const daysOf = (text: string) =>
+    readServerConfig({ ...REQUIRED, TATARA_KEEP_BUILDS_DAYS: text }).keepBuildsDays;
+
+  expect([daysOf("0"), daysOf("7"), daysOf("")]).toEqual([0, 7, 365]);
+  expect(() => daysOf("6")).toThrow(
+    "TATARA_KEEP_BUILDS_DAYS=6: a whole number from 7 to 36500, or 0, is expected",
+  );
+  expect(() => daysOf("-1")).toThrow("TATARA_KEEP_BUILDS_DAYS=-1: a whole number");
+});
+
+test("a Redis is a host, a host behind TLS or a socket; what is refused is not repeated", () => {
+  const read = (text: string) => readServerConfig({ ...REQUIRED, TATARA_REDIS_URL: text }).redisUrl;
+
+  for (const good of ["redis://h:1/2", "rediss://u:p@h", "/run/redis.sock", "unix:///run/r.sock"])
+    expect(read(good)).toBe(good);
+  for (const bad of ["http://:a-password@h:6379", "h:6379", "redis://", "redis.sock"]) {
+    expect(() => read(bad)).toThrow("TATARA_REDIS_URL: redis://host:6379, rediss://host:6379");
+    expect(() => read(bad)).not.toThrow("a-password");
+  }
+});
+
+test("the command line asks the server of the same settings, unless it is told another", () => {
+  const urlWith = (env: Env) => readClientConfig(env).url;
+
+  expect(urlWith({})).toBe("http://127.0.0.1:8080");
+  expect(urlWith({ TATARA_PORT: "18096" })).toBe("http://127.0.0.1:18096");
+  expect(urlWith({ TATARA_PORT: "18096", TATARA_HOST: "0.0.0.0" })).toBe("http://127.0.0.1:18096");
+  expect(urlWith({ TATARA_HOST: "10.0.0.5" })).toBe("http://10.0.0.5:8080");
+  expect(urlWith({ TATARA_PORT: "1", TATARA_URL: "https://ci.example" })).toBe(
+    "https://ci.example",
+  );
+});
+
 describe(".env.example", () => {
   test("has every setting that any process reads, once, and nothing else", () => {
     const read = new Set(readers.flatMap(([, reader]) => namesReadBy(reader)));
@@ -101,7 +135,7 @@ describe("a reader", () => {
   });
 
   test("says that a secret is missing without a default for it", () => {
-    expect(problemsOf(() => readReportWorkerConfig({ TATARA_REDIS_URL: "x" }))).toEqual([
+    expect(problemsOf(() => readReportWorkerConfig({ TATARA_REDIS_URL: "/redis.sock" }))).toEqual([
       "TATARA_WORKER_TOKEN is not set; it has no default",
     ]);
   });

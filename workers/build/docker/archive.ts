@@ -21,9 +21,12 @@ export async function getArchive(
   path: string,
   signal: AbortSignal,
 ): Promise<NodeJS.ReadableStream | undefined> {
+  // Holds for the whole transfer, which goes on when the call has returned.
+  const limit = AbortSignal.timeout(DEADLINE_MS.transfer);
+  const abortSignal = AbortSignal.any([signal, limit]);
   return call(
     { doing: "get files from a container", deadlineMs: DEADLINE_MS.transfer, signal },
-    async (abortSignal) => {
+    async () => {
       try {
         return whole(await container.getArchive({ path, abortSignal }));
       } catch (err) {

@@ -2,6 +2,7 @@ import { readTrace } from "./buildkit-trace.ts";
 import type { Vertex } from "./buildkit-trace.ts";
 
 const INSTRUCTION = /^\[(?:(\S+) )?(\d+)\/(\d+)\] (.*)$/s;
+const METADATA = /^\[internal\] load metadata for (\S+)$/;
 const CLIPPED = /\[output clipped, log limit [^\]]* reached\]/;
 const CLIPPED_NOTE =
   "Tatara: the engine's BuildKit left out a part of this output. " +
@@ -14,6 +15,8 @@ export interface BuildKitStory {
   failed(): string | null;
   /** The image whose loading failed. */
   missingImage(): string | undefined;
+  /** The image that is being loaded, while nothing of the user's runs. */
+  awaitedImage(): string | undefined;
   layers(): { readonly reused: number; readonly total: number };
 }
 
@@ -50,7 +53,14 @@ export function buildKitStory(): BuildKitStory {
       return Buffer.concat([...lines, ...logs.flatMap(({ vertex, text }) => say(vertex, text))]);
     },
     failed: () => INSTRUCTION.exec(failing()?.name ?? "")?.[4] ?? null,
-    missingImage: () => /^\[internal\] load metadata for (\S+)$/.exec(failing()?.name ?? "")?.[1],
+    missingImage: () => METADATA.exec(failing()?.name ?? "")?.[1],
+    awaitedImage: () => {
+      const running = [...known.values()].filter(
+        ({ hasStarted, hasEnded }) => hasStarted && !hasEnded,
+      );
+      if (running.some(({ name }) => isLayer(name))) return undefined;
+      return running.map(({ name }) => loadedBy(name)).find((image) => image !== undefined);
+    },
     layers: () => {
       const all = [...known.values()].filter(({ name }) => isLayer(name));
       return { reused: all.filter(({ isCached }) => isCached).length, total: all.length };
@@ -68,6 +78,11 @@ function lineOf({ name }: Vertex): string | undefined {
   if (text === undefined) return undefined;
   const where = stage === undefined ? "" : ` (${stage})`;
   return `Step ${at}/${total}${where} : ${text}\n`;
+}
+
+function loadedBy(name: string): string | undefined {
+  const from = /^FROM (\S+)/i.exec(INSTRUCTION.exec(name)?.[4] ?? "");
+  return METADATA.exec(name)?.[1] ?? from?.[1];
 }
 
 function isLayer(name: string): boolean {

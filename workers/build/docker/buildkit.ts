@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type Dockerode from "dockerode";
+import { deadlineIn } from "../../../src/shared/deadline.ts";
 import { InfraFault, UserFault } from "../../../src/domain/faults.ts";
 import type { BuildDeps, PlannedBuild } from "./build-plan.ts";
 import { limitBuildKit } from "./buildkit-limits.ts";
@@ -72,8 +73,8 @@ async function hasKnownCgroup(
 }
 
 async function run(deps: BuildDeps, build: PlannedBuild, signal: AbortSignal): Promise<ImageBuild> {
-  const deadline = AbortSignal.timeout(build.timeoutMs);
-  const either = AbortSignal.any([signal, deadline]);
+  using deadline = deadlineIn(build.timeoutMs);
+  const either = AbortSignal.any([signal, deadline.signal]);
   const story = buildKitStory();
   let session: BuildSession | undefined;
   try {
@@ -89,11 +90,18 @@ async function run(deps: BuildDeps, build: PlannedBuild, signal: AbortSignal): P
     return { kind: "built", image, layers: story.layers() };
   } catch (err) {
     signal.throwIfAborted();
-    if (deadline.aborted) return { kind: "over-time" };
+    if (deadline.signal.aborted) return overTime(story);
     throw err;
   } finally {
     session?.close();
   }
+}
+
+/** Time that went into waiting for a registry is not the user's. */
+function overTime(story: BuildKitStory): ImageBuild {
+  const image = story.awaitedImage();
+  if (image === undefined) return { kind: "over-time" };
+  throw new InfraFault("IMAGE_UNAVAILABLE", `The image "${image}" did not arrive in time.`);
 }
 
 async function openBuild(

@@ -1,4 +1,5 @@
 import type Dockerode from "dockerode";
+import { deadlineIn } from "../../../src/shared/deadline.ts";
 import { InfraFault } from "../../../src/domain/faults.ts";
 import { confirmThere, engineFault, engineMessage, sending, statusOf } from "./client.ts";
 import type { DockerDeps } from "./client.ts";
@@ -38,8 +39,8 @@ export async function buildClassic(
   build: PlannedBuild,
   signal: AbortSignal,
 ): Promise<ImageBuild> {
-  const deadline = AbortSignal.timeout(build.timeoutMs);
-  const either = AbortSignal.any([signal, deadline]);
+  using deadline = deadlineIn(build.timeoutMs);
+  const either = AbortSignal.any([signal, deadline.signal]);
   const story: Story = {
     instruction: null,
     layer: undefined,
@@ -58,7 +59,7 @@ export async function buildClassic(
   } catch (err) {
     if (story.container !== undefined) deps.brokenContainers.add(story.container);
     signal.throwIfAborted();
-    if (deadline.aborted) return overTime(story);
+    if (deadline.signal.aborted) return overTime(story);
     throw err;
   } finally {
     await keepLayers(deps, build, story);

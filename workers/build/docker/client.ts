@@ -2,6 +2,7 @@ import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import type { Readable } from "node:stream";
 import Dockerode from "dockerode";
+import { deadlineIn } from "../../../src/shared/deadline.ts";
 import { InfraFault, UserFault } from "../../../src/domain/faults.ts";
 import type { InfraFaultCode } from "../../../src/domain/faults.ts";
 import type { Logger } from "../../../src/shared/logger.ts";
@@ -26,6 +27,8 @@ export interface DockerDeps {
   readonly cgroupParent: string;
   /** What the engine is making right now. */
   readonly making: Set<Promise<unknown>>;
+  /** How long the pull of an image may take; undefined: as any transfer. */
+  readonly pullMs?: number;
 }
 
 /**
@@ -99,16 +102,22 @@ export async function call<T>(
   run: (abortSignal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   signal.throwIfAborted();
-  const deadline = AbortSignal.timeout(deadlineMs);
-  const either = AbortSignal.any([signal, deadline]);
+  using deadline = deadlineIn(deadlineMs);
+  const either = AbortSignal.any([signal, deadline.signal]);
   try {
     return await raceAbort(run(either), either);
   } catch (err) {
     signal.throwIfAborted();
-    if (!deadline.aborted) throw engineFault(err, doing);
+    if (!deadline.signal.aborted) throw engineFault(err, doing);
     const message = `The engine did not ${doing} within ${deadlineMs / 1000} s.`;
-    throw new InfraFault("ENGINE_UNAVAILABLE", message, { cause: err });
+    throw new InfraFault("ENGINE_UNAVAILABLE", message, { cause: deadline.signal.reason });
   }
+}
+
+/** Whether a call of ours ended because its deadline had passed. */
+export function isOverDeadline(err: unknown): boolean {
+  if (!(err instanceof InfraFault) || !(err.cause instanceof DOMException)) return false;
+  return err.cause.name === "TimeoutError";
 }
 
 /** An error of the library or of the connection becomes an infra fault; faults stay what they are. */

@@ -31,6 +31,8 @@ export interface DockerEngineOptions {
   readonly imageTtlMs: number;
   /** `http://NAME:PORT` of a proxy in a container of this engine, for "mirrors"; or null. */
   readonly mirrorProxy?: string | null;
+  /** How long the pull of an image may take. */
+  readonly pullMs?: number;
 }
 
 /** The engine on Docker. Its address, types and error messages stay behind this door. */

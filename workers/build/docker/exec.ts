@@ -1,4 +1,5 @@
 import type Dockerode from "dockerode";
+import { deadlineIn } from "../../../src/shared/deadline.ts";
 import { DEADLINE_MS, call, engineMessage } from "./client.ts";
 import { InfraFault } from "../../../src/domain/faults.ts";
 import { frameReader } from "./frames.ts";
@@ -29,8 +30,8 @@ export async function execIn(
       abortSignal,
     }),
   );
-  const deadline = AbortSignal.timeout(Math.ceil(timeoutMs));
-  const either = AbortSignal.any([signal, deadline]);
+  using deadline = deadlineIn(Math.ceil(timeoutMs));
+  const either = AbortSignal.any([signal, deadline.signal]);
   const heard = { text: "" };
   try {
     const stream = await call({ ...quick, signal: either }, () =>
@@ -41,7 +42,7 @@ export async function execIn(
     return { exitCode: ExitCode, output: heard.text };
   } catch (err) {
     signal.throwIfAborted();
-    if (deadline.aborted) return { exitCode: null, output: heard.text };
+    if (deadline.signal.aborted) return { exitCode: null, output: heard.text };
     if (cannotBeRun(err)) return { exitCode: 127, output: engineMessage(err) };
     throw err;
   }

@@ -1,7 +1,15 @@
 import { createHash } from "node:crypto";
 import type Dockerode from "dockerode";
 import { InfraFault, UserFault } from "../../../src/domain/faults.ts";
-import { DEADLINE_MS, call, callOrNothing, engineMessage, statusOf } from "./client.ts";
+import {
+  DEADLINE_MS,
+  call,
+  callOrNothing,
+  confirmThere,
+  engineMessage,
+  isOverDeadline,
+  statusOf,
+} from "./client.ts";
 import type { DockerDeps } from "./client.ts";
 import { errorOf, progressLines } from "./progress.ts";
 import type { Image } from "../engine.ts";
@@ -55,8 +63,9 @@ function imageOf({ Id: id, Config: config, RootFS: files }: Dockerode.ImageInspe
   return { id, user, env: env ?? [], workingDir: workingDir || "/", digest };
 }
 
-async function pull({ docker }: DockerDeps, name: string, signal: AbortSignal): Promise<void> {
-  const options = { doing: "pull an image", deadlineMs: DEADLINE_MS.transfer, signal };
+async function pull(deps: DockerDeps, name: string, signal: AbortSignal): Promise<void> {
+  const { docker, pullMs: deadlineMs = DEADLINE_MS.transfer } = deps;
+  const options = { doing: "pull an image", deadlineMs, signal };
   try {
     await call(options, async (abortSignal) => {
       // Without a tag the engine would pull every tag of the repository.
@@ -68,7 +77,11 @@ async function pull({ docker }: DockerDeps, name: string, signal: AbortSignal): 
       }
     });
   } catch (err) {
-    throw pullFault(name, err);
+    if (!isOverDeadline(err)) throw pullFault(name, err);
+    // An engine that still answers was kept waiting itself: by the registry.
+    await confirmThere(deps);
+    signal.throwIfAborted();
+    throw lateImage(name, deadlineMs, err);
   }
 }
 
@@ -76,6 +89,14 @@ function pullFault(name: string, err: unknown): unknown {
   if (!(err instanceof InfraFault) || err.code === "IMAGE_UNAVAILABLE") return err;
   // No answer at all is the engine's fault; an answer of its own is about the image.
   return statusOf(err.cause) === undefined ? err : imageFault(name, engineMessage(err.cause), err);
+}
+
+function lateImage(name: string, limitMs: number, cause: unknown): InfraFault {
+  const wayOut = `see how far \`docker pull ${name}\` gets on the worker's machine`;
+  const message = `its registry did not deliver it within ${limitMs / 1000} s: ${wayOut}.`;
+  return new InfraFault("IMAGE_UNAVAILABLE", `Image "${name}" could not be had: ${message}`, {
+    cause,
+  });
 }
 
 /** The engine's words for a name that no registry knows, or that cannot be a name. */

@@ -32,7 +32,10 @@ const CLOSED = {
  */
 export const NO_NAMES = { Dns: ["192.0.2.1"], DnsOptions: ["timeout:1", "attempts:1"] };
 
-/** Preparation has ten minutes in all. */
+/**
+ * Of the phases before a step's first line each has a bound of its own: this wait, the pull of an image
+ * (ten minutes), what the engine makes (two). None of it is taken from the step's time.
+ */
 const FREE_NETWORK_MS = 8 * 60_000;
 const FREE_NETWORK_ASK_MS = 1_000;
 const NONE_FREE = /could not find an available, non-overlapping IPv4 address pool/;

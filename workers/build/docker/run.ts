@@ -218,8 +218,9 @@ export class DockerRun {
     }
     await confirmThere(this.#deps);
     const { ExitCode: code } = state;
-    // A child may have been killed for its memory while the command went on and passed.
-    if (state.OOMKilled && code !== 0) return { how: "out-of-memory" };
+    // Also of a command that passed after that: a shell pipe hides the death of what it waits for. By
+    // cgroup v1 a container is told too when only its neighbours ran out: none of its own was killed.
+    if (state.OOMKilled && this.#word?.isKilledForMemory !== false) return { how: "out-of-memory" };
     if (code === 127) this.#throwIfNoShell();
     // Nobody was there to see it: without its last word it was ended from outside.
     if (this.#isAdopted && this.#word?.code !== code) {

@@ -99,6 +99,8 @@ function lineSpool(tell: (text: string) => void) {
   return {
     write: (bytes: Buffer) => Promise.resolve(pass(decoder.decode(bytes, { stream: true }))),
     drain: () => Promise.resolve(pass(decoder.decode())),
+    sizeBytes: () => 0,
+    resend: () => Promise.resolve(),
     close: () => Promise.resolve(),
   };
 }

@@ -23,6 +23,10 @@ export interface Spool {
   write(bytes: Buffer, mark?: Omit<LogMark, "fileBytes">): Promise<void>;
   /** No more bytes follow; resolves when the server has them all. */
   drain(): Promise<void>;
+  /** How many bytes it was given. */
+  sizeBytes(): number;
+  /** Sends once more what a server had and has lost, and resolves when it has it. */
+  resend(fromBytes: number): Promise<void>;
   /** Removes the file, sent or not. */
   close(): Promise<void>;
 }
@@ -131,6 +135,20 @@ class DiskSpool implements Spool {
     await this.#writing;
     while (this.#sending) await this.#sending;
     if (this.#failure) throw this.#failure.err;
+  }
+
+  sizeBytes(): number {
+    return this.#givenBytes;
+  }
+
+  async resend(fromBytes: number): Promise<void> {
+    await this.drain();
+    if (fromBytes >= this.#sentBytes) return;
+    this.#forgetFresh();
+    this.#budget.take(this.#sentBytes - fromBytes);
+    this.#sentBytes = fromBytes;
+    this.#sending = this.#sendAll();
+    await this.drain();
   }
 
   async close(): Promise<void> {

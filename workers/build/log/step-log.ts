@@ -27,6 +27,10 @@ export interface StepLog {
   tail(): LogTail;
   /** Resolves when the server has every byte. */
   end(): Promise<void>;
+  /** What an ended log has, as it was sent. */
+  sizeBytes(): number;
+  /** Sends the rest of an ended log once more. */
+  resend(fromBytes: number): Promise<void>;
   /** Drops what was not sent. */
   close(): Promise<void>;
 }
@@ -58,6 +62,7 @@ export function openStepLog(
   const tail = lineTail(recovered?.tail);
   const lastBytes = ringFile(dir, LOG_TAIL_BYTES);
   let opening: Promise<Spool> | undefined;
+  let sizeBytes = 0;
   let flushTimer: NodeJS.Timeout | undefined;
   let ended: Promise<void> | undefined;
   let failure: { readonly err: unknown } | undefined;
@@ -103,7 +108,9 @@ export function openStepLog(
     // What an earlier life left may not be sent yet, though nothing is said any more.
     if (recovered !== undefined) opening ??= openSpool();
     if (failure) throw failure.err;
-    await (await opening)?.drain();
+    const spool = await opening;
+    await spool?.drain();
+    sizeBytes = spool?.sizeBytes() ?? 0;
   };
 
   return {
@@ -122,6 +129,8 @@ export function openStepLog(
     },
     tail: () => tail.read(),
     end: () => (ended ??= finish()),
+    sizeBytes: () => sizeBytes,
+    resend: async (fromBytes) => await (await opening)?.resend(fromBytes),
     close: async () => {
       clearTimeout(flushTimer);
       await lastBytes.close();

@@ -3,8 +3,13 @@ import { UserFault } from "../../../src/domain/faults.ts";
 import type { Git } from "./git.ts";
 import type { Mirror } from "./mirrors.ts";
 
-const TREE_BYTES_MAX = 5 * 1024 ** 3;
-const TREE_FILES_MAX = 1_000_000;
+/** What a commit's tree may have. */
+export const TREE_MAX = {
+  bytes: 5 * 1024 ** 3,
+  files: 1_000_000,
+  /** Of the list of its files, which is held in memory. */
+  listBytes: 256 * 1024 ** 2,
+};
 /** No file that is read here is of any use when it is longer. */
 const FILE_BYTES_MAX = 2 * 1024 ** 2;
 
@@ -55,10 +60,15 @@ export interface Commit {
   openSource(signal: AbortSignal, folder?: string): Readable;
 }
 
-export async function readCommit(git: Git, mirror: Mirror, signal: AbortSignal): Promise<Commit> {
+export async function readCommit(
+  git: Git,
+  mirror: Mirror,
+  signal: AbortSignal,
+  max = TREE_MAX,
+): Promise<Commit> {
   const { gitDir, sourceGitDir, sha } = mirror;
   const [entries, facts, count, tags] = await Promise.all([
-    readEntries(git, mirror, signal),
+    readEntries(git, mirror, signal, max),
     git.run(["log", "-1", "--format=%ct%x00%an%x00%s", "--end-of-options", sha], {
       gitDir,
       signal,
@@ -172,14 +182,61 @@ async function readEntries(
   git: Git,
   { gitDir, sha }: Mirror,
   signal: AbortSignal,
+  max: typeof TREE_MAX,
 ): Promise<readonly TreeEntry[]> {
   const args = ["ls-tree", "-r", "-l", "-z", "--full-tree", sha];
-  const printed = (await git.run(args, { gitDir, signal })).toString();
-  const entries = printed.split("\0").flatMap(readEntry);
+  const listed = await readList(git.stream(args, { gitDir, signal }), max);
+  const entries = listed.split("\0").flatMap(readEntry);
   const bytes = entries.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  if (bytes > TREE_BYTES_MAX) throw overLimit(`${(bytes / 1024 ** 3).toFixed(1)} GiB`, "5 GiB");
-  if (entries.length > TREE_FILES_MAX) throw overLimit(`${entries.length} files`, "a million");
+  if (bytes > max.bytes) throw overLimit(`${inGib(bytes)} of files`, inGib(max.bytes));
+  refuseTwins(entries);
   return entries;
+}
+
+/** What stands for bytes that are no UTF-8: such names cannot be kept as they are. */
+const REPLACED = "\ufffd";
+
+export function isChangedName(path: string): boolean {
+  return path.includes(REPLACED);
+}
+
+/** Of two names that become one, one file would be lost without a word. */
+function refuseTwins(entries: readonly TreeEntry[]): void {
+  const seen = new Set<string>();
+  for (const { path } of entries) {
+    if (!isChangedName(path)) continue;
+    if (!seen.has(path)) {
+      seen.add(path);
+      continue;
+    }
+    const what = `Two files are called ${JSON.stringify(path)} where bytes that are no UTF-8 are left out.`;
+    throw new UserFault("CHECKOUT_UNSUPPORTED", what, {
+      hint: "Give them names in UTF-8: `git mv` one of them.",
+    });
+  }
+}
+
+/** A list over its limits is not read to its end. */
+async function readList(printed: Readable, max: typeof TREE_MAX): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  let files = 0;
+  for await (const chunk of printed as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    for (let at = chunk.indexOf(0); at !== -1; at = chunk.indexOf(0, at + 1)) files += 1;
+    if (files > max.files) {
+      const limit = max.files.toLocaleString("en");
+      throw overLimit(`more than ${limit} files`, limit);
+    }
+    if (bytes > max.listBytes)
+      throw overLimit("a longer list of files than can be held", "256 MiB");
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+function inGib(bytes: number): string {
+  return `${(bytes / 1024 ** 3).toFixed(1)} GiB`;
 }
 
 /** `100644 blob 1f7a7a47… 1234\tdocs/a file`, with `-` as the size of a submodule. */

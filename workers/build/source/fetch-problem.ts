@@ -1,3 +1,5 @@
+import { speaksOfDisk } from "../../../src/shared/disk-errors.ts";
+
 /** Why git could not fetch, read from what it said. */
 export type FetchProblem =
   | "auth"
@@ -29,4 +31,12 @@ const SIGNS: readonly (readonly [RegExp, FetchProblem])[] = [
 
 export function fetchProblem(stderr: string): FetchProblem {
   return SIGNS.find(([sign]) => sign.test(stderr))?.[1] ?? "other";
+}
+
+/** Of a ref that could not be written or given its name, git leaves the reason out. */
+const REF_REFUSED = /^error: .*couldn't (?:set|write) '/m;
+
+/** Was it the disk that we fetch into? The same words behind `remote:` speak of another's. */
+export function refusedByDisk(stderr: string): boolean {
+  return speaksOfDisk(stderr) || REF_REFUSED.test(stderr);
 }

@@ -64,21 +64,26 @@ export function openGit({
   readonly path: string;
   readonly proxy?: Readonly<Record<string, string>>;
 }): Git {
-  const start = (args: readonly string[], options: GitOptions) =>
-    spawn("git", [`--git-dir=${options.gitDir}`, ...args], {
+  const start = (args: readonly string[], options: GitOptions): Running => {
+    const child = spawn("git", [`--git-dir=${options.gitDir}`, ...args], {
       env: { PATH: path, ...proxy, ...environment(options) },
       stdio: ["ignore", "pipe", "pipe"],
-      signal: options.signal,
-      killSignal: "SIGTERM",
+      // A group of its own: what git started to speak http would outlive it, and hold its pipes open.
+      detached: true,
     });
+    const stop = () => endGroup(child);
+    options.signal.addEventListener("abort", stop, { once: true });
+    child.once("close", () => options.signal.removeEventListener("abort", stop));
+    return { child, stop };
+  };
 
   const stream = (args: readonly string[], options: GitOptions): Readable => {
     const output = new PassThrough();
     if (options.signal.aborted) return output.destroy(asError(options.signal.reason));
-    const child = start(args, options);
+    const { child, stop } = start(args, options);
     // Only a whole archive may end: a cut one must fail whoever reads it.
     child.stdout.pipe(output, { end: false });
-    output.once("close", () => child.kill("SIGTERM"));
+    output.once("close", stop);
     ended(child, args, options.signal).then(
       () => output.end(),
       (err: unknown) => output.destroy(asError(err)),
@@ -90,7 +95,7 @@ export function openGit({
     stream,
     run: async (args, options) => {
       options.signal.throwIfAborted();
-      const child = start(args, options);
+      const { child } = start(args, options);
       const [printed] = await Promise.all([
         buffer(child.stdout),
         ended(child, args, options.signal),
@@ -126,6 +131,22 @@ function environment({ config, allowHttp }: GitOptions): Record<string, string> 
 
 type Child = ChildProcessByStdio<null, Readable, Readable>;
 
+interface Running {
+  readonly child: Child;
+  /** Ends it with all that it started; harmless when it has ended. */
+  readonly stop: () => void;
+}
+
+function endGroup({ pid, stdout, stderr }: Child): void {
+  // Once its pipes are closed nobody of the group is left, and its number may be another's.
+  if (pid === undefined || (stdout.closed && stderr.closed)) return;
+  try {
+    process.kill(-pid, "SIGTERM");
+  } catch {
+    // It ended just now.
+  }
+}
+
 async function ended(child: Child, args: readonly string[], signal: AbortSignal): Promise<void> {
   const stderr: Buffer[] = [];
   let size = 0;
@@ -142,7 +163,6 @@ async function ended(child: Child, args: readonly string[], signal: AbortSignal)
 function exitOf(child: Child): Promise<string> {
   return new Promise((resolve, reject) => {
     child.once("error", (err) => {
-      // An abort is told by the exit that follows it.
       if (child.pid === undefined) reject(err);
     });
     child.once("close", (code, killedBy) => resolve(killedBy ?? `code ${code}`));

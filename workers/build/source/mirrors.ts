@@ -2,10 +2,10 @@ import { createHash, randomUUID } from "node:crypto";
 import { mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { deadlineIn } from "../../../src/shared/deadline.ts";
 import { InfraFault, UserFault } from "../../../src/domain/faults.ts";
-import { speaksOfDisk } from "../../../src/shared/disk-errors.ts";
 import { isRefName, isSha, isTryRef } from "../../../src/domain/push.ts";
-import { fetchProblem } from "./fetch-problem.ts";
+import { fetchProblem, refusedByDisk } from "./fetch-problem.ts";
 import { GitFailed } from "./git.ts";
 import type { Git, GitOptions } from "./git.ts";
 import { noteUse, packBytes, storedMirrors } from "./stored-mirrors.ts";
@@ -41,6 +41,7 @@ export interface MirrorDeps {
   /** Beginnings of addresses that may be fetched over plain http. */
   readonly httpPrefixes: readonly string[];
   readonly bytesMax?: number;
+  readonly fetchMs?: number;
 }
 
 export interface Mirrors {
@@ -121,10 +122,10 @@ async function fetchWithin(
   request: FetchRequest,
   signal: AbortSignal,
 ): Promise<Mirror> {
-  const limit = AbortSignal.timeout(FETCH_TIMEOUT_MS);
+  const { bytesMax = MIRROR_BYTES_MAX, fetchMs = FETCH_TIMEOUT_MS } = deps;
+  using limit = deadlineIn(fetchMs);
   const oversize = new AbortController();
-  const within = AbortSignal.any([signal, limit, oversize.signal]);
-  const bytesMax = deps.bytesMax ?? MIRROR_BYTES_MAX;
+  const within = AbortSignal.any([signal, limit.signal, oversize.signal]);
   const watch = watchSize(gitDir, { bytesMax, oversize, until: within });
   try {
     const mirror = await fetchRepairing(deps, gitDir, request, within);
@@ -136,7 +137,7 @@ async function fetchWithin(
     signal.throwIfAborted();
     await removePartialPacks(gitDir);
     if (oversize.signal.aborted) throw overLimit(`more than ${bytesMax / 1024 ** 3} GiB`, err);
-    if (limit.aborted) throw overLimit(`longer than ${FETCH_TIMEOUT_MS / 60_000} min`, err);
+    if (limit.signal.aborted) throw overLimit(`longer than ${fetchMs / 60_000} min`, err);
     throw err;
   } finally {
     oversize.abort();
@@ -158,7 +159,7 @@ async function fetchRepairing(
     if (isNew || !(err instanceof GitFailed)) throw faultOf(err, request);
     await discard(gitDir);
     // Fetching anew would hide from everybody what the disk does, and a full one has no room for it.
-    if (speaksOfDisk(err.stderr)) throw faultOf(err, request);
+    if (refusedByDisk(err.stderr)) throw faultOf(err, request);
   }
   await create(deps, gitDir, request, signal);
   return await fetchInto(deps, gitDir, request, signal).catch((err: unknown) => {
@@ -328,7 +329,7 @@ function faultOf(err: unknown, { url }: Pick<FetchRequest, "url">): unknown {
   const problem = fetchProblem(err.stderr);
   const known = problem === "ref-missing" || problem === "commit-missing" ? "other" : problem;
   const said = err.stderr.trim().split("\n").slice(-3).join(" ").slice(0, 500);
-  if (speaksOfDisk(err.stderr)) {
+  if (refusedByDisk(err.stderr)) {
     return new InfraFault("DISK_FULL", `The worker's disk refused the commit: ${said}`, {
       cause: err,
     });

@@ -1,10 +1,13 @@
 import { UserFault } from "../../../src/domain/faults.ts";
 import type { CheckoutOptions } from "../../../src/domain/pipeline.ts";
 import type { BuildGrant } from "../../../src/shared/build-messages.ts";
-import { readCommit } from "../source/commit.ts";
+import { isChangedName, readCommit } from "../source/commit.ts";
 import type { Commit } from "../source/commit.ts";
 import type { Git } from "../source/git.ts";
 import type { Mirror, Mirrors } from "../source/mirrors.ts";
+
+/** Each is a run of git; a file that only the warning is about is not worth more. */
+const WARNING_READS_MAX = 10;
 
 export interface CheckoutDeps {
   readonly git: Git;
@@ -34,7 +37,16 @@ export async function checkOut(
   );
   const submodules = submodulesOf(commit);
   if (submodules.length > 0) {
-    say(`Left empty, since submodules are not fetched: ${submodules.join(", ")}`);
+    say(`Left empty, since submodules are not fetched: ${submodules.map(printable).join(", ")}`);
+  }
+  const changed = commit.files().filter(isChangedName);
+  if (changed.length > 0) {
+    const some = changed.slice(0, 10).map(printable).join(", ");
+    say(`Names that are no UTF-8 have other letters in the workspace: ${some}`);
+  }
+  const lfs = await findLfs(commit, signal, WARNING_READS_MAX);
+  if (lfs !== undefined) {
+    say(`Left as pointer files, since Git LFS is not fetched: see ${printable(lfs)}`);
   }
   return { commit, mirror };
 }
@@ -72,12 +84,25 @@ function submodulesOf(commit: Commit): readonly string[] {
   return commit.entries.filter(({ kind }) => kind === "submodule").map(({ path }) => path);
 }
 
-/** The first `.gitattributes` that names the filter. */
-async function findLfs(commit: Commit, signal: AbortSignal): Promise<string | undefined> {
-  for (const path of commit.files()) {
-    if (path !== ".gitattributes" && !path.endsWith("/.gitattributes")) continue;
+/** The first `.gitattributes` that names the filter, of the `max` that are nearest to the root. */
+async function findLfs(
+  commit: Commit,
+  signal: AbortSignal,
+  max = Number.POSITIVE_INFINITY,
+): Promise<string | undefined> {
+  const depthOf = (path: string) => path.split("/").length;
+  const found = commit
+    .files()
+    .filter((path) => path === ".gitattributes" || path.endsWith("/.gitattributes"))
+    .toSorted((left, right) => depthOf(left) - depthOf(right));
+  for (const path of found.slice(0, max)) {
     const text = (await commit.readFile(path, signal)).toString();
     if (/^[^#\n]*\bfilter=lfs\b/m.test(text)) return path;
   }
   return undefined;
+}
+
+/** A name may have any byte, and the log is read line by line. */
+function printable(path: string): string {
+  return /\p{Cc}/u.test(path) ? JSON.stringify(path) : path;
 }

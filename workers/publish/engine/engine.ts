@@ -1,4 +1,4 @@
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir, rm, stat } from "node:fs/promises";
 import { DEFAULT_CHANNEL_SETTINGS } from "../../../src/shared/channel-settings.ts";
 import type { ChannelSettings } from "../../../src/shared/channel-settings.ts";
 import type { Logger } from "../../../src/shared/logger.ts";
@@ -87,8 +87,10 @@ export async function openEngine({ layout, signer, logger, now }: EngineDeps): P
     const state = nextState(request, head, made, number);
     const file = generationFile(state, request, now());
     const { stagingDir, storing } = request;
-    await writeGeneration({ file, targets: made, stagingDir, storing }, { layout, signer }, signal);
-    numbers.staged(request.channel, number);
+    const generation = { file, targets: made, stagingDir, storing };
+    const writing = writeGeneration(generation, { layout, signer }, signal);
+    const place = layout.generation(request.channel, number);
+    await whenNamed(writing, place, () => numbers.staged(request.channel, number));
     bases.remember(state);
     return state;
   };
@@ -104,7 +106,8 @@ export async function openEngine({ layout, signer, logger, now }: EngineDeps): P
         const state = await write(request, head, signal);
         return state && stagedOf(state, request.head);
       } catch (err) {
-        await rm(request.stagingDir, { recursive: true, force: true });
+        // What a sick disk keeps must not hide what it refused before.
+        await rm(request.stagingDir, { recursive: true, force: true }).catch(() => undefined);
         throw err;
       }
     },
@@ -148,6 +151,24 @@ export async function openEngine({ layout, signer, logger, now }: EngineDeps): P
       await assembler.close();
     },
   };
+}
+
+/** Also where the folder has its name, and the disk refused only the last word: its number is taken. */
+async function whenNamed(writing: Promise<void>, folder: string, taken: () => void): Promise<void> {
+  try {
+    await writing;
+  } catch (err) {
+    if (await isThere(folder)) taken();
+    throw err;
+  }
+  taken();
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await stat(path).then(
+    () => true,
+    (err: unknown) => !(err instanceof Error && "code" in err && err.code === "ENOENT"),
+  );
 }
 
 function nextState(

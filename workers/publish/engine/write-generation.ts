@@ -10,6 +10,7 @@ import type {
   TargetState,
   View,
 } from "../../../src/yum/target-state.ts";
+import { allSettled } from "../all-settled.ts";
 import { makeFolder, renameSynced, syncPath, writeSynced } from "../durable.ts";
 import type { Signer } from "../sign.ts";
 
@@ -63,20 +64,23 @@ export async function writeGeneration(
       return await writeView({ view, folder, file, extras }, deps, signal);
     }),
   );
-  const [written] = await Promise.all([
-    Promise.all(views),
+  const writing = allSettled(views);
+  // Until all have ended: whoever removes the folder meets nobody who still writes there.
+  await allSettled<unknown>([
+    writing,
     writeJson(stagingDir, "generation.json", file),
     makeFolder(deps.layout.generations(file.channel)),
     ...targets.map(({ target, state }) =>
       writeJson(join(stagingDir, target), "target.json", state),
     ),
   ]);
+  const written = await writing;
   const folders = new Set([
     stagingDir,
     ...targets.map(({ target }) => join(stagingDir, target)),
     ...written.flatMap(({ repodata }) => [dirname(repodata), repodata]),
   ]);
-  await Promise.all([
+  await allSettled<unknown>([
     ...[...folders].map(syncPath),
     ...written.map(({ verified }) => verified),
     storing,
@@ -131,12 +135,13 @@ async function writeView(
   const writePlain = async () => {
     await folderMade;
     const ended = DOCUMENTS.map((document) => writeEnds(repodata, document, ends));
-    await Promise.all([writeSynced(join(repodata, "repomd.xml"), repomd), ...ended]);
+    await allSettled([writeSynced(join(repodata, "repomd.xml"), repomd), ...ended]);
   };
   const folderMade = mkdir(repodata, { recursive: true });
   // What is signed and checked takes longest, so it begins first.
-  const [signed] = await Promise.all([writeSigned(), writePlain()]);
-  return signed;
+  const signing = writeSigned();
+  await allSettled<unknown>([signing, writePlain()]);
+  return await signing;
 }
 
 async function writeEnds(

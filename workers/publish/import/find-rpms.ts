@@ -2,6 +2,7 @@ import type { Dirent } from "node:fs";
 import { lstat, opendir, realpath, stat } from "node:fs/promises";
 import { isAbsolute, join, sep } from "node:path";
 import { UserFault } from "../../../src/domain/faults.ts";
+import type { YumLayout } from "../../../src/yum/layout.ts";
 
 const FILES_MAX = 1_000_000;
 const DEPTH_MAX = 64;
@@ -9,14 +10,14 @@ const DEPTH_MAX = 64;
 /**
  * Paths of all RPMs below a folder: a createrepo directory, or just files. Links to folders are not
  * followed, and links to files only to those inside the folder. Throws a `UserFault` if the folder
- * cannot be imported from. `notInside`: our own files.
+ * cannot be imported from: our own files are not, but for what a restore found.
  */
 export async function findRpms(
   folder: string,
-  notInside: string,
+  own: Pick<YumLayout, "yumDir" | "recovered">,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  const root = await rootOf(folder, notInside);
+  const root = await rootOf(folder, own);
   const found: string[] = [];
   const walk = async (dir: string, depth: number): Promise<void> => {
     signal.throwIfAborted();
@@ -38,12 +39,17 @@ export async function findRpms(
 
 const HINT = "Name a folder on the publish worker's host that holds the RPMs, by its whole path.";
 
-async function rootOf(folder: string, notInside: string): Promise<string> {
+async function rootOf(
+  folder: string,
+  { yumDir, recovered }: Pick<YumLayout, "yumDir" | "recovered">,
+): Promise<string> {
   if (!isAbsolute(folder)) throw refused(`"${folder}" is not an absolute path.`);
-  const found = await lstat(folder).catch(() => undefined);
-  if (found === undefined) throw refused(`There is no folder ${folder}.`);
-  if (!found.isDirectory()) throw refused(`${folder} is not a folder.`);
-  const [root, own] = await Promise.all([realpath(folder), realpath(notInside)]);
+  const entry = await lstat(folder).catch(() => undefined);
+  if (entry === undefined) throw refused(`There is no folder ${folder}.`);
+  if (!entry.isDirectory()) throw refused(`${folder} is not a folder.`);
+  const [root, own] = await Promise.all([realpath(folder), realpath(yumDir)]);
+  const found = await realpath(recovered).catch(() => undefined);
+  if (found !== undefined && isWithin(root, found)) return root;
   if (isWithin(root, own) || isWithin(own, root)) {
     throw refused(`${folder} is where Tatara keeps its own packages.`);
   }

@@ -44,8 +44,8 @@ function refusedFor(foreign: readonly FoundPackage[]): UserFault {
   );
   return new UserFault("PACKAGE_SIGNED", shown(lines, FOREIGN_SHOWN_MAX).join("\n"), {
     hint:
-      "Import again with --foreign-signatures=resign, to sign copies with Tatara's key, or with " +
-      "--foreign-signatures=keep, to leave them as they are: then hosts need that key too (tatara key import).",
+      "Import again with --foreign resign, to sign copies with Tatara's key, or with " +
+      "--foreign keep, to leave them as they are: then hosts need that key too (tatara key import).",
   });
 }
 

@@ -47,7 +47,7 @@ async function importAll(
 ): Promise<Prepared> {
   const { grant, layout, stopwatch } = publish;
   progress.begin("looking for packages", 0);
-  const paths = await stopwatch.time("find", findRpms(grant.folder, layout.yumDir, signal));
+  const paths = await stopwatch.time("find", findRpms(grant.folder, layout, signal));
   const found = await stopwatch.time("read", readAll(paths, grant.target, progress, signal));
   const sorted = sortBySigner(found, await ourKeyIds(layout), grant);
   const packages = await withOrigins(sorted.packages, layout);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { lineOfInstruction } from "../../../../workers/build/source/dockerfile-line.ts";
 import { engineAddress } from "../../../../workers/build/engine-address.ts";
-import { fetchProblem } from "../../../../workers/build/source/fetch-problem.ts";
+import { fetchProblem, refusedByDisk } from "../../../../workers/build/source/fetch-problem.ts";
 import { imageMemory } from "../../../../workers/build/image-memory.ts";
 import { readRpmProblem } from "../../../../workers/build/rpm-log.ts";
 import { stepEnvironment } from "../../../../workers/build/step-environment.ts";
@@ -91,6 +91,17 @@ test.each([
   ["fatal: loose object 12 is corrupt", "other"],
 ])("git's %j means %s", (stderr, problem) => {
   expect(fetchProblem(stderr)).toBe(problem);
+});
+
+test.each([
+  ["error: couldn't set 'refs/tatara/12'", true],
+  ["error: cannot update ref 'refs/tatara/12': couldn't write '/m/refs/tatara/12.lock'", true],
+  ["fatal: write error: No space left on device", true],
+  ["fatal: sha1 file '/m/objects/pack/tmp_idx_1' write error. Out of diskspace", true],
+  ["remote: error: couldn't set 'refs/heads/main'", false],
+  ["error: cannot lock ref 'refs/tags/a/b': 'refs/tags/a' exists", false],
+])("git's %j speaks of our disk: %s", (stderr, isDisk) => {
+  expect(refusedByDisk(stderr)).toBe(isDisk);
 });
 
 test.each([

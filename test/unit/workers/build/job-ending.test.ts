@@ -99,6 +99,41 @@ test("a cancelled job stops its containers and ends cancelled", async () => {
   await expectNothingLeft(engine);
 });
 
+test("a server that has lost the end of a log by the end of the job gets it before it takes that", async () => {
+  const engine = scriptedEngine({ package: MADE });
+  const { rig, grant } = await setUp(engine);
+  const { server } = rig;
+  const had = new Map<string, string>();
+  server.onRequest = (path) => {
+    if (!path.endsWith("/end") || had.size > 0) return;
+    for (const [log, bytes] of server.told(grant.jobId).logs) {
+      had.set(log, bytes.toString());
+      server.told(grant.jobId).logs.set(log, bytes.subarray(0, bytes.length / 2));
+    }
+  };
+
+  const told = await rig.run(grant);
+
+  expect(had.size).toBeGreaterThan(0);
+  expect(new Map([...told.logs].map(([log, bytes]) => [log, bytes.toString()]))).toEqual(had);
+  expect(told.end).toMatchObject({ state: "passed" });
+  await expectNothingLeft(engine);
+});
+
+test("a server that loses logs again and again gets the end all the same", async () => {
+  const engine = scriptedEngine({ package: MADE });
+  const { rig, grant } = await setUp(engine);
+  const { server } = rig;
+  server.onRequest = (path) => {
+    if (path.endsWith("/end")) server.told(grant.jobId).logs.clear();
+  };
+
+  const told = await rig.run(grant);
+
+  expect(told.end).toMatchObject({ state: "passed" });
+  await expectNothingLeft(engine);
+});
+
 test("a job that is cancelled during the image build starts no test", async () => {
   const engine = scriptedEngine({ image: { how: "hangs" } });
   const { rig, grant } = await setUp(engine);
@@ -125,6 +160,9 @@ test("a lost lease stops the containers, and the server hears nothing more", asy
   expect(told.end).toBeUndefined();
   expect(told.fault).toBeUndefined();
   expect(told.isHandedBack).toBe(false);
+  expect(rig.complaints).toEqual([
+    "Job handed back: the server gives it to another attempt, nothing is lost",
+  ]);
   expect(engine.history()).toContain("stop unit");
   await expectNothingLeft(engine);
 });

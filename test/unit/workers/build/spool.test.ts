@@ -86,6 +86,22 @@ test("a server that has lost the end of the log gets it again", async () => {
   await spool.close();
 });
 
+test("a log that is whole is sent again from where a server lost it, and only then is it whole again", async () => {
+  const server = appendingServer();
+  const spool = await openSpool(join(dir, "a.log"), { send: server.send, budget: spoolBudget() });
+  const bytes = Buffer.alloc(2 * CHUNK_BYTES_MAX + 17, "0123456789");
+  await spool.write(bytes);
+  await spool.drain();
+  server.forget(CHUNK_BYTES_MAX + 4);
+
+  await spool.resend(CHUNK_BYTES_MAX + 13);
+  await spool.resend(spool.sizeBytes());
+
+  expect(spool.sizeBytes()).toBe(bytes.length);
+  expect(server.log().equals(bytes)).toBe(true);
+  await spool.close();
+});
+
 test("whoever writes waits while the worker's spool is full, and goes on when the server takes it", async () => {
   const server = appendingServer();
   const gate = Promise.withResolvers<void>();
