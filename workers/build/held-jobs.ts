@@ -5,6 +5,7 @@ import { raceAbort } from "./race-abort.ts";
 
 /** An attempt that this worker has now. */
 export interface HeldJob {
+  readonly jobId: string;
   readonly lease: Lease;
   /** `<job>-<attempt>`. */
   readonly attempt: string;
@@ -20,6 +21,7 @@ export interface HeldJobs {
    */
   inTurn(grant: BuildGrant, work: (lease: Lease) => Promise<void>): () => Promise<void>;
   all(): readonly HeldJob[];
+  /** Its newest attempt. */
   find(jobId: string): HeldJob | undefined;
   isOurs(attempt: string): boolean;
   /** Resolves when all of them have ended. */
@@ -30,17 +32,19 @@ export function heldJobs({
   now,
   ...deps
 }: Omit<LeaseDeps, "heartbeatMs"> & { readonly now: () => number }): HeldJobs {
+  // By attempt: the next one of a job may be here while the former one still tidies up.
   const held = new Map<string, HeldJob & { readonly done: Promise<void> }>();
 
   const run: HeldJobs["run"] = async (grant, work) => {
     const lease = holdLease(grant, deps);
     const attempt = `${grant.jobId}-${grant.lease.attempt}`;
     const { promise: done, resolve } = Promise.withResolvers<void>();
-    held.set(grant.jobId, { lease, attempt, startedAt: now(), done });
+    const { jobId } = grant;
+    held.set(attempt, { jobId, lease, attempt, startedAt: now(), done });
     try {
       await work(lease);
     } finally {
-      held.delete(grant.jobId);
+      held.delete(attempt);
       lease.close();
       resolve();
     }
@@ -60,8 +64,8 @@ export function heldJobs({
       };
     },
     all: () => [...held.values()],
-    find: (jobId) => held.get(jobId),
-    isOurs: (attempt) => [...held.values()].some((one) => one.attempt === attempt),
+    find: (jobId) => [...held.values()].findLast((one) => one.jobId === jobId),
+    isOurs: (attempt) => held.has(attempt),
     settled: async () => void (await Promise.all([...held.values()].map(({ done }) => done))),
   };
 }

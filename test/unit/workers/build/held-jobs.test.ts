@@ -57,6 +57,25 @@ test("a job that waits for its turn has its lease, and is worked on in its turn"
   expect(held.all()).toEqual([]);
 });
 
+test("the next attempt of a job is ours while the former one is still tidying up, and after", async () => {
+  const grant = aJob();
+  const next = { ...grant, lease: { ...grant.lease, attempt: grant.lease.attempt + 1 } };
+  const tidying = Promise.withResolvers<void>();
+  const former = held.run(grant, () => tidying.promise);
+  const { go } = waiting(next);
+
+  const name = `${grant.jobId}-${next.lease.attempt}`;
+  expect(held.isOurs(name)).toBe(true);
+  expect(held.isOurs(`${grant.jobId}-${grant.lease.attempt}`)).toBe(true);
+  tidying.resolve();
+  await former;
+
+  expect(held.isOurs(name)).toBe(true);
+  expect(held.find(grant.jobId)?.attempt).toBe(name);
+  await go();
+  expect(held.all()).toEqual([]);
+});
+
 test("a job that is cancelled before its turn waits for it no longer", async () => {
   const grant = aJob();
   const { seen } = waiting(grant);
