@@ -26,9 +26,38 @@ export async function supersessionsOf(
 ): Promise<readonly Supersession[]> {
   const build = await findBuild(tx, buildId);
   if (build === undefined || !isOfPush(build)) return [];
-  const others = await tx.db
+  const nearby = await nearbyOf(tx, build);
+  const older = nearby.filter(({ number }) => number < build.number);
+  // The newest says most: what is between was superseded itself, or kept for a reason.
+  const newest = nearby.find(({ number }) => number > build.number);
+  const wanted = [
+    ...older.filter(({ mayBeEnded }) => mayBeEnded),
+    ...(newest?.mayFollow === true ? [newest] : []),
+  ];
+  const rows = await rowsOf(tx, wanted);
+  const pairs = rows.map((row) =>
+    row.number < build.number ? { older: row, newer: build } : { older: build, newer: row },
+  );
+  return pairs.filter(({ older: one }) => mayEnd(one));
+}
+
+interface Nearby {
+  readonly id: string;
+  readonly number: number;
+  readonly mayBeEnded: boolean;
+  readonly mayFollow: boolean;
+}
+
+/** The last builds of its ref, newest first: this is asked at each push, and most of them end nothing. */
+async function nearbyOf({ db }: Pick<Reader, "db">, build: BuildRow): Promise<readonly Nearby[]> {
+  const found = await db
     .selectFrom("builds")
-    .selectAll()
+    .select(["id", "number", "state", "sha"])
+    .select((eb) => [
+      eb("cancelRequestedAt", "is", null).as("isWanted"),
+      // Without a plan nobody knows yet whether it may be ended; without approval it needs none.
+      eb.or([eb("pipelineJson", "is not", null), eb("waitReason", "is not", null)]).as("isKnown"),
+    ])
     .where("repo", "=", build.repo)
     .where("ref", "=", build.ref)
     .where("id", "!=", build.id)
@@ -37,13 +66,26 @@ export async function supersessionsOf(
     .orderBy("number", "desc")
     .limit(LOOK_BACK_MAX)
     .execute();
-  const older = others
-    .filter(({ number }) => number < build.number)
-    .map((one) => ({ older: one, newer: build }));
-  // The newest says most: what is between was superseded itself, or kept for a reason.
-  const [newest] = others.filter(({ number }) => number > build.number);
-  const pairs = newest === undefined ? older : [...older, { older: build, newer: newest }];
-  return pairs.filter(({ older: one, newer }) => mayEnd(one) && newer.sha !== null);
+  return found.map(({ id, number, state, sha, isWanted, isKnown }) => ({
+    id,
+    number,
+    mayBeEnded: !isFinal(state) && sha !== null && Boolean(isWanted) && Boolean(isKnown),
+    mayFollow: sha !== null,
+  }));
+}
+
+async function rowsOf(
+  { db }: Pick<Reader, "db">,
+  wanted: readonly Nearby[],
+): Promise<readonly BuildRow[]> {
+  if (wanted.length === 0) return [];
+  const ids = wanted.map(({ id }) => id);
+  return await db
+    .selectFrom("builds")
+    .selectAll()
+    .where("id", "in", ids)
+    .orderBy("number", "desc")
+    .execute();
 }
 
 function isOfPush({ event, isReady, sha }: BuildRow): boolean {
