@@ -89,7 +89,7 @@ describe("users of an image", () => {
 });
 
 describe("what the engine says", () => {
-  const registry = "registry-1.docker.io";
+  const registry = "registry.example.com";
 
   test.each([
     "pull access denied for no/such, repository does not exist or may require 'docker login'",
