@@ -1,7 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
@@ -13,6 +12,7 @@ import { ensureChannels } from "../../src/server/store/channels.ts";
 import { processEnv } from "../../src/shared/config.ts";
 import { LEASE_HEADER, PATHS } from "../../src/shared/protocol.ts";
 import { aRunningJob } from "../support/store-rig.ts";
+import { aFreePort } from "../support/free-port.ts";
 
 const SERVER = join(import.meta.dirname, "../../src/server/main.ts");
 const TOKEN = "a-build-token-for-tests";
@@ -39,15 +39,6 @@ async function aHeldJob() {
   await store.close();
   const logPath = join(dataDir, "logs", job.buildId, job.jobId, "1", "unit.log");
   return { ...job, dataDir, logPath };
-}
-
-async function aFreePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, "close");
-  return port;
 }
 
 async function aServerProcess(dataDir: string) {
@@ -147,13 +138,19 @@ test("a log and its folders are on the disk before the end of its job is on reco
   expect(committed).toBeGreaterThan(Math.max(...folders));
 });
 
-test("of a log that lost its tail with the machine, the worker is asked for it again", async () => {
+/** A server that finds four bytes of the two lines that the one before it had been told. */
+async function aLostTail() {
   const { dataDir, jobId, logPath } = await aHeldJob();
   const first = await aServerProcess(dataDir);
   await first.say(jobId, 0, "one line\nand another\n");
   await kill(first.child);
   await truncate(logPath, 4);
   const second = await aServerProcess(dataDir);
+  return { dataDir, jobId, logPath, second };
+}
+
+test("of a log that lost its tail with the machine, the worker is asked for it again", async () => {
+  const { jobId, logPath, second } = await aLostTail();
 
   const asked = await second.say(jobId, 21, "a third\n");
   const again = await second.say(jobId, 4, "line\nand another\na third\n");
@@ -165,12 +162,7 @@ test("of a log that lost its tail with the machine, the worker is asked for it a
 });
 
 test("a job whose step had ended long before its log was lost ends once the log is whole again", async () => {
-  const { dataDir, jobId, logPath } = await aHeldJob();
-  const first = await aServerProcess(dataDir);
-  await first.say(jobId, 0, "one line\nand another\n");
-  await kill(first.child);
-  await truncate(logPath, 4);
-  const second = await aServerProcess(dataDir);
+  const { dataDir, jobId, second } = await aLostTail();
   const stateOf = async (): Promise<string> => {
     using database = new DatabaseSync(join(dataDir, "tatara.db"), { readOnly: true });
     return String(database.prepare("select state from jobs where id = ?").get(jobId)?.["state"]);

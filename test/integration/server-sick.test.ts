@@ -1,13 +1,13 @@
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { expect, onTestFinished, test } from "vitest";
 import { processEnv } from "../../src/shared/config.ts";
 import { until } from "../support/until.ts";
+import { aFreePort } from "../support/free-port.ts";
 
 const SERVER = join(import.meta.dirname, "../../src/server/main.ts");
 const DISK_BYTES = 16 * 2 ** 20;
@@ -22,15 +22,6 @@ async function aSmallDisk(): Promise<string> {
     await rm(dir, { recursive: true, force: true });
   });
   return dir;
-}
-
-async function aFreePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, "close");
-  return port;
 }
 
 function launch(dataDir: string, port: number): ChildProcess {

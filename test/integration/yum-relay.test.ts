@@ -6,6 +6,7 @@ import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openYumRelay, withAddressesOf } from "../../workers/build/verify/yum-relay.ts";
 import type { YumRelay } from "../../workers/build/verify/yum-relay.ts";
+import { aFreePort } from "../support/free-port.ts";
 
 const PUBLIC = "https://ci.example.com/tatara";
 const BYTES = Buffer.alloc(3_000_000, "rpm");
@@ -117,15 +118,6 @@ test("only addresses of yum files are changed", () => {
     "gpgkey=http://10.0.0.1:1/yum/keys/tatara.asc\nurl=https://example.com/yummy/\n",
   );
 });
-
-/** Nobody listens there. */
-async function aFreePort(): Promise<number> {
-  const once = createServer();
-  await new Promise<void>((resolve) => once.listen(0, "127.0.0.1", resolve));
-  const { port } = once.address() as AddressInfo;
-  await new Promise((resolve) => once.close(resolve));
-  return port;
-}
 
 async function statusOf(method: string, path: string): Promise<number> {
   const { hostname, port } = new URL(relay.url);

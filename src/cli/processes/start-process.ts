@@ -67,7 +67,7 @@ export function startProcess<Ready>(
 ): Started<Ready> {
   const { name, launch, readyIn, timeoutMs } = options;
   const lastLines: string[] = [];
-  /** Plain words of a start: told as the reason of its end, or else as any other line. */
+  /** Plain words of a start: the reason of its end, or a line like the others. */
   let held: string[] | undefined = [];
   const tell = (line: string) => deps.onEvent({ kind: "logged", process: name, line });
   const tellHeld = (): void => {

@@ -27,7 +27,7 @@ export interface DockerDeps {
   readonly cgroupParent: string;
   /** What the engine is making right now. */
   readonly making: Set<Promise<unknown>>;
-  /** How long the pull of an image may take; undefined: as any transfer. */
+  /** How long the pull of an image may take; undefined: like other transfers. */
   readonly pullMs?: number;
 }
 
