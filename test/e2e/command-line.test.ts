@@ -169,7 +169,7 @@ function linesOf(stdout: string): unknown[] {
 interface RunOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** Ctrl-C as soon as this was printed. */
+  /** Ctrl-C, once, as soon as this was printed: a second one would end the command at once. */
   readonly signalAfter?: string;
 }
 
@@ -187,8 +187,10 @@ async function run(args: readonly string[], options: RunOptions = {}) {
   });
   const { signalAfter } = options;
   if (signalAfter !== undefined) {
+    let isSent = false;
     child.stdout.on("data", (chunk: Buffer) => {
-      if (chunk.includes(signalAfter)) child.kill("SIGINT");
+      if (isSent || !chunk.includes(signalAfter)) return;
+      isSent = child.kill("SIGINT");
     });
   }
   const [stdout, stderr, [code]] = await Promise.all([
