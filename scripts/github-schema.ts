@@ -19,6 +19,7 @@ const OPERATIONS = [
   ["/repos/{owner}/{repo}/hooks", "get"],
   ["/repos/{owner}/{repo}/hooks/{hook_id}/deliveries", "get"],
   ["/repos/{owner}/{repo}/hooks/{hook_id}/deliveries/{delivery_id}/attempts", "post"],
+  ["/repos/{owner}/{repo}/pulls", "get"],
 ] as const;
 const DOCUMENT = "package/generated/api.github.com.json";
 const LICENCE = "package/LICENSE";
@@ -99,7 +100,7 @@ function objectAt(value: JsonObject, ...keys: readonly string[]): JsonObject {
 }
 
 function readme(version: string): string {
-  return `# GitHub's schema of commit statuses and webhook deliveries
+  return `# GitHub's schema of commit statuses, webhook deliveries and pull requests
 
 \`openapi.json\` is cut from GitHub's published OpenAPI document by \`scripts/github-schema.ts\`;
 do not edit it. The forge double checks every request against it.

@@ -1,4 +1,6 @@
 import { githubHooks } from "../shared/forges/github-hooks.ts";
+import { githubPulls } from "../shared/forges/github-pulls.ts";
+import { createPullLooks } from "./forge-pulls.ts";
 import { createForgeSweep, type SweepProblem } from "./forge-sweep.ts";
 import type { Parts } from "./parts.ts";
 import { countMissed, type MissedCounts } from "./store/missed-deliveries.ts";
@@ -9,6 +11,8 @@ export interface MissedPushes extends MissedCounts {
   readonly problems: readonly SweepProblem[];
   /** Repos whose failed deliveries are not asked for again. */
   readonly hookProblems: readonly Pick<SweepProblem, "repo" | "reason">[];
+  /** Polled repos whose pull requests cannot be asked for. */
+  readonly pullProblems: readonly Pick<SweepProblem, "repo" | "reason">[];
   readonly isPolling: boolean;
   /** Polling is asked for, and no repo is named exactly. */
   readonly isPollingNothing: boolean;
@@ -19,6 +23,7 @@ export const NOTHING_MISSED: MissedPushes = {
   recovered: 0,
   problems: [],
   hookProblems: [],
+  pullProblems: [],
   isPolling: false,
   isPollingNothing: false,
 };
@@ -55,6 +60,14 @@ export function missedWarnings(missed: MissedPushes, namesRepos: boolean): reado
         many: "repos have failed deliveries that cannot be asked for again: look at what TATARA_GITHUB_HOOK_TOKEN may see",
       },
     }),
+    ...some(missed.pullProblems, namesRepos, {
+      one: ({ repo, reason }) =>
+        `pull requests of ${repo} are not found by polling: ${reason}. TATARA_GITHUB_READ_TOKEN must be allowed to read them.`,
+      more: {
+        one: "repo has pull requests that cannot be asked for: look at what TATARA_GITHUB_READ_TOKEN may read",
+        many: "repos have pull requests that cannot be asked for: look at what TATARA_GITHUB_READ_TOKEN may read",
+      },
+    }),
     ...(missed.isPollingNothing
       ? ["TATARA_POLL_SECONDS is set, and TATARA_REPOS names no repo exactly: nothing is polled"]
       : []),
@@ -87,9 +100,15 @@ export function openForgeSweep(parts: Parts) {
   const { config, store, now } = parts;
   const { githubHookToken: token, githubApiUrl: apiUrl, publicUrl, pollMs } = config;
   const isWebhookOn = config.githubWebhookSecrets.length > 0;
+  const readToken = config.githubReadToken;
+  const pulls =
+    readToken === undefined
+      ? undefined
+      : createPullLooks({ ...parts, pulls: githubPulls({ apiUrl, token: readToken, now }) });
   const sweep = createForgeSweep({
     ...parts,
     refs: parts.forgeRefs,
+    ...(pulls === undefined ? {} : { pulls }),
     ...(token === undefined ? {} : { hooks: githubHooks({ apiUrl, token, publicUrl, now }) }),
     repos: config.repos,
     sweepMs: isWebhookOn ? config.sweepMs : 0,
@@ -99,6 +118,7 @@ export function openForgeSweep(parts: Parts) {
     ...(await countMissed(store)),
     problems: sweep.problems(),
     hookProblems: sweep.hookProblems(),
+    pullProblems: pulls?.problems() ?? [],
     isPolling: pollMs > 0,
     isPollingNothing: pollMs > 0 && config.repos.every((pattern) => /[*!]/.test(pattern)),
   });

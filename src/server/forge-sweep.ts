@@ -1,9 +1,11 @@
-import { createHash } from "node:crypto";
+import { pullRequestOf } from "../domain/push.ts";
 import { repoMatcher } from "../domain/repo-patterns.ts";
 import type { GithubHooks } from "../shared/forges/github-hooks.ts";
 import type { Logger } from "../shared/logger.ts";
 import { askForMissed, createHookPauses, type HookPauses } from "./forge-redelivery.ts";
+import type { PullLooks } from "./forge-pulls.ts";
 import type { ForgeRef, ForgeRefList, ForgeRefs } from "./forge-refs.ts";
+import { foundId } from "./found-id.ts";
 import type { FoundDoor } from "./intake.ts";
 import type { FoundBy } from "./intake-types.ts";
 import { settleMissed } from "./store/missed-deliveries.ts";
@@ -25,6 +27,8 @@ export interface ForgeSweepDeps {
   readonly refs: ForgeRefs;
   /** Absent: there is no credential for them. */
   readonly hooks?: GithubHooks;
+  /** Absent: there is no credential for them. */
+  readonly pulls?: PullLooks;
   /** `TATARA_REPOS`. */
   readonly repos: readonly string[];
   /** 0: never. */
@@ -104,7 +108,9 @@ export function createForgeSweep(deps: ForgeSweepDeps): ForgeSweep {
 
   const lookSafely = async (one: Watched): Promise<void> => {
     try {
-      const soon = await look(deps, one, pauses, stop.signal);
+      const isOpen = await look(deps, one, pauses, stop.signal);
+      const hasMore = await lookAtPulls(deps, one, stop.signal);
+      const soon = isOpen || hasMore;
       one.failures = 0;
       one.problem = undefined;
       one.lookedAt = store.now();
@@ -211,10 +217,22 @@ async function look(
   forgetSettled(one, missed);
 
   const present = new Set(heads.map(({ ref }) => ref));
-  const goneRefs = [...last.seen.keys()].filter((ref) => !present.has(ref));
+  const goneRefs = [...last.seen.keys()].filter(
+    (ref) => !present.has(ref) && pullRequestOf(ref) === undefined,
+  );
   const remembered = { startedAt, heads: settled, goneRefs };
   await store.write((tx) => rememberLook(tx, one.repo, remembered));
   return asked > 0 || one.unsure.size > 0 || certain.length > FOUND_MAX;
+}
+
+/** Only where nobody delivers them: elsewhere, who sent one is known, and is asked for again. */
+async function lookAtPulls(
+  { pulls }: ForgeSweepDeps,
+  { repo, everyMs, foundBy }: Watched,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (pulls === undefined || foundBy !== "poll") return false;
+  return await pulls.look(repo, everyMs, signal);
 }
 
 type ForgeRefAt = ForgeRef & HeadAt;
@@ -273,7 +291,7 @@ async function recordMissed(
   const { ref, sha } = head;
   const told = await refs.commit(repo, head.commit, signal);
   const facts = { forge: "github", event: "push", bodyDigest: null, foundBy } as const;
-  const deliveryId = `${foundBy}-${digestOf([repo, ref, sha, String(store.now())])}`;
+  const deliveryId = foundId(foundBy, [repo, ref, sha, String(store.now())]);
   const result = await intake.acceptFound({ ...facts, deliveryId }, async (tx) => {
     const missed = await missedAt(tx, head, since);
     if (missed === undefined) return undefined;
@@ -294,10 +312,6 @@ async function recordMissed(
     };
   });
   if (result !== undefined) logger.info({ repo, ref, sha, foundBy, ...result }, "A push was found");
-}
-
-function digestOf(parts: readonly string[]): string {
-  return createHash("sha256").update(parts.join("\n")).digest("hex").slice(0, 40);
 }
 
 /** git's last line says it; its address may hold no credential, for that goes by the environment. */

@@ -21,6 +21,9 @@ export interface PullRequestIntake extends Omit<Intake, "push"> {
   readonly pullRequest: PullRequest;
 }
 
+export interface ClosedPullRequest
+  extends Omit<Intake, "push" | "foundBy">, Pick<PullRequest, "repo" | "number"> {}
+
 /** What became of it. Whatever is returned here is on disk. */
 export type IntakeResult =
   | {
@@ -54,6 +57,9 @@ export interface IgnoredResult {
   readonly kind: "ignored" | "duplicate";
   readonly reason: string;
 }
+
+/** Nobody delivered it: it was found by a look at the forge. */
+export type Found = Omit<Intake, "push"> & { readonly foundBy: FoundBy };
 
 /** Where verified deliveries go. All throw if the delivery could not be brought to disk. */
 export interface IntakeDoor {

@@ -1,8 +1,9 @@
 import { failpoint } from "../shared/failpoints.ts";
+import type { PullRequest, Push } from "../domain/push.ts";
 import type { Announcer } from "./announcer.ts";
-import type { Push } from "../domain/push.ts";
 import type {
-  FoundBy,
+  ClosedPullRequest,
+  Found,
   IgnoredDelivery,
   Intake,
   IntakeDoor,
@@ -23,13 +24,18 @@ export interface IntakeDeps {
   readonly waitingBuildsMax: number;
 }
 
-/** For pushes that nobody delivered. */
+/** For what nobody delivered: it was found by a look at the forge. */
 export interface FoundDoor {
   /** `isStillMissed` is asked in the transaction that records; undefined: it was delivered meanwhile. */
   acceptFound(
-    found: Omit<Intake, "push"> & { readonly foundBy: FoundBy },
+    found: Found,
     isStillMissed: (tx: Tx) => Promise<Push | undefined>,
   ): Promise<IntakeResult | undefined>;
+  acceptFoundPullRequest(
+    found: Found,
+    isStillMissed: (tx: Tx) => Promise<PullRequest | undefined>,
+  ): Promise<IntakeResult | undefined>;
+  acceptClosed(closed: ClosedPullRequest): Promise<IntakeResult>;
 }
 
 /**
@@ -47,6 +53,27 @@ export function openIntake(deps: IntakeDeps): IntakeDoor & FoundDoor {
     }
     return result;
   };
+  const close = async (closed: ClosedPullRequest): Promise<IntakeResult> => {
+    const { reason, changes, running } = await store.write((tx) => recordClosed(tx, closed));
+    changes.forEach(announcer.announce);
+    deps.stopJobs(running);
+    return { kind: "ignored", reason, buildId: null };
+  };
+  const recordFound = async <T>(
+    { foundBy }: Found,
+    isStillMissed: (tx: Tx) => Promise<T | undefined>,
+    record: (tx: Tx, missed: T) => Promise<Recorded>,
+  ): Promise<IntakeResult | undefined> => {
+    const recorded = await store.write(async (tx) => {
+      const missed = await isStillMissed(tx);
+      if (missed === undefined) return undefined;
+      const made = await record(tx, missed);
+      if (made.made !== undefined) await noteFound(tx, made.made.build.id, foundBy);
+      return made;
+    });
+    return recorded === undefined ? undefined : tell(recorded);
+  };
+
   return {
     accept: async (intake: Intake) => {
       await failpoint("intake.before-commit");
@@ -57,24 +84,20 @@ export function openIntake(deps: IntakeDeps): IntakeDoor & FoundDoor {
       return result;
     },
     acceptPullRequest: async (intake: PullRequestIntake) => {
-      if (intake.pullRequest.action !== "closed") {
-        return tell(await store.write((tx) => recordPullRequest(tx, intake, { waitingBuildsMax })));
-      }
-      const closed = await store.write((tx) => recordClosed(tx, intake));
-      closed.changes.forEach(announcer.announce);
-      deps.stopJobs(closed.running);
-      return { kind: "ignored", reason: closed.reason, buildId: null };
+      const { pullRequest, foundBy: _, ...named } = intake;
+      const { action, repo, number } = pullRequest;
+      if (action === "closed") return await close({ ...named, repo, number });
+      return tell(await store.write((tx) => recordPullRequest(tx, intake, { waitingBuildsMax })));
     },
-    acceptFound: async (found, isStillMissed) => {
-      const recorded = await store.write(async (tx) => {
-        const push = await isStillMissed(tx);
-        if (push === undefined) return undefined;
-        const made = await recordPush(tx, { ...found, push }, { waitingBuildsMax });
-        if (made.made !== undefined) await noteFound(tx, made.made.build.id, found.foundBy);
-        return made;
-      });
-      return recorded === undefined ? undefined : tell(recorded);
-    },
+    acceptFound: (found, isStillMissed) =>
+      recordFound(found, isStillMissed, (tx, push) =>
+        recordPush(tx, { ...found, push }, { waitingBuildsMax }),
+      ),
+    acceptFoundPullRequest: (found, isStillMissed) =>
+      recordFound(found, isStillMissed, (tx, pullRequest) =>
+        recordPullRequest(tx, { ...found, pullRequest }, { waitingBuildsMax }),
+      ),
+    acceptClosed: close,
     recordIgnored: (facts: IgnoredDelivery) => store.write((tx) => recordIgnored(tx, facts)),
   };
 }

@@ -268,7 +268,11 @@ test("a clock that is set back does not end the looking until it has caught up",
   let looks = 0;
   const sweep = createForgeSweep({
     store: held.store,
-    intake: { acceptFound: () => Promise.resolve(undefined) },
+    intake: {
+      acceptFound: () => Promise.resolve(undefined),
+      acceptFoundPullRequest: () => Promise.resolve(undefined),
+      acceptClosed: () => Promise.reject(new Error("Nothing was open.")),
+    },
     refs: {
       list: () => {
         looks += 1;

@@ -53,6 +53,19 @@ function named(pull: PullRequest, deliveryId = `pr-${(heads += 1)}`) {
   };
 }
 
+function anEnd(number: number) {
+  const deliveryId = `pr-${(heads += 1)}`;
+  const repo = "acme/hello";
+  return {
+    forge: "github",
+    event: "pull_request",
+    bodyDigest: null,
+    deliveryId,
+    repo,
+    number,
+  } as const;
+}
+
 const record = (store: Store, pull: PullRequest, deliveryId?: string) =>
   store.write((tx) => recordPullRequest(tx, named(pull, deliveryId), LIMITS));
 
@@ -133,7 +146,7 @@ describe("a fork's pull request", () => {
     await using test = await aStore();
     const { store } = test;
     const { build } = await made(store, aPull({ isFork: true, isAuthorKnown: false }));
-    await store.write((tx) => recordClosed(tx, named(aPull({ action: "closed" }))));
+    await store.write((tx) => recordClosed(tx, anEnd(12)));
     const again = await store.write((tx) => rerunBuild(tx, build.id, "admin", { isFresh: true }));
     if (again.kind !== "queued") throw new Error(again.kind);
     // Nobody has looked at it yet, so a rerun waits as the first one did.
@@ -181,10 +194,8 @@ test("a closed pull request takes what is not final with it, and nothing else", 
     .set({ state: "running" })
     .where("buildId", "=", running.build.id)
     .execute();
-  await store.write((tx) => recordClosed(tx, named(aPull({ action: "closed" }))));
-  const closed = await store.write((tx) =>
-    recordClosed(tx, named(aPull({ action: "closed", number: 13 }))),
-  );
+  await store.write((tx) => recordClosed(tx, anEnd(12)));
+  const closed = await store.write((tx) => recordClosed(tx, anEnd(13)));
   expect(closed.running).toHaveLength(1);
   const states = await store.db
     .selectFrom("builds")

@@ -14,6 +14,8 @@ import { examplePayload, pushPayload, send, signedRequest } from "./github-deliv
 import type { DeliveryAnswer, PushToTell, SignedRequest } from "./github-deliveries.ts";
 import { createGithubHooks } from "./github-hooks.ts";
 import type { GithubHooks } from "./github-hooks.ts";
+import { createGithubPulls } from "./github-pulls.ts";
+import type { GithubPulls } from "./github-pulls.ts";
 import { readGithubSchema } from "./github-schema.ts";
 
 /**
@@ -30,6 +32,10 @@ export interface ForgeDouble extends AsyncDisposable {
   readonly statusToken: string;
   /** `TATARA_GITHUB_HOOK_TOKEN`. */
   readonly hookToken: string;
+  /** `TATARA_GITHUB_READ_TOKEN`. */
+  readonly readToken: string;
+  /** What it lists; no delivery tells of it. */
+  readonly pulls: Omit<GithubPulls, "answer">;
   /** Its dispose throws if a request broke GitHub's schema and nobody took the violation. */
   readonly api: Omit<GithubApi, "handle">;
   addRepo(
@@ -75,6 +81,7 @@ const API = "/api/v3";
 export async function startForgeDouble(options: ForgeDoubleOptions = {}): Promise<ForgeDouble> {
   const { statusToken = "ghp_status0000000000000000000000000000", anyRepo = false } = options;
   const { hookToken = "ghp_hook000000000000000000000000000000" } = options;
+  const { readToken = "ghp_read000000000000000000000000000000" } = options;
   const root = await mkdtemp(join(tmpdir(), "tatara-forge-"));
   const repos = new Map<string, ForgeRepo>();
   const faultsOfOurs: unknown[] = [];
@@ -92,10 +99,12 @@ export async function startForgeDouble(options: ForgeDoubleOptions = {}): Promis
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const schema = readGithubSchema();
   const hook = createWebhook({ schema, hookToken, apiUrl: `${url}${API}` });
+  const pulls = createGithubPulls({ schema, readToken, apiUrl: `${url}${API}` });
   const api = createGithubApi({
     apiUrl: `${url}${API}`,
     schema,
     hooks: hook.hooks,
+    pulls,
     statusToken,
     hasCommit: async (repo, sha) =>
       (await repos.get(repo.toLowerCase())?.has(sha)) ?? (anyRepo || undefined),
@@ -118,6 +127,8 @@ export async function startForgeDouble(options: ForgeDoubleOptions = {}): Promis
     apiUrl: `${url}${API}`,
     statusToken,
     hookToken,
+    readToken,
+    pulls,
     api,
     hook,
     breakGit: (status) => {

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import type { GithubHooks } from "./github-hooks.ts";
+import type { GithubPulls } from "./github-pulls.ts";
 import type { CheckedRequest, GithubSchema, Operation } from "./github-schema.ts";
 
 /** A commit status as the forge took it, in the order it took them. */
@@ -48,7 +49,7 @@ export type Weather = (request: {
   readonly state: unknown;
 }) => Fault | undefined;
 
-/** GitHub's API of commit statuses and hooks, as far as Tatara speaks to it. */
+/** GitHub's API of commit statuses, hooks and pull requests, as far as Tatara speaks to it. */
 export interface GithubApi {
   readonly statuses: readonly KeptStatus[];
   /** Of one commit and context, oldest first. */
@@ -79,6 +80,7 @@ export interface GithubApiOptions {
   readonly hasCommit: (repo: string, sha: string) => Promise<boolean | undefined>;
   readonly schema: GithubSchema;
   readonly hooks: GithubHooks;
+  readonly pulls: GithubPulls;
 }
 
 interface ApiCall {
@@ -95,7 +97,7 @@ const DESCRIPTION_MAX = 140;
 const NOT_FOUND = { message: "Not Found", documentation_url: "https://docs.github.com/rest" };
 
 export function createGithubApi(options: GithubApiOptions): GithubApi {
-  const { schema, hooks } = options;
+  const { schema, hooks, pulls } = options;
   const statuses: KeptStatus[] = [];
   const violations: string[] = [];
   const faults = faultQueue();
@@ -121,12 +123,13 @@ export function createGithubApi(options: GithubApiOptions): GithubApi {
       faults.next(method, call.path) ??
       weather?.({ method, path: call.path, state: call.body["state"] });
     if (fault !== undefined && (await spoils(fault, call))) return;
-    const hookAnswer = hooks.answer({
+    const asking = {
       method,
       path: call.path,
       token: bearerOf(headers.authorization),
-      checked: (path) => checked(call, path),
-    });
+      checked: (path: Record<string, string>) => checked(call, path),
+    };
+    const hookAnswer = hooks.answer(asking) ?? pulls.answer(asking);
     if (hookAnswer !== undefined) {
       const { status, body, problems, headers: more } = hookAnswer;
       violations.push(...problems.map((problem) => `${method} ${call.path}: ${problem}`));

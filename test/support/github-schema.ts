@@ -4,7 +4,7 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import type { ValidateFunction } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 
-/** GitHub's published operations on commit statuses and webhook deliveries; see test/fixtures/github/README.md. */
+/** GitHub's published operations on commit statuses, webhook deliveries and pull requests; see test/fixtures/github/README.md. */
 const DOCUMENT = join(import.meta.dirname, "../fixtures/github/openapi.json");
 
 const DELIVERIES = "/repos/{owner}/{repo}/hooks/{hook_id}/deliveries";
@@ -40,6 +40,7 @@ export interface GithubSchema {
   readonly listHooks: Operation;
   readonly listHookDeliveries: Operation;
   readonly redeliver: Operation;
+  readonly listPulls: Operation;
 }
 
 export function readGithubSchema(): GithubSchema {
@@ -55,6 +56,7 @@ export function readGithubSchema(): GithubSchema {
     listHooks: operation(ajv, document, "get", "/repos/{owner}/{repo}/hooks"),
     listHookDeliveries: operation(ajv, document, "get", DELIVERIES),
     redeliver: operation(ajv, document, "post", `${DELIVERIES}/{delivery_id}/attempts`),
+    listPulls: operation(ajv, document, "get", "/repos/{owner}/{repo}/pulls"),
   };
 }
 

@@ -1,7 +1,7 @@
 import { pullRequestChannelName } from "../../domain/channel.ts";
 import type { PullRequestFacts } from "../../domain/pipeline.ts";
 import { pullRequestRef, type PullRequest } from "../../domain/push.ts";
-import type { PullRequestIntake } from "../intake-types.ts";
+import type { ClosedPullRequest, PullRequestIntake } from "../intake-types.ts";
 import { cancelBuild, type Changed } from "./builds.ts";
 import { findChannel, updateSettings } from "./channels.ts";
 import {
@@ -75,22 +75,22 @@ export interface Closed {
 /** Nobody waits for a closed pull request: its builds are cancelled, its channel ends in a week. */
 export async function recordClosed(
   tx: Tx,
-  { pullRequest: pull, ...named }: PullRequestIntake,
+  { repo, number, ...named }: ClosedPullRequest,
 ): Promise<Closed> {
-  const reason = `pull request ${pull.number} was closed`;
-  const recorded = await recordIgnored(tx, { ...named, repo: pull.repo, reason });
+  const reason = `pull request ${number} was closed`;
+  const recorded = await recordIgnored(tx, { ...named, repo, reason });
   // Told again after it was opened again, it would end what is under way now.
   if (recorded.kind === "duplicate") return { reason: recorded.reason, changes: [], running: [] };
   const open = await tx.db
     .selectFrom("builds")
     .select("id")
-    .where("repo", "=", pull.repo)
-    .where("ref", "=", pullRequestRef(pull.number))
+    .where("repo", "=", repo)
+    .where("ref", "=", pullRequestRef(number))
     .where("state", "in", ["queued", "running"])
     .execute();
   const cancelled: Awaited<ReturnType<typeof cancelBuild>>[] = [];
   for (const { id } of open) cancelled.push(await cancelBuild(tx, id, "its pull request's end"));
-  await endChannel(tx, pullRequestChannelName(pull.repo, pull.number));
+  await endChannel(tx, pullRequestChannelName(repo, number));
   return { reason, changes: cancelled, running: cancelled.flatMap(({ running }) => running) };
 }
 

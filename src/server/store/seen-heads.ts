@@ -29,6 +29,8 @@ export async function isOwnRepo({ db }: Pick<Reader, "db">, name: string): Promi
 /** A repo as it was looked at last. */
 export interface LastLook {
   /** Undefined: never. */
+  readonly firstAt: number | undefined;
+  /** Undefined: never. */
   readonly at: number | undefined;
   readonly seen: ReadonlyMap<string, SeenHeadRow>;
   /** Refs of which a push was recorded since. */
@@ -38,11 +40,12 @@ export interface LastLook {
 export async function lastLook({ db }: Pick<Reader, "db">, repo: string): Promise<LastLook> {
   const look = await db
     .selectFrom("looks")
-    .select("lastAt")
+    .select(["firstAt", "lastAt"])
     .where("repo", "=", repo)
     .executeTakeFirst();
   const seen = await db.selectFrom("seenHeads").selectAll().where("repo", "=", repo).execute();
   return {
+    firstAt: look?.firstAt,
     at: look?.lastAt,
     seen: new Map(seen.map((row) => [row.ref, row])),
     movedRefs: await movedSince({ db }, repo, look?.lastAt ?? 0),
@@ -106,10 +109,7 @@ async function pastOf({ db }: Pick<Reader, "db">, repo: string, ref: string): Pr
   return { seen, moves: known.toReversed() };
 }
 
-/**
- * What the refs name is now the past that the next look compares with, except where a push was recorded
- * since the look began: what the list says of such a ref may be older.
- */
+/** What the refs name is now the past that the next look compares with. */
 export async function rememberLook(
   tx: Tx,
   repo: string,
@@ -120,18 +120,34 @@ export async function rememberLook(
   },
 ): Promise<void> {
   const { startedAt } = look;
-  const moved = await movedSince(tx, repo, startedAt);
-  for (const { ref, sha } of look.heads) {
-    if (!moved.has(ref)) await rememberHead(tx, { repo, ref, sha }, startedAt);
-  }
-  for (const ref of look.goneRefs) {
-    await tx.db.deleteFrom("seenHeads").where("repo", "=", repo).where("ref", "=", ref).execute();
-  }
+  await rememberHeads(tx, repo, look);
+  await forgetHeads(tx, repo, look.goneRefs);
   await tx.db
     .insertInto("looks")
     .values({ repo, firstAt: startedAt, lastAt: startedAt })
     .onConflict((conflict) => conflict.column("repo").doUpdateSet({ lastAt: startedAt }))
     .execute();
+}
+
+/**
+ * Except where a push was recorded since the look began: what the list says of such a ref may be
+ * older.
+ */
+export async function rememberHeads(
+  tx: Tx,
+  repo: string,
+  { startedAt, heads }: { readonly startedAt: number; readonly heads: readonly HeadAt[] },
+): Promise<void> {
+  const moved = await movedSince(tx, repo, startedAt);
+  for (const { ref, sha } of heads) {
+    if (!moved.has(ref)) await rememberHead(tx, { repo, ref, sha }, startedAt);
+  }
+}
+
+export async function forgetHeads(tx: Tx, repo: string, refs: readonly string[]): Promise<void> {
+  for (const ref of refs) {
+    await tx.db.deleteFrom("seenHeads").where("repo", "=", repo).where("ref", "=", ref).execute();
+  }
 }
 
 export async function rememberHead(

@@ -1,6 +1,12 @@
 import { z } from "zod";
-import { isRefName, isRepoName, isSha, type PullRequest } from "../../domain/push.ts";
-import { line } from "./github-text.ts";
+import { isRepoName, isSha, type PullRequest } from "../../domain/push.ts";
+import {
+  githubPull,
+  githubPullNumber,
+  pullEnds,
+  pullProblem,
+} from "../../shared/forges/github-pull.ts";
+import { line } from "../../shared/forges/github-text.ts";
 
 /** What a verified `pull_request` delivery says, in our words. */
 export type PullRequestDelivery =
@@ -24,23 +30,11 @@ const KNOWN_AUTHORS: ReadonlySet<string> = new Set([
 ]);
 
 const account = z.object({ id: z.number().int(), login: line });
-const end = z.object({
-  ref: z.string(),
-  sha: z.string(),
-  /** Null once the fork is deleted. */
-  repo: z.object({ id: z.number().int() }).nullable(),
-});
 const pullRequestPayload = z.object({
   action: z.string(),
-  number: z.number().int().positive().max(999_999_999),
+  number: githubPullNumber,
   before: z.string().optional(),
-  pull_request: z.object({
-    title: line,
-    user: account.nullable(),
-    author_association: z.string(),
-    head: end,
-    base: end,
-  }),
+  pull_request: githubPull.extend({ user: account.nullable(), author_association: z.string() }),
   repository: z.object({ id: z.number().int(), full_name: z.string(), default_branch: z.string() }),
   sender: account,
 });
@@ -70,30 +64,22 @@ export function parsePullRequest(payload: unknown): PullRequestDelivery {
   return { kind: "pull-request", pullRequest: pullRequestOf(facts, action) };
 }
 
-function problemOf({ pull_request: { head, base }, repository, before }: Payload) {
-  const branches = [head.ref, base.ref, repository.default_branch];
-  if (!branches.every((branch) => isRefName(`refs/heads/${branch}`))) {
-    return "a branch's name cannot be built";
-  }
-  const shas = [head.sha, base.sha, ...(before === undefined ? [] : [before])];
-  return shas.every(isSha) ? undefined : "a commit's id is no sha";
+function problemOf({ pull_request: pull, repository, before }: Payload): string | undefined {
+  const problem = pullProblem(pull, repository.default_branch);
+  if (problem !== undefined) return problem;
+  return before === undefined || isSha(before) ? undefined : "a commit's id is no sha";
 }
 
 function pullRequestOf(facts: Payload, action: PullRequest["action"]): PullRequest {
   const { pull_request: pull, repository, sender } = facts;
   const isBySender = pull.user !== null && pull.user.id === sender.id;
   return {
+    ...pullEnds(pull, repository.id),
     forge: "github",
     repo: repository.full_name,
     number: facts.number,
     action,
-    baseBranch: pull.base.ref,
-    baseSha: pull.base.sha,
-    headBranch: pull.head.ref,
-    headSha: pull.head.sha,
     before: facts.before ?? null,
-    title: pull.title,
-    isFork: pull.head.repo?.id !== repository.id,
     sender: sender.login,
     isAuthorKnown: isBySender && KNOWN_AUTHORS.has(pull.author_association),
     defaultBranch: repository.default_branch,

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { ZERO_SHA, isRefName, isRepoName, isSha } from "../../domain/push.ts";
 import type { Push } from "../../domain/push.ts";
 import { parsePullRequest, type PullRequestDelivery } from "./github-pull-request.ts";
-import { cleaned, line } from "./github-text.ts";
+import { cleaned, line } from "../../shared/forges/github-text.ts";
 
 /** A delivery as GitHub sent it; the body is still the exact bytes that were signed. */
 export interface SignedDelivery {

@@ -1,6 +1,10 @@
 import { z } from "zod";
-import { githubCaller } from "./github.ts";
-import { toPostResult, type ForgeAnswer } from "./post-result.ts";
+import {
+  githubReader,
+  type GithubAnswer,
+  type GithubPage,
+  type GithubReaderOptions,
+} from "./github-read.ts";
 
 /** A delivery that did not get through, and no try of it since. */
 export interface FailedDelivery {
@@ -19,14 +23,9 @@ export interface FailedDelivery {
 }
 
 export type HookAnswer<T> =
-  | { readonly kind: "done"; readonly value: T }
-  /** The credential may not see or use this repo's hooks. */
-  | { readonly kind: "not-allowed"; readonly reason: string }
-  /** It may, and none of the repo's hooks delivers to this server. */
-  | { readonly kind: "no-hook"; readonly reason: string }
-  /** Nothing with this credential before that. */
-  | { readonly kind: "wait"; readonly afterMs: number; readonly reason: string }
-  | { readonly kind: "unavailable"; readonly reason: string };
+  | GithubAnswer<T>
+  /** The credential may ask, and none of the repo's hooks delivers to this server. */
+  | { readonly kind: "no-hook"; readonly reason: string };
 
 /** What GitHub could not deliver to us. Only `signal`'s reason is thrown. */
 export interface GithubHooks {
@@ -45,11 +44,6 @@ export interface GithubHooks {
 const PER_PAGE = 100;
 const PAGES_MAX = 5;
 const HOOKS_MAX = 3;
-/**
- * Answers that are kept to ask only for what is new; GitHub does not count a question so answered. Of
- * each only what is read of it is kept: all of a full page would be a hundred kilobytes.
- */
-const REMEMBERED_MAX = 2_000;
 const WEBHOOK_PATH = "/webhooks/github";
 
 const hooks = z.array(
@@ -71,46 +65,16 @@ const deliveries = z.array(
 );
 type Delivery = z.infer<typeof deliveries>[number];
 
-export interface GithubHooksOptions {
-  readonly apiUrl: string;
-  readonly token: string;
+export interface GithubHooksOptions extends GithubReaderOptions {
   /** Where our hooks deliver to, if that is known: others' are left alone. */
   readonly publicUrl: string | undefined;
-  readonly now: () => number;
 }
 
-export function githubHooks({ apiUrl, token, publicUrl, now }: GithubHooksOptions): GithubHooks {
-  const send = githubCaller({ apiUrl, token });
-  const remembered = new Map<string, { readonly etag: string; readonly page: Page<unknown> }>();
-
-  /** Each address is read by one schema, always the same. */
-  const read = async <T>(
-    url: string,
-    schema: z.ZodType<T>,
-    signal: AbortSignal,
-  ): Promise<HookAnswer<Page<T>>> => {
-    const known = remembered.get(url) as { etag: string; page: Page<T> } | undefined;
-    const headers = known === undefined ? {} : { "if-none-match": known.etag };
-    const answer = await send("GET", url, { headers }, signal);
-    if (known !== undefined && !(answer instanceof Error) && answer.status === 304) {
-      return { kind: "done", value: known.page };
-    }
-    const refusal = refusalOf(answer, now());
-    if (refusal !== undefined || answer instanceof Error) return refusal ?? UNREADABLE;
-    const parsed = schema.safeParse(answer.data);
-    if (!parsed.success) return UNREADABLE;
-    const page = { data: parsed.data, next: nextOf(String(answer.headers["link"] ?? ""), apiUrl) };
-    const etag = answer.headers["etag"];
-    // A later page has another address each time.
-    if (etag !== undefined && !url.includes("cursor=")) {
-      if (remembered.size >= REMEMBERED_MAX) remembered.clear();
-      remembered.set(url, { etag: String(etag), page });
-    }
-    return { kind: "done", value: page };
-  };
+export function githubHooks({ publicUrl, ...options }: GithubHooksOptions): GithubHooks {
+  const github = githubReader(options);
 
   const ourHooks = async (repo: string, signal: AbortSignal): Promise<HookAnswer<number[]>> => {
-    const answer = await read(`/repos/${repo}/hooks?per_page=${PER_PAGE}`, hooks, signal);
+    const answer = await github.page(`/repos/${repo}/hooks?per_page=${PER_PAGE}`, hooks, signal);
     if (answer.kind !== "done") return answer;
     const ours = answer.value.data.filter(
       ({ active, config }) => active && isOurs(config.url ?? ""),
@@ -138,7 +102,11 @@ export function githubHooks({ apiUrl, token, publicUrl, now }: GithubHooksOption
         let url: string | undefined =
           `/repos/${repo}/hooks/${hookId}/deliveries?per_page=${PER_PAGE}`;
         for (let page = 0; url !== undefined && page < PAGES_MAX; page += 1) {
-          const answer: HookAnswer<Page<Delivery[]>> = await read(url, deliveries, signal);
+          const answer: GithubAnswer<GithubPage<Delivery[]>> = await github.page(
+            url,
+            deliveries,
+            signal,
+          );
           if (answer.kind !== "done") return answer;
           tries.push(...answer.value.data);
           url = answer.value.next;
@@ -149,35 +117,12 @@ export function githubHooks({ apiUrl, token, publicUrl, now }: GithubHooksOption
     },
     redeliver: async (repo, { hookId, id }, signal) => {
       const url = `/repos/${repo}/hooks/${hookId}/deliveries/${id}/attempts`;
-      const answer = await send("POST", url, {}, signal);
-      return refusalOf(answer, now()) ?? { kind: "done", value: undefined };
+      return await github.post(url, signal);
     },
   };
 }
 
 const MANY_HOOKS = `several of its webhooks end in ${WEBHOOK_PATH}, and TATARA_PUBLIC_URL, which would say which is this server's, is not set`;
-
-interface Page<T> {
-  readonly data: T;
-  /** Address of the next page, relative to the API. */
-  readonly next: string | undefined;
-}
-
-const UNREADABLE = {
-  kind: "unavailable",
-  reason: "GitHub's answer could not be read",
-} as const;
-
-function refusalOf(answer: ForgeAnswer | Error, now: number) {
-  const result = toPostResult(answer, now);
-  if (result.kind === "sent") return undefined;
-  const { reason } = result;
-  if (result.kind === "wait") return { kind: "wait", afterMs: result.afterMs, reason } as const;
-  if (result.kind === "unavailable" && result.isOutage) {
-    return { kind: "unavailable", reason } as const;
-  }
-  return { kind: "not-allowed", reason } as const;
-}
 
 function failedOf(tries: readonly Delivery[], hookId: number): readonly FailedDelivery[] {
   return [...Map.groupBy(tries, ({ guid }) => guid)].flatMap(([deliveryId, all]) => {
@@ -189,11 +134,4 @@ function failedOf(tries: readonly Delivery[], hookId: number): readonly FailedDe
     const triedAt = Date.parse(newest.delivered_at);
     return [{ id, hookId, deliveryId, event, action, tries: all.length, triedAt }];
   });
-}
-
-/** Only an address on the same API is followed: the token must reach no other host. */
-function nextOf(link: string, apiUrl: string): string | undefined {
-  const [, next] = /<([^>]+)>;\s*rel="next"/.exec(link) ?? [];
-  if (next === undefined || !next.startsWith(`${apiUrl}/`) || /[{}]/.test(next)) return undefined;
-  return next.slice(apiUrl.length);
 }
