@@ -1,4 +1,4 @@
-import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import { constants, DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { Kysely } from "kysely";
 import { expect, test } from "vitest";
 import {
@@ -17,26 +17,68 @@ import type { Tx } from "../../src/server/store/store.ts";
 import { aPush, aStore, anIntake, type TestStore } from "../support/a-store.ts";
 import { LIMITS, aQueuedPublish, accept } from "../support/store-rig.ts";
 
-/** How SQLite goes about each query that `work` asks. */
-async function plansOf(
+interface Asked {
+  readonly sql: string;
+  readonly values: readonly SQLInputValue[];
+}
+
+async function askedBy(
   { path, store }: TestStore,
   work: (tx: Tx) => Promise<unknown>,
-): Promise<readonly string[]> {
-  const asked: { readonly sql: string; readonly parameters: readonly unknown[] }[] = [];
+): Promise<readonly Asked[]> {
+  const asked: Asked[] = [];
   const db = new Kysely<Tables>({
     dialect: sqliteDialect(path, () => undefined),
-    log: ({ query }) => void asked.push(query),
+    log: ({ query: { sql, parameters } }) =>
+      void asked.push({ sql, values: parameters as readonly SQLInputValue[] }),
   });
   await work({ ...store, db, newId: (prefix: string) => `${prefix}-x` } as unknown as Tx);
   await db.destroy();
-  using raw = new DatabaseSync(path);
-  return asked.flatMap(({ sql, parameters }) =>
+  return asked;
+}
+
+/** How SQLite goes about each query that `work` asks. */
+async function plansOf(
+  held: TestStore,
+  work: (tx: Tx) => Promise<unknown>,
+): Promise<readonly string[]> {
+  const asked = await askedBy(held, work);
+  using raw = new DatabaseSync(held.path);
+  return asked.flatMap(({ sql, values }) =>
     raw
       .prepare(`explain query plan ${sql}`)
-      .all(...(parameters as SQLInputValue[]))
+      .all(...values)
       .map(({ detail }) => String(detail)),
   );
 }
+
+test("what a push and a claim ask is planned once, whatever values it is asked with", async () => {
+  await using held = await aStore();
+  await accept(held.store);
+  const asked = await askedBy(held, async (tx) => {
+    await recordPush(tx, anIntake(aPush()), LIMITS);
+    await pickJob(tx, { arch: "x86_64" });
+  });
+  using raw = new DatabaseSync(held.path);
+  let planned = 0;
+  // SQLite asks for permission whenever it makes a plan.
+  raw.setAuthorizer(() => {
+    planned += 1;
+    return constants.SQLITE_OK;
+  });
+
+  const plannedAgain = asked
+    .filter(({ sql }) => sql.startsWith("select"))
+    .filter(({ sql, values }) => {
+      const statement = raw.prepare(sql);
+      const before = planned;
+      statement.all(...values);
+      statement.all(...values);
+      return planned !== before;
+    });
+  expect(planned).toBeGreaterThan(0);
+  expect(plannedAgain).toEqual([]);
+});
 
 test("a publish that is claimed looks at open builds only, however many a branch has had", async () => {
   await using held = await aStore();

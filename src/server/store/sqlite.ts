@@ -1,5 +1,11 @@
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
-import { SqliteAdapter, SqliteDialect, type SqliteStatement } from "kysely";
+import {
+  SqliteAdapter,
+  SqliteDialect,
+  SqliteQueryCompiler,
+  type LimitNode,
+  type SqliteStatement,
+} from "kysely";
 
 /**
  * What the disk did to a statement. `broken`: what the open database believes may not be what the disk
@@ -42,22 +48,37 @@ export function sqliteDialect(path: string, onDiskTrouble: OnDiskTrouble): Sqlit
     if (prepared.size < PREPARED_MAX) prepared.set(text, made);
     return made;
   };
-  return new WholeUpgrades({ database: { prepare, close: () => connection.close() } });
+  return new OurSqlite({ database: { prepare, close: () => connection.close() } });
+}
+
+class OurSqlite extends SqliteDialect {
+  override createAdapter(): SqliteAdapter {
+    return new TransactionalTables();
+  }
+
+  override createQueryCompiler(): SqliteQueryCompiler {
+    return new LimitsUnseen();
+  }
 }
 
 /**
  * Kysely runs SQLite's migrations one statement at a time, though SQLite takes changes of tables back
  * like any others: an upgrade that was killed half-way could never be done again.
  */
-class WholeUpgrades extends SqliteDialect {
-  override createAdapter(): SqliteAdapter {
-    return new TransactionalTables();
-  }
-}
-
 class TransactionalTables extends SqliteAdapter {
   override get supportsTransactionalDdl(): boolean {
     return true;
+  }
+}
+
+/**
+ * SQLite plans by the value of a bare `limit ?`, and so plans anew each time that one is bound, which
+ * costs more than most queries do. It does not look into a sum.
+ */
+class LimitsUnseen extends SqliteQueryCompiler {
+  protected override visitLimit(node: LimitNode): void {
+    super.visitLimit(node);
+    this.append(" + 0");
   }
 }
 
