@@ -1,17 +1,21 @@
-import { sql, type ExpressionBuilder, type SqlBool } from "kysely";
 import { decideDelivery, overQuota as quotaEnd } from "../../domain/life/delivery.ts";
 import { branchOf, decidePush, type Push } from "../../domain/push.ts";
 import type { FoundBy, IgnoredDelivery, Intake, IntakeResult } from "../intake-types.ts";
+import { hotQuery } from "./hot-query.ts";
 import { insertRow } from "./insert-row.ts";
+import {
+  findDelivery,
+  findFound,
+  findOwner,
+  forgetIgnored,
+  type Named,
+} from "./known-deliveries.ts";
 import { insertBuild, type InsertedBuild } from "./new-builds.ts";
-import type { DeliveryRow, Tables } from "./schema.ts";
+import type { DeliveryRow } from "./schema.ts";
 import type { Tx } from "./store.ts";
 
 /** What pages show of a commit message; the whole of it is in git. */
 export const MESSAGE_CHARACTERS_MAX = 2_000;
-
-/** As long as GitHub lets a delivery be sent again. */
-const LATE_MAX_MS = 3 * 24 * 3_600_000;
 
 export interface Recorded {
   readonly result: IntakeResult;
@@ -165,68 +169,6 @@ function pushKeyOf({ forge, repo, ref, before, after, event }: RefDelivery): str
   return [repo, ref, before, after, event].join(" ");
 }
 
-export type Named = Pick<Intake, "forge" | "deliveryId" | "bodyDigest">;
-
-/** The forge's signature does not cover the delivery id, so the body's digest names it as well. */
-async function findDelivery(tx: Tx, named: Named): Promise<DeliveryRow | undefined> {
-  return await tx.db
-    .selectFrom("deliveries")
-    .selectAll()
-    .where("forge", "=", named.forge)
-    .where(isNamed(named))
-    // By the alphabet: one that was ignored counts only where there is no other.
-    .orderBy("disposition")
-    .limit(1)
-    .executeTakeFirst();
-}
-
-async function forgetIgnored(tx: Tx, named: Named): Promise<void> {
-  await tx.db
-    .deleteFrom("deliveries")
-    .where("forge", "=", named.forge)
-    .where(isNamed(named))
-    .where("disposition", "=", "ignored")
-    .execute();
-}
-
-function isNamed({ deliveryId, bodyDigest }: Named) {
-  // A null digest equals nothing, so the own remote's deliveries are told apart by id alone.
-  return ({ or, eb }: ExpressionBuilder<Tables, "deliveries">) =>
-    or([eb("deliveryId", "=", deliveryId), eb("bodyDigest", "=", bodyDigest)]);
-}
-
-async function findOwner(tx: Tx, pushKey: string) {
-  const owner = await tx.db
-    .selectFrom("deliveries")
-    .innerJoin("builds", "builds.id", "deliveries.buildId")
-    .select(["deliveries.id as deliveryRowId", "builds.id as buildId", "builds.state as state"])
-    .select("deliveries.foundBy as foundBy")
-    .where("pushKey", "=", pushKey)
-    .executeTakeFirst();
-  return owner === undefined ? undefined : { ...owner, isFound: owner.foundBy !== null };
-}
-
-/**
- * What was found by a look at the forge's refs has `before` as we knew it, not as it was, so the push
- * itself, when it is delivered late after all, is known by where it led to.
- */
-async function findFound(tx: Tx, { repo, ref, after, foundBy }: RefDelivery) {
-  if (foundBy) return undefined;
-  return await tx.db
-    .selectFrom("deliveries")
-    .innerJoin("builds", "builds.id", "deliveries.buildId")
-    .select(["deliveries.id as deliveryRowId", "builds.id as buildId", "builds.state as state"])
-    .where("deliveries.repo", "=", repo)
-    .where("deliveries.ref", "=", ref)
-    .where("deliveries.after", "=", after)
-    .where("deliveries.foundBy", "is not", null)
-    .where("deliveries.matchedBy", "is", null)
-    // An expression, so that the index of what was found is used, not that of all that was delivered.
-    .where(sql<SqlBool>`"deliveries"."receivedAt" + 0 > ${tx.now() - LATE_MAX_MS}`)
-    .limit(1)
-    .executeTakeFirst();
-}
-
 async function lateDelivery(
   tx: Tx,
   delivery: RefDelivery,
@@ -256,16 +198,16 @@ async function releasePushKey(tx: Tx, deliveryRowId: string): Promise<void> {
     .execute();
 }
 
+const reposNamed = hotQuery((db, repo: { readonly name: string }) =>
+  db.selectFrom("repos").select(["defaultBranch", "forge"]).where("name", "=", repo.name),
+);
+
 /** Makes the repo known and returns its default branch: the forge's word, or the first branch pushed. */
 export async function rememberRepo(
   tx: Tx,
   push: Pick<Push, "repo" | "forge" | "defaultBranch" | "ref" | "tried">,
 ): Promise<string | null> {
-  const known = await tx.db
-    .selectFrom("repos")
-    .select(["defaultBranch", "forge"])
-    .where("name", "=", push.repo)
-    .executeTakeFirst();
+  const [known] = await reposNamed(tx, { name: push.repo });
   const defaultBranch = push.defaultBranch ?? known?.defaultBranch ?? branchOf(push.ref) ?? null;
   if (known === undefined) {
     const { repo: name, forge } = push;
@@ -282,17 +224,20 @@ export async function rememberRepo(
   return defaultBranch;
 }
 
-/** Too much waits already: the build is recorded, and ends at once. */
-export async function overQuota(tx: Tx, repo: string, waitingBuildsMax: number) {
-  const { waiting } = await tx.db
+const waitingOf = hotQuery((db, of: { readonly repo: string }) =>
+  db
     .selectFrom("builds")
     .select(({ fn }) => fn.countAll<number>().as("waiting"))
-    .where("repo", "=", repo)
+    .where("repo", "=", of.repo)
     .where("state", "=", "queued")
     // Strangers who wait for approval must not keep the repo's own people out.
-    .where("waitReason", "is", null)
-    .executeTakeFirstOrThrow();
-  return quotaEnd(repo, waiting, waitingBuildsMax);
+    .where("waitReason", "is", null),
+);
+
+/** Too much waits already: the build is recorded, and ends at once. */
+export async function overQuota(tx: Tx, repo: string, waitingBuildsMax: number) {
+  const [counted] = await waitingOf(tx, { repo });
+  return quotaEnd(repo, counted?.waiting ?? 0, waitingBuildsMax);
 }
 
 async function insertDelivery(

@@ -1,6 +1,7 @@
 import { priorityOf } from "../../domain/job-priority.ts";
 import type { BuildEvent, PullRequestFacts } from "../../domain/pipeline.ts";
 import { branchOf, type ForgeName, type TrustClass } from "../../domain/push.ts";
+import { hotQuery } from "./hot-query.ts";
 import { insertRow } from "./insert-row.ts";
 import { wantStatus } from "./outbox.ts";
 import type { BuildRow } from "./schema.ts";
@@ -173,14 +174,18 @@ export async function firstEvent(
   return event;
 }
 
-async function takeNumber(tx: Tx, repo: string): Promise<number> {
-  const row = await tx.db
+const countUp = hotQuery((db, repo: { readonly name: string }) =>
+  db
     .updateTable("repos")
     .set((expression) => ({ nextNumber: expression("nextNumber", "+", 1) }))
-    .where("name", "=", repo)
-    .returning("nextNumber")
-    .executeTakeFirstOrThrow();
-  return row.nextNumber - 1;
+    .where("name", "=", repo.name)
+    .returning("nextNumber"),
+);
+
+async function takeNumber(tx: Tx, repo: string): Promise<number> {
+  const [counted] = await countUp(tx, { name: repo });
+  if (counted === undefined) throw new Error(`${repo} has a build before it is known.`);
+  return counted.nextNumber - 1;
 }
 
 async function insertFirstJob(tx: Tx, buildId: string, made: NewBuild): Promise<string> {

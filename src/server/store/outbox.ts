@@ -12,6 +12,7 @@ import type { BuildEvent } from "../../domain/pipeline.ts";
 import { FORGES, type ForgeName } from "../../domain/push.ts";
 import type { State } from "../../domain/states.ts";
 import type { ReportAnswer, WantedStatus } from "../../shared/report-messages.ts";
+import { insertRow } from "./insert-row.ts";
 import type { Reader, Tx } from "./store.ts";
 
 const CLAIM_MAX = 16;
@@ -51,13 +52,9 @@ export async function wantStatus(
   const asked = { buildId: build.id, buildNumber: build.number, state: wish.state };
   const first = nextStatus(undefined, asked, now);
   if (first === undefined) return undefined;
-  const inserted = await tx.db
-    .insertInto("outbox")
-    .values({ ...key, ...said, ...NEVER_SENT, ...first, id: tx.newId("s"), createdAt: now })
-    .onConflict((conflict) => conflict.columns(["forge", "repo", "sha", "context"]).doNothing())
-    .returning("id")
-    .executeTakeFirst();
-  if (inserted !== undefined) return inserted.id;
+  const id = tx.newId("s");
+  const row = { ...key, ...said, ...NEVER_SENT, ...first, id, createdAt: now };
+  if (await insertRow(tx, "outbox", row, "or nothing")) return id;
 
   const current = await tx.db
     .selectFrom("outbox")
