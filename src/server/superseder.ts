@@ -43,10 +43,18 @@ export function createSuperseder(deps: SupersederDeps): Superseder {
     return await isToldDescendant(store, pair);
   };
 
+  let turn: Promise<unknown> = Promise.resolve();
+  // One after the other: all that wait for the database at the same time wake whenever one has had it.
+  const pairsOf = (buildId: string): Promise<readonly Supersession[]> => {
+    const pairs = turn.then(() => supersessionsOf(store, buildId));
+    turn = pairs.catch(() => undefined);
+    return pairs;
+  };
+
   return {
     consider: async (buildId) => {
       try {
-        for (const pair of await supersessionsOf(store, buildId)) {
+        for (const pair of await pairsOf(buildId)) {
           if (!(await isProven(pair))) continue;
           const ended = await store.write((tx) => supersede(tx, pair));
           if (ended === undefined) continue;

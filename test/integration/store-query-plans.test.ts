@@ -8,12 +8,13 @@ import {
 } from "../../src/server/store/build-retention.ts";
 import { pickJob } from "../../src/server/store/claim-order.ts";
 import { passedAt } from "../../src/server/store/build-grants.ts";
-import { recordPush } from "../../src/server/store/deliveries.ts";
+import { overQuota, recordPush } from "../../src/server/store/deliveries.ts";
 import { countRows } from "../../src/server/store/read-counts.ts";
 import { claimPublish } from "../../src/server/store/publishes.ts";
 import type { Tables } from "../../src/server/store/schema.ts";
 import { sqliteDialect } from "../../src/server/store/sqlite.ts";
 import type { Tx } from "../../src/server/store/store.ts";
+import { supersessionsOf } from "../../src/server/store/supersede.ts";
 import { aPush, aStore, anIntake, type TestStore } from "../support/a-store.ts";
 import { LIMITS, aQueuedPublish, accept } from "../support/store-rig.ts";
 
@@ -86,7 +87,24 @@ test("a publish that is claimed looks at open builds only, however many a branch
   const plans = await plansOf(held, (tx) => claimPublish(tx, "p1", "p-token"));
 
   expect(plans.filter((plan) => plan.startsWith("SEARCH older "))).toEqual([
-    "SEARCH older USING INDEX buildsByRepo (repo=? AND state=?)",
+    "SEARCH older USING INDEX buildsByRepo (repo=? AND state=? AND waitReason=?)",
+  ]);
+});
+
+test("a push counts what waits in an index, and looks at those builds only that it may end", async () => {
+  await using held = await aStore();
+  const { made } = await accept(held.store);
+  if (made === undefined) throw new Error("No build.");
+  const plans = await plansOf(held, async (tx) => {
+    await overQuota(tx, made.build.repo, 1_000);
+    await supersessionsOf(tx, made.build.id);
+  });
+
+  expect(plans).toContain(
+    "SEARCH builds USING COVERING INDEX buildsByRepo (repo=? AND state=? AND waitReason=?)",
+  );
+  expect(plans.filter((plan) => plan.includes(" older "))).toEqual([
+    "SEARCH older USING INDEX buildsToSupersede (repo=? AND ref=? AND number>? AND number<?)",
   ]);
 });
 

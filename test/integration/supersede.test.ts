@@ -132,6 +132,21 @@ test("own remote: a force push keeps both", async () => {
   expect(await states()).toEqual(["queued", "queued"]);
 });
 
+test.each([
+  { between: 49, older: "cancelled: superseded by #51" },
+  { between: 50, older: "queued" },
+])("a push looks back over fifty builds: $between lie between", async ({ between, older }) => {
+  await using world = await aWorld("own");
+  const [first, other] = [world.commit(), world.commit()];
+  await world.build({ before: "0".repeat(40), after: first }, { plan: "cancel" });
+  for (let count = 0; count < between; count += 1) {
+    await world.build({ before: other, after: other });
+  }
+  await world.build({ before: other, after: world.commit(first) });
+  const states = await world.states();
+  expect([states[0], new Set(states.slice(1))]).toEqual([older, new Set(["queued"])]);
+});
+
 test("a branch keeps its older builds unless its file says otherwise", async () => {
   await using world = await aWorld("github");
   await world.build({ before: A, after: B }, { plan: null });

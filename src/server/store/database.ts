@@ -15,6 +15,7 @@ import * as claimOrder from "./migrations/0012-claim-order.ts";
 import * as refusedStatuses from "./migrations/0013-refused-statuses.ts";
 import * as buildRetention from "./migrations/0014-build-retention.ts";
 import * as lostAttempts from "./migrations/0015-lost-attempts.ts";
+import * as intake from "./migrations/0016-intake.ts";
 import type { Tables } from "./schema.ts";
 import { sqliteDialect } from "./sqlite.ts";
 import type { OnDiskTrouble } from "./sqlite.ts";
@@ -37,6 +38,7 @@ const MIGRATIONS = {
   "0013-refused-statuses": refusedStatuses,
   "0014-build-retention": buildRetention,
   "0015-lost-attempts": lostAttempts,
+  "0016-intake": intake,
 };
 
 /**

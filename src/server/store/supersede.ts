@@ -1,7 +1,9 @@
+import { sql, type SqlBool } from "kysely";
 import { isFinal } from "../../domain/states.ts";
 import { isCancelledByNewer, isMovedOn, type MovedRef } from "../../domain/supersede.ts";
 import { pullRequestOf } from "../../domain/push.ts";
 import { cancelBuild, findBuild, type Changed } from "./builds.ts";
+import { hotQuery } from "./hot-query.ts";
 import { readPullRequest } from "./new-builds.ts";
 import type { BuildRow } from "./schema.ts";
 import { readPlan, waitsForApproval } from "./stored-plan.ts";
@@ -24,72 +26,98 @@ export async function supersessionsOf(
   tx: Pick<Reader, "db">,
   buildId: string,
 ): Promise<readonly Supersession[]> {
-  const build = await findBuild(tx, buildId);
-  if (build === undefined || !isOfPush(build)) return [];
-  const nearby = await nearbyOf(tx, build);
-  const older = nearby.filter(({ number }) => number < build.number);
-  // The newest says most: what is between was superseded itself, or kept for a reason.
-  const newest = nearby.find(({ number }) => number > build.number);
-  const wanted = [
-    ...older.filter(({ mayBeEnded }) => mayBeEnded),
-    ...(newest?.mayFollow === true ? [newest] : []),
-  ];
-  const rows = await rowsOf(tx, wanted);
+  const newest = (await newestAfter(tx, { buildId })).filter(({ sha }) => sha !== null);
+  const ids = [...(await olderOf(tx, { buildId })), ...newest].map(({ id }) => id);
+  // This is asked at each push, and most of them end nothing.
+  const build = ids.length === 0 ? undefined : await findBuild(tx, buildId);
+  if (build === undefined) return [];
+  const rows = await rowsOf(tx, ids);
   const pairs = rows.map((row) =>
     row.number < build.number ? { older: row, newer: build } : { older: build, newer: row },
   );
   return pairs.filter(({ older: one }) => mayEnd(one));
 }
 
-interface Nearby {
-  readonly id: string;
-  readonly number: number;
-  readonly mayBeEnded: boolean;
-  readonly mayFollow: boolean;
+interface OfBuild {
+  readonly buildId: string;
 }
 
-/** The last builds of its ref, newest first: this is asked at each push, and most of them end nothing. */
-async function nearbyOf({ db }: Pick<Reader, "db">, build: BuildRow): Promise<readonly Nearby[]> {
-  const found = await db
-    .selectFrom("builds")
-    .select(["id", "number", "state", "sha"])
-    .select((eb) => [
-      eb("cancelRequestedAt", "is", null).as("isWanted"),
-      // Without a plan nobody knows yet whether it may be ended; without approval it needs none.
-      eb.or([eb("pipelineJson", "is not", null), eb("waitReason", "is not", null)]).as("isKnown"),
-    ])
-    .where("repo", "=", build.repo)
-    .where("ref", "=", build.ref)
-    .where("id", "!=", build.id)
-    .where("event", "in", ["push", "pull-request"])
-    .where("isReady", "=", 1)
-    .orderBy("number", "desc")
-    .limit(LOOK_BACK_MAX)
-    .execute();
-  return found.map(({ id, number, state, sha, isWanted, isKnown }) => ({
-    id,
-    number,
-    mayBeEnded: !isFinal(state) && sha !== null && Boolean(isWanted) && Boolean(isKnown),
-    mayFollow: sha !== null,
-  }));
+/** Those of its ref that its push may end. */
+const olderOf = hotQuery((db, of: OfBuild) =>
+  db
+    .selectFrom("builds as build")
+    .innerJoin("builds as older", (join) =>
+      join
+        .onRef("older.repo", "=", "build.repo")
+        .onRef("older.ref", "=", "build.ref")
+        .onRef("older.number", "<", "build.number"),
+    )
+    .select("older.id")
+    .where("build.id", "=", of.buildId)
+    .where(isOfPush("build"))
+    .where("build.sha", "is not", null)
+    .where(isUnderWay("older"))
+    .where(isOfPush("older"))
+    .where("older.number", ">=", ({ selectFrom }) =>
+      selectFrom((from) =>
+        from
+          .selectFrom("builds as near")
+          .select("near.number")
+          .whereRef("near.repo", "=", "build.repo")
+          .whereRef("near.ref", "=", "build.ref")
+          .whereRef("near.number", "<", "build.number")
+          .orderBy("near.number", "desc")
+          .limit(LOOK_BACK_MAX)
+          .as("nearby"),
+      ).select(({ fn }) => fn.min("nearby.number").as("first")),
+    ),
+);
+
+/** The newest says most: what is between was superseded itself, or kept for a reason. */
+const newestAfter = hotQuery((db, of: OfBuild) =>
+  db
+    .selectFrom("builds as build")
+    .innerJoin("builds as newer", (join) =>
+      join
+        .onRef("newer.repo", "=", "build.repo")
+        .onRef("newer.ref", "=", "build.ref")
+        .onRef("newer.number", ">", "build.number"),
+    )
+    .select(["newer.id", "newer.sha"])
+    .where("build.id", "=", of.buildId)
+    .where(isUnderWay("build"))
+    .where(isOfPush("build"))
+    .where(isOfPush("newer"))
+    .orderBy("newer.number", "desc")
+    .limit(1),
+);
+
+/** A push whose ref has moved. */
+function isOfPush(name: string) {
+  const build = sql.id(name);
+  return sql<SqlBool>`${build}."event" in ('push', 'pull-request') and ${build}."isReady" = 1`;
+}
+
+/**
+ * Without a plan nobody knows yet whether it may be ended; without approval it needs none. Word for
+ * word what the index `buildsToSupersede` holds.
+ */
+function isUnderWay(name: string) {
+  const build = sql.id(name);
+  const isKnown = sql`(${build}."pipelineJson" is not null or ${build}."waitReason" is not null)`;
+  return sql<SqlBool>`${build}."state" in ('queued', 'running') and ${isKnown}`;
 }
 
 async function rowsOf(
   { db }: Pick<Reader, "db">,
-  wanted: readonly Nearby[],
+  ids: readonly string[],
 ): Promise<readonly BuildRow[]> {
-  if (wanted.length === 0) return [];
-  const ids = wanted.map(({ id }) => id);
   return await db
     .selectFrom("builds")
     .selectAll()
     .where("id", "in", ids)
     .orderBy("number", "desc")
     .execute();
-}
-
-function isOfPush({ event, isReady, sha }: BuildRow): boolean {
-  return (event === "push" || event === "pull-request") && isReady === 1 && sha !== null;
 }
 
 function mayEnd(build: BuildRow): boolean {
