@@ -12,7 +12,7 @@ export function hotQuery<Given extends object, Row>(
 ): (reader: Pick<Reader, "db">, given: Given) => Promise<readonly Row[]> {
   let made: CompiledQuery<Row> | undefined;
   return async ({ db }, given) => {
-    made ??= build(db, marksFor<Given>()).compile();
+    made ??= build(db, MARKS as Given).compile();
     const parameters = made.parameters.map((parameter) =>
       parameter instanceof Mark ? given[parameter.name as keyof Given] : parameter,
     );
@@ -35,7 +35,8 @@ class Mark {
   }
 }
 
-function marksFor<Given extends object>(): Given {
-  const markOf = (_: object, name: string | symbol): Mark => new Mark(String(name));
-  return new Proxy({}, { get: markOf }) as Given;
-}
+/** Has a mark for every name. */
+const MARKS: object = new Proxy(
+  {},
+  { get: (_, name: string | symbol): Mark => new Mark(String(name)) },
+);
