@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BenchOptions } from "./main.ts";
 import type { LoadOrder, LoadResult } from "./support/load.ts";
-import { end, runProcess, startProcess } from "./support/processes.ts";
+import { cpuSecondsOf } from "./support/cpu-seconds.ts";
+import { end, runProcess, startProcess, type BenchProcess } from "./support/processes.ts";
 
 const SECRET = "a-secret-of-the-bench";
 const SENDERS = 2;
@@ -34,6 +35,8 @@ export async function run({ seconds }: BenchOptions): Promise<object> {
       peerP50Ms: peer.steady.p50,
       peerP99Ms: peer.steady.p99,
       steadyPerSecond: STEADY_PER_SECOND,
+      cpuSecondsPer1000: ours.cpuSecondsPer1000,
+      peerCpuSecondsPer1000: peer.cpuSecondsPer1000,
       accepted: ours.accepted,
       lost: ours.accepted - ours.stored,
       refused: ours.refused,
@@ -45,6 +48,8 @@ export async function run({ seconds }: BenchOptions): Promise<object> {
 
 interface Figures {
   readonly rate: number;
+  /** Of the server, at saturation. */
+  readonly cpuSecondsPer1000: number;
   readonly accepted: number;
   readonly refused: number;
   readonly stored: number;
@@ -69,8 +74,10 @@ async function measureOurs(dir: string, seconds: number): Promise<Figures> {
       TATARA_REPORT_TOKEN: "bench-report-token-0001",
       // The quota is there to protect a server from one repo; here every push must be taken.
       TATARA_WAITING_BUILDS_MAX: "100000",
+      // Nobody should ask a forge for these repos, least of all while we measure.
+      TATARA_SWEEP_SECONDS: "0",
     });
-    const measured = await load(`${String(server.ready["url"])}/webhooks/github`, seconds);
+    const measured = await load(server, seconds);
     const db = new DatabaseSync(join(dataDir, "tatara.db"), { readOnly: true });
     const row = db.prepare("SELECT count(*) AS stored FROM builds").get() as { stored: number };
     db.close();
@@ -83,23 +90,32 @@ async function measureOurs(dir: string, seconds: number): Promise<Figures> {
 async function measurePeer(dir: string, seconds: number): Promise<Figures> {
   const path = join(dir, "peer.db");
   await using peer = await startProcess("bench/peers/bare-intake.ts", [path, SECRET]);
-  const measured = await load(`${String(peer.ready["url"])}/webhooks/github`, seconds);
+  const measured = await load(peer, seconds);
   return { ...measured, stored: measured.accepted };
 }
 
-async function load(url: string, seconds: number): Promise<Omit<Figures, "stored">> {
+async function load(
+  { ready, pid }: BenchProcess,
+  seconds: number,
+): Promise<Omit<Figures, "stored">> {
+  const url = `${String(ready["url"])}/webhooks/github`;
   const order = { url, secret: SECRET, seconds, connections: CONNECTIONS, perSecond: null };
   const send = (more: Partial<LoadOrder> & { stream: string }): Promise<LoadResult> =>
     runProcess<LoadResult>("bench/support/load.ts", [JSON.stringify({ ...order, ...more })]);
 
   const warm = await send({ stream: "warm", seconds: 1 });
+  const cpuBefore = await cpuSecondsOf(pid);
   const saturated = await Promise.all(
     Array.from({ length: SENDERS }, (_none, index) => send({ stream: `full-${index}` })),
   );
+  const cpuSeconds = (await cpuSecondsOf(pid)) - cpuBefore;
   const steady = await send({ stream: "steady", perSecond: STEADY_PER_SECOND });
   const all = [warm, ...saturated, steady];
   return {
     rate: Math.round(saturated.reduce((sum, result) => sum + result.answered / result.seconds, 0)),
+    cpuSecondsPer1000: round(
+      (cpuSeconds * 1_000) / saturated.reduce((sum, { answered }) => sum + answered, 0),
+    ),
     accepted: all.reduce((sum, result) => sum + result.answered, 0),
     refused: all.reduce((sum, result) => sum + result.refused, 0),
     saturated: quantiles(saturated.flatMap((result) => result.latencies)),
@@ -124,10 +140,12 @@ function round(value: number): number {
   return Math.round(value * 100) / 100;
 }
 
-function print(who: string, { rate, accepted, refused, stored, saturated, steady }: Figures): void {
+function print(who: string, figures: Figures): void {
+  const { rate, accepted, refused, stored, saturated, steady, cpuSecondsPer1000 } = figures;
   const full = `${rate}/s at saturation (p50 ${saturated.p50} ms, p99 ${saturated.p99} ms)`;
+  const cpu = `${cpuSecondsPer1000} s of CPU per 1000`;
   const calm = `at ${STEADY_PER_SECOND}/s p50 ${steady.p50} ms, p99 ${steady.p99} ms, max ${steady.max} ms`;
   process.stdout.write(
-    `${who}  ${full}; ${calm}; ${accepted} accepted, ${stored} stored, ${refused} refused\n`,
+    `${who}  ${full}, ${cpu}; ${calm}; ${accepted} accepted, ${stored} stored, ${refused} refused\n`,
   );
 }

@@ -8,8 +8,14 @@ export interface Announcer {
   announce(changed: Changed): void;
 }
 
-/** A burst wakes the workers once: they go on claiming until nothing is left. */
-const TICKETS_PER_TURN_MAX = 32;
+/**
+ * A burst wakes the workers once: they go on claiming until nothing is left. Each build ticket may wake
+ * a worker's free place, while whoever hears of one status claims all that there are.
+ */
+const TICKETS_PER_TURN_MAX = { build: 32, publish: 32, report: 1 } as const satisfies Record<
+  QueueName,
+  number
+>;
 
 /** After the commit the world is told. Whatever is lost here, the reconciler says again. */
 export function createAnnouncer({
@@ -51,7 +57,7 @@ function ticketQueue(name: QueueName, tickets: Tickets, logger: Logger) {
   let isSending = false;
   const send = async (): Promise<void> => {
     while (waiting.length > 0) {
-      const batch = waiting.slice(0, TICKETS_PER_TURN_MAX);
+      const batch = waiting.slice(0, TICKETS_PER_TURN_MAX[name]);
       waiting = [];
       await tickets.addAll(name, batch).catch((err: unknown) => {
         logger.debug({ err, queue: name }, "Not announced now; the reconciler will");
