@@ -19,6 +19,7 @@ const SUITES: Readonly<Record<string, () => Promise<Suite>>> = {
   pause: async () => (await import("./pause-suite.ts")).runPauseSuite,
   "docker-kill": async () => (await import("./docker-kill-suite.ts")).runDockerKillSuite,
   backup: async () => (await import("./backup-suite.ts")).runBackupSuite,
+  "power-loss": async () => (await import("./power-loss-suite.ts")).runPowerLossSuite,
   upgrade: async () => (await import("./upgrade-suite.ts")).runUpgradeSuite,
 };
 const FIGURES = [
