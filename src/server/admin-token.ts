@@ -1,5 +1,6 @@
-import { open, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { replaceDurably } from "../shared/durable.ts";
 
 /** The token that opens everything: from the settings, or made at first start and kept at 0600. */
 export async function loadAdminToken(
@@ -12,12 +13,7 @@ export async function loadAdminToken(
   const known = await readFile(path, "utf8").catch(() => "");
   if (known.trim() !== "") return { token: known.trim(), file: path };
   const token = newToken();
-  const file = await open(path, "w", 0o600);
-  try {
-    await file.writeFile(`${token}\n`);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
+  // Whole, or not there at all: it is told to people, and must be the same after any start.
+  await replaceDurably(path, `${token}\n`, { mode: 0o600 });
   return { token, file: path };
 }

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, open, readdir, rename, rm, stat, utimes } from "node:fs/promises";
+import { open, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
+import { makeFolder, syncPath } from "../shared/durable.ts";
 
 /** Largest file that a job may upload. */
 export const ARTIFACT_BYTES_MAX = 2 * 1024 ** 3;
@@ -66,15 +67,16 @@ export function openArtifactFiles(dir: string) {
         return "stored";
       }
       const path = pathOf(sha256);
-      const made = await mkdir(dirname(path), { recursive: true });
+      await makeFolder(dirname(path));
       const partPath = `${path}.${newId("part")}`;
       try {
         const verdict = await writeBody(partPath, sha256, body);
         // The bytes are on disk before the name is, and the name before anybody is told.
         if (verdict === "stored") {
           await rename(partPath, path);
-          await syncFolder(dirname(path));
-          if (made !== undefined) await syncFolder(dir);
+          await syncPath(dirname(path));
+          // Another upload may have made the folder, and be slower than this one.
+          await syncPath(dir);
         }
         return verdict;
       } finally {
@@ -83,16 +85,6 @@ export function openArtifactFiles(dir: string) {
       }
     },
   };
-}
-
-/** Brings a folder's names to the disk. */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }
 
 async function writeBody(

@@ -4,8 +4,6 @@ import type { Duplex, Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { Router, type Request, type Response } from "express";
 import {
-  branchOf,
-  decidePush,
   isRefName,
   isRepoName,
   isSha,
@@ -16,29 +14,16 @@ import {
 } from "../domain/push.ts";
 import { repoMatcher } from "../domain/repo-patterns.ts";
 import { failpoint } from "../shared/failpoints.ts";
-import type { Logger } from "../shared/logger.ts";
-import type { Announcer } from "./announcer.ts";
 import { readCgiHead } from "./cgi.ts";
 import type { DiskAlarm } from "./disk-alarm.ts";
-import type { GitRepos } from "./git-repos.ts";
 import type { IntakeDoor, IntakeResult } from "./intake-types.ts";
-import { findBuild, makeReady, skipBuild, unreadyBuilds } from "./store/builds.ts";
-import { NEVER_MOVED } from "./store/own-moves.ts";
-import type { BuildRow } from "./store/schema.ts";
-import type { Store } from "./store/store.ts";
-import type { Superseder } from "./superseder.ts";
+import { PUSH_MS, settleAccepted, type SettleDeps } from "./settle-pushes.ts";
 
 const REFS_MAX = 1_000;
 const OPTIONS_MAX = 20;
-const PUSH_MS = 15 * 60_000;
 
-export interface GitRemoteDeps {
-  readonly repos: GitRepos;
+export interface GitRemoteDeps extends SettleDeps {
   readonly intake: IntakeDoor;
-  readonly store: Store;
-  readonly announcer: Announcer;
-  readonly superseder: Superseder;
-  readonly logger: Logger;
   /** `TATARA_REPOS`. */
   readonly patterns: readonly string[];
   readonly newId: (prefix: string) => string;
@@ -100,26 +85,6 @@ export function gitRemote(deps: GitRemoteDeps): Router {
   return router;
 }
 
-/**
- * Builds whose push was cut off between record and ref become ready or end. At start none is under
- * way; later only those are taken up that are older than any push.
- */
-export async function settleUnreadyBuilds(
-  deps: GitRemoteDeps,
-  { isStarting }: { readonly isStarting: boolean },
-): Promise<void> {
-  const beforeAt = deps.store.now() - (isStarting ? 0 : 2 * PUSH_MS);
-  for (const build of await unreadyBuilds(deps.store, beforeAt)) await trySettling(deps, build);
-}
-
-/** What cannot be found out now stays as it is, and is looked at again. */
-async function trySettling(deps: GitRemoteDeps, build: BuildRow): Promise<void> {
-  await settlePush(deps, build).catch((err: unknown) => {
-    const { id: buildId, repo, ref } = build;
-    deps.logger.warn({ err, buildId, repo, ref }, "Could not find out whether a ref has moved");
-  });
-}
-
 async function makeReadyForPush({ repos, logger }: GitRemoteDeps, repo: string): Promise<void> {
   await repos.create(repo);
   await repos.removeStaleLocks(repo).catch((err: unknown) => {
@@ -154,6 +119,7 @@ interface Exchange {
 
 async function runBackend(deps: GitRemoteDeps, exchange: Exchange): Promise<void> {
   const { repo, caller, request, response } = exchange;
+  const startedMs = performance.now();
   const service = request.path.slice(request.path.indexOf(".git/") + ".git".length);
   const child = spawn("git", ["http-backend"], {
     env: { ...deps.repos.env, ...cgiEnv(deps, request, `/${repo}.git${service}`, caller) },
@@ -180,7 +146,10 @@ async function runBackend(deps: GitRemoteDeps, exchange: Exchange): Promise<void
   // A pusher that goes away leaves a broken pipe; the backend's end tells what became of it.
   const fed = pipeline(request, child.stdin).catch(() => undefined);
   try {
-    await sendCgi(child.stdout, response);
+    // Whoever pushes is told that it was taken once no loss of power can take it back.
+    await sendCgi(child.stdout, response, async () => {
+      if (accepted.length > 0) await deps.repos.sync(repo, performance.now() - startedMs);
+    });
   } finally {
     // Whatever was sent: what the hook recorded is ready now, or will never be.
     const code = await ended;
@@ -216,12 +185,23 @@ function cgiEnv(
   };
 }
 
-async function sendCgi(output: Readable, response: Response): Promise<void> {
+/** The answer's end waits for `beforeEnd`; a client that gets none takes the whole for failed. */
+async function sendCgi(
+  output: Readable,
+  response: Response,
+  beforeEnd: () => Promise<void>,
+): Promise<void> {
   const { status, headers, rest } = await readCgiHead(output);
   response.status(status);
   for (const [name, value] of headers) response.set(name, value);
   response.write(rest);
-  await pipeline(output, response).catch(() => undefined);
+  const isSent = await pipeline(output, response, { end: false }).then(
+    () => true,
+    () => false,
+  );
+  if (!isSent) return;
+  await beforeEnd();
+  response.end();
 }
 
 /** Reads the hook's list of refs, records the pushes, and answers what the pusher shall see. */
@@ -331,59 +311,4 @@ async function recordAll(
     const shown = isTryRef(ref) ? "this try" : ref;
     return `Tatara  ${shown} is build #${result.number}  ${deps.buildUrl(request, repo, result.number)}`;
   });
-}
-
-export async function settleAccepted(
-  deps: GitRemoteDeps,
-  accepted: readonly IntakeResult[],
-): Promise<void> {
-  for (const { buildId } of accepted) {
-    const build = buildId === null ? undefined : await findBuild(deps.store, buildId);
-    if (build?.isReady === 0 && build.state === "queued") await trySettling(deps, build);
-  }
-}
-
-/** Lets the build be claimed if its ref has moved; else says that it never did. */
-async function settlePush(deps: GitRemoteDeps, build: BuildRow): Promise<void> {
-  const { repos, store, announcer } = deps;
-  const { repo, ref, after } = build;
-  const commit = (await repos.hasMoved(repo, ref, after))
-    ? await repos.commitOf(repo, after)
-    : undefined;
-  if (commit === undefined) {
-    // The commit may never have come, and nobody knows what is in it: no status for it.
-    const unseen = { ...build, sha: null };
-    announcer.announce(await store.write((tx) => skipBuild(tx, unseen, NEVER_MOVED)));
-    return;
-  }
-  const branch = branchOf(ref);
-  if (branch !== undefined && branch === build.defaultBranch) {
-    // What a clone checks out by default: no reason to hold up a build.
-    await repos.setHead(repo, branch).catch((err: unknown) => {
-      deps.logger.warn({ err, repo, branch }, "The default branch of a repo could not be set");
-    });
-  }
-  const skip = skipReason(build, commit.message);
-  announcer.announce(await store.write((tx) => makeReady(tx, build.id, { ...commit, skip })));
-  await deps.superseder.consider(build.id);
-}
-
-function skipReason(build: BuildRow, message: string): string | null {
-  const push: Push = {
-    forge: "own",
-    repo: build.repo,
-    ref: build.ref,
-    before: build.before,
-    after: build.after,
-    sha: build.sha ?? undefined,
-    pusher: build.pusher,
-    trust: "trusted",
-    defaultBranch: undefined,
-    message,
-    authorName: "",
-  };
-  // Who tries a commit wants it built, whatever its message says.
-  if (build.event === "try") return null;
-  const decision = decidePush(push);
-  return decision.kind === "skip" ? decision.reason : null;
 }

@@ -1,9 +1,10 @@
 import { execFile } from "node:child_process";
-import { glob, mkdir, rm, stat } from "node:fs/promises";
+import { glob, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { fileURLToPath } from "node:url";
-import { isRepoName } from "../domain/push.ts";
+import { isRepoName, ZERO_SHA } from "../domain/push.ts";
+import { initRepo, isThere, removeStaleLocks, setHead, syncFolders } from "./git-files.ts";
 
 const run = promisify(execFile);
 const HOOKS = fileURLToPath(new URL("git-hooks", import.meta.url));
@@ -24,8 +25,9 @@ const SETTINGS: Readonly<Record<string, string>> = {
   "safe.directory": "*",
   "gc.auto": "0",
   // A push that was taken survives a loss of power: its objects and then its refs are on the disk.
-  "core.fsync": "committed,loose-object,reference",
-  "core.fsyncMethod": "batch",
+  // "batch" would sync one file for all objects, which only some file systems take for all.
+  "core.fsync": "committed,loose-object,derived-metadata,reference",
+  "core.fsyncMethod": "fsync",
 };
 
 /** git's environment: ours alone, nothing of the machine's or the user's configuration. */
@@ -56,28 +58,18 @@ function unlessItSaidNo(err: unknown): undefined {
   if (typeof (err as { code?: unknown }).code !== "number") throw err;
 }
 
+/** From one commit to another; zeros: there was none. */
+export interface RefMove {
+  readonly before: string;
+  readonly after: string;
+}
+
 export type GitRepos = ReturnType<typeof openGitRepos>;
 
 export interface TryRef {
   readonly repo: string;
   readonly ref: string;
   readonly madeAt: number;
-}
-
-/** git holds a lock for milliseconds; one this old was left by a git that was killed, or by a bad disk. */
-const LOCK_STALE_MS = 10_000;
-
-/**
- * Removes locks that nobody holds any more: git itself never does, and a repo with one refuses every
- * push for ever.
- */
-async function removeStaleLocks(gitDir: string, now: number): Promise<void> {
-  for await (const path of glob(["*.lock", "refs/**/*.lock"], { cwd: gitDir })) {
-    const found = await stat(join(gitDir, path)).catch(() => undefined);
-    if (found !== undefined && now - found.mtimeMs > LOCK_STALE_MS) {
-      await rm(join(gitDir, path), { force: true });
-    }
-  }
 }
 
 /** Read from the disk, where each is a file: nothing packs refs here. */
@@ -93,6 +85,13 @@ async function listTryRefs(dir: string): Promise<readonly TryRef[]> {
   return found;
 }
 
+function gitInit(dir: string, env: Record<string, string>) {
+  return run("git", ["init", "--quiet", "--bare", "--template=", dir], {
+    env,
+    timeout: COMMAND_MS,
+  });
+}
+
 /** The bare repositories behind the own remote. */
 export function openGitRepos({ dir, path }: { readonly dir: string; readonly path: string }) {
   const env = gitEnv(path);
@@ -106,11 +105,9 @@ export function openGitRepos({ dir, path }: { readonly dir: string; readonly pat
     const { stdout } = await run("git", ["--git-dir", dirOf(repo), ...args], options);
     return stdout;
   };
-  const exists = (repo: string): Promise<boolean> =>
-    stat(join(dirOf(repo), "HEAD")).then(
-      () => true,
-      () => false,
-    );
+  const exists = (repo: string): Promise<boolean> => isThere(join(dirOf(repo), "HEAD"));
+  /** Repos that are being made, so that the first two pushes do not make one each. */
+  const making = new Map<string, Promise<void>>();
 
   return {
     dir,
@@ -119,10 +116,12 @@ export function openGitRepos({ dir, path }: { readonly dir: string; readonly pat
     /** Creates an empty repo; harmless when it exists. */
     create: async (repo: string): Promise<void> => {
       if (await exists(repo)) return;
-      await mkdir(dirOf(repo), { recursive: true });
-      const args = ["init", "--quiet", "--bare", "--template=", dirOf(repo)];
-      await run("git", args, { env, timeout: COMMAND_MS });
+      const made = making.get(repo) ?? initRepo(dirOf(repo), (made) => gitInit(made, env));
+      making.set(repo, made);
+      await made.finally(() => making.delete(repo));
     },
+    /** Resolves when no loss of power can take what git has made in the repo in so much time. */
+    sync: (repo: string, withinMs: number) => syncFolders(dirOf(repo), withinMs),
     /** For a moment at which no git of ours writes to the repo. */
     removeStaleLocks: (repo: string) => removeStaleLocks(dirOf(repo), Date.now()),
     /** The commit behind `object` (tags peeled); undefined when it is not in the repo. */
@@ -160,6 +159,17 @@ export function openGitRepos({ dir, path }: { readonly dir: string; readonly pat
       const args = ["merge-base", "--is-ancestor", "--end-of-options", older, newer];
       return (await git(repo, args).catch(unlessItSaidNo)) !== undefined;
     },
+    /** Is all here that a push brought? Throws when git cannot say. */
+    isWhole: async (repo: string, { before, after }: RefMove): Promise<boolean> => {
+      const brought = ZERO_SHA.test(before) ? [after] : [after, `^${before}`];
+      const args = ["rev-list", "--objects", "--quiet", ...brought];
+      return (await git(repo, args).catch(unlessItSaidNo)) !== undefined;
+    },
+    /** Takes a push back, if its ref still is where it led. */
+    moveBack: async (repo: string, ref: string, { before, after }: RefMove): Promise<void> => {
+      const change = ZERO_SHA.test(before) ? ["-d", ref, after] : [ref, before, after];
+      await git(repo, ["update-ref", ...change]);
+    },
     /** Harmless when there is no such ref. */
     deleteRef: async (repo: string, ref: string): Promise<void> => {
       await git(repo, ["update-ref", "-d", ref]);
@@ -189,8 +199,6 @@ export function openGitRepos({ dir, path }: { readonly dir: string; readonly pat
     /** Every ref of every try that is still there, and when it was made. */
     tryRefs: () => listTryRefs(dir),
     /** HEAD is the first branch that was pushed. */
-    setHead: async (repo: string, branch: string): Promise<void> => {
-      await git(repo, ["symbolic-ref", "HEAD", `refs/heads/${branch}`]);
-    },
+    setHead: (repo: string, branch: string) => setHead(dirOf(repo), branch),
   };
 }

@@ -1,5 +1,6 @@
 import { open, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { syncPath } from "../shared/durable.ts";
 
 /** A sync holds a thread of the few that all files share. */
 const SYNCS_AT_ONCE_MAX = 2;
@@ -26,7 +27,7 @@ export function logSync(dir: string): SyncAttempt {
     const files = names.map((name) => inTurn(() => syncFile(join(folder, name))));
     await allDone(files);
     // After the files, so that what is named is there; all were made by the same few commits.
-    for (const one of [folder, job, build, dir]) await inTurn(() => syncFolder(one));
+    for (const one of [folder, job, build, dir]) await inTurn(() => syncPath(one));
   };
 }
 
@@ -45,11 +46,6 @@ async function allDone(work: readonly Promise<void>[]): Promise<void> {
 async function syncFile(path: string): Promise<void> {
   await using file = await open(path, "r");
   await file.datasync();
-}
-
-async function syncFolder(path: string): Promise<void> {
-  await using folder = await open(path, "r");
-  await folder.sync();
 }
 
 /** Runs what it is given, so many at once; the others wait for their turn. */

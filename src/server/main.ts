@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { mkdir } from "node:fs/promises";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { ConfigError, processEnv, readServerConfig } from "../shared/config.ts";
 import type { ServerConfig } from "../shared/config.ts";
 import { armFailpoints, parseFailpoints } from "../shared/failpoints.ts";
 import { diskRefusal } from "../shared/disk-errors.ts";
+import { makeFolder } from "../shared/durable.ts";
 import { createLogger } from "../shared/logger.ts";
 import { SHELL_PROTOCOL } from "../shared/shell-frames.ts";
 import { announceReady } from "../shared/ready.ts";
@@ -35,7 +35,7 @@ async function main(): Promise<void> {
     logger.warn({ ...point }, "Failpoint reached");
   });
   const shutdown = installShutdown({ logger, deadlineMs: STOP_MS });
-  await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
+  await makeFolder(config.dataDir, 0o700);
   const lock = lockData(config.dataDir, { pid: process.pid, now });
   shutdown.onClose("lock", () => lock.release());
 

@@ -1,5 +1,6 @@
 import type { Push } from "../domain/push.ts";
-import { settleAccepted, type GitRemoteDeps } from "./git-remote.ts";
+import type { GitRemoteDeps } from "./git-remote.ts";
+import { settleAccepted } from "./settle-pushes.ts";
 import { lastMoves, type RefMove } from "./store/own-moves.ts";
 
 /**

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Request } from "express";
+import { makeFolder, syncPath } from "../shared/durable.ts";
 import { processEnv, type ServerConfig } from "../shared/config.ts";
 import type { Logger } from "../shared/logger.ts";
 import { openSchedulers, openTickets } from "../shared/queues.ts";
@@ -61,6 +62,13 @@ export interface PartsOptions {
 
 export type Parts = Awaited<ReturnType<typeof openParts>>;
 
+/** What is synced in them is lost with them, so their own names are on the disk first. */
+async function makeFolders(dataDir: string): Promise<void> {
+  for (const name of ["git", "logs", "artifacts"]) await makeFolder(join(dataDir, name));
+  // An earlier life may have made them, and ended before this.
+  await syncPath(dataDir);
+}
+
 /** Opens all that the HTTP process owns. Nothing is answered yet. */
 export async function openParts(options: PartsOptions) {
   const { config, logger, now, newId, newToken } = options;
@@ -68,6 +76,7 @@ export async function openParts(options: PartsOptions) {
   const publicUrl = config.publicUrl ?? options.localUrl;
 
   await refuseHalfRestored(config.dataDir);
+  await makeFolders(config.dataDir);
   const admin = await loadAdminToken(config.dataDir, config.adminToken, newToken);
   const { store, disk } = await openRecords(options, publicUrl);
   const { tickets, redisWatch, topics, schedulers } = openRedisParts(options);

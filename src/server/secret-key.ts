@@ -1,6 +1,7 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:crypto";
-import { open, readFile, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { replaceDurably } from "../shared/durable.ts";
 
 const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
@@ -21,7 +22,8 @@ export async function loadSecretKey(dataDir: string): Promise<SecretKey> {
   const known = await readKnown(path);
   if (known !== undefined) return secretKey(known);
   const bytes = randomBytes(KEY_BYTES);
-  await writeKey(path, `${bytes.toString("hex")}\n`);
+  // On disk before the first secret is sealed with it; half a key would be refused at every start.
+  await replaceDurably(path, `${bytes.toString("hex")}\n`, { mode: 0o600 });
   return secretKey(bytes);
 }
 
@@ -37,23 +39,6 @@ async function readKnown(path: string): Promise<Buffer | undefined> {
   const { mode } = await stat(path);
   if ((mode & 0o077) !== 0) throw new Error(`${path} can be read by others: chmod 600 it.`);
   return Buffer.from(text.trim(), "hex");
-}
-
-/** On disk before the first secret is sealed with it. */
-async function writeKey(path: string, text: string): Promise<void> {
-  const file = await open(path, "wx", 0o600);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  const folder = await open(dirname(path), "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }
 
 export function secretKey(bytes: Buffer): SecretKey {

@@ -4,7 +4,7 @@ import { consumeTickets, SCHEDULE_QUEUE } from "../shared/queues.ts";
 import { keepsTickets } from "../shared/redis-watch.ts";
 import { createApp } from "./app.ts";
 import { startHousekeeping } from "./changes/housekeeping.ts";
-import { settleUnreadyBuilds } from "./git-remote.ts";
+import { settleUnreadyBuilds } from "./settle-pushes.ts";
 import { openForgeSweep } from "./forge-sweep-parts.ts";
 import { startBuildRetention } from "./build-retention.ts";
 import { startKeptSweep } from "./kept-sweep.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import type { GitRemoteDeps } from "../../src/server/git-remote.ts";
-import { settleUnreadyBuilds } from "../../src/server/git-remote.ts";
+import { settleUnreadyBuilds } from "../../src/server/settle-pushes.ts";
 import { openGitRepos } from "../../src/server/git-repos.ts";
 import { openIntake } from "../../src/server/intake.ts";
 import { takeUpMovedRefs } from "../../src/server/own-refs.ts";
@@ -82,7 +82,13 @@ async function aRemote() {
       .orderBy("number")
       .execute();
   const commit = (text: string) => tree.commit({ "README.md": text }, text);
-  return { deps, moveRef, record, builds, commit };
+  /** As a disk does that lost power before it wrote the object's name. */
+  const lose = async (object: string): Promise<void> => {
+    const { output } = await tree.git("rev-parse", object);
+    const sha = output.trim();
+    await rm(join(dir, `${REPO}.git`, "objects", sha.slice(0, 2), sha.slice(2)));
+  };
+  return { deps, moveRef, record, builds, commit, lose };
 }
 
 test("a ref that moved without a record becomes one push, and what is recorded is left alone", async () => {
@@ -121,4 +127,26 @@ test("a backend that outlived its server moves the ref after the push was given 
   expect((await builds()).slice(1)).toMatchObject([
     { before: ZEROS, after: first, sha: first, isReady: 1, state: "queued", pusher: "dev" },
   ]);
+});
+
+test("a ref moves back whose objects a loss of power took, so that the push can be made again", async () => {
+  const { deps, moveRef, record, builds, commit, lose } = await aRemote();
+  const first = await commit("first");
+  await record(ZEROS, first);
+  await moveRef("main");
+  await settleUnreadyBuilds(deps, { isStarting: true });
+  const second = await commit("second");
+  await record(first, second);
+  await moveRef("main");
+  await lose(`${second}:README.md`);
+
+  await settleUnreadyBuilds(deps, { isStarting: true });
+
+  expect(await deps.repos.refs(REPO)).toEqual([{ ref: MAIN, sha: first }]);
+  expect((await builds()).slice(1)).toMatchObject([
+    { after: second, state: "skipped", reason: "the ref was never updated" },
+  ]);
+  await moveRef("main");
+  await takeUpMovedRefs(deps);
+  expect((await builds()).slice(2)).toMatchObject([{ after: second, sha: second, isReady: 1 }]);
 });

@@ -1,6 +1,7 @@
-import { mkdir, open, rename } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
+import { open, rename } from "node:fs/promises";
+import { dirname } from "node:path";
 import { InfraFault } from "../../src/domain/faults.ts";
+import { syncPath } from "../../src/shared/durable.ts";
 import { runCommand } from "./run-command.ts";
 
 const SYNC_MS = 300_000;
@@ -13,26 +14,6 @@ export async function writeSynced(path: string, bytes: string | Uint8Array): Pro
     await file.sync();
   } finally {
     await file.close();
-  }
-}
-
-/** Brings a file's bytes, or a folder's names, to the disk. */
-export async function syncPath(path: string): Promise<void> {
-  const file = await open(path, "r");
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-/** Makes a folder with its parents, and brings the new names to the disk. */
-export async function makeFolder(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true });
-  if (first === undefined) return;
-  // Each new folder is a name in the one above it.
-  for (let at = resolve(path); at.length >= first.length; at = dirname(at)) {
-    await syncPath(dirname(at));
   }
 }
 

@@ -4,9 +4,10 @@ import { copyFile, link, mkdir, readFile, rename, stat, utimes, writeFile } from
 import { dirname } from "node:path";
 import { z } from "zod";
 import { InfraFault } from "../../src/domain/faults.ts";
+import { makeFolder, syncPath } from "../../src/shared/durable.ts";
 import type { YumLayout } from "../../src/yum/layout.ts";
 import type { Hold } from "./held-packages.ts";
-import { makeFolder, syncFileSystem, syncPath } from "./durable.ts";
+import { syncFileSystem } from "./durable.ts";
 import { inLanes } from "./in-lanes.ts";
 
 /** A signed RPM in the pool. Its name never means other bytes. */

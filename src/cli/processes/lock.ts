@@ -1,7 +1,8 @@
-import { mkdir, open, readFile, writeFile } from "node:fs/promises";
+import { open, readFile, writeFile } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError } from "../../shared/config.ts";
+import { makeFolder } from "../../shared/durable.ts";
 import { flock } from "../../shared/flock.ts";
 import { isAlive } from "./is-alive.ts";
 
@@ -41,7 +42,7 @@ export async function lockDataDir(dataDir: string, signal: AbortSignal): Promise
 
 async function makeDataDir(dataDir: string): Promise<void> {
   try {
-    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    await makeFolder(dataDir, 0o700);
   } catch (err) {
     const code = err instanceof Error && "code" in err ? String(err.code) : String(err);
     const isFile = code === "EEXIST" || code === "ENOTDIR";

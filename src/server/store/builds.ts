@@ -70,6 +70,8 @@ export async function unreadyBuilds(
     .where("state", "=", "queued")
     .where("createdAt", "<=", beforeAt)
     .where("isReady", "=", 0)
+    .orderBy("createdAt")
+    .orderBy("number")
     .execute();
 }
 

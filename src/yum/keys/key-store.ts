@@ -47,6 +47,8 @@ export async function readRing(keysDir: string): Promise<KeyRing | undefined> {
 /** Only under the lock. What gpg wrote reaches the disk first: a ring names keys that are there. */
 export async function writeRing(keysDir: string, ring: KeyRing): Promise<void> {
   await syncTree(keysDir);
+  // Its own name too: a ring that is lost means a new key, and hosts trust the old one.
+  await syncOne(dirname(keysDir));
   await replaceFile(ringPath(keysDir), `${JSON.stringify(ring, undefined, 2)}\n`, 0o600);
 }
 
@@ -59,7 +61,8 @@ export async function serveRing(
 ): Promise<void> {
   const status = statusOf(ring, now, unusable);
   const fingerprint = signingKey(ring, now)?.fingerprint;
-  await mkdir(publicDir, { recursive: true });
+  const made = await mkdir(publicDir, { recursive: true });
+  if (made !== undefined) await syncOne(dirname(publicDir));
   const files = {
     // First, so that a key is served before anything names it.
     "tatara.asc": servedText(ring),

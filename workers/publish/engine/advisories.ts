@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { makeFolder } from "../../../src/shared/durable.ts";
 import type { YumLayout } from "../../../src/yum/layout.ts";
 import { listedAdvisory } from "../../../src/shared/package-messages.ts";
 import type { ListedAdvisory } from "../../../src/shared/package-messages.ts";
-import { makeFolder, renameSynced, writeSynced } from "../durable.ts";
+import { renameSynced, writeSynced } from "../durable.ts";
 
 /** Advisories by their id, for all channels and targets. */
 export interface AdvisoryFiles {

@@ -2,10 +2,11 @@ import { createHash, randomUUID } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { PassedThrough } from "../../../src/shared/package-messages.ts";
+import { makeFolder } from "../../../src/shared/durable.ts";
 import { compress } from "../../../src/yum/compression.ts";
 import type { YumLayout } from "../../../src/yum/layout.ts";
 import type { ExtraDocument } from "../../../src/yum/target-state.ts";
-import { makeFolder, renameSynced, writeSynced } from "../durable.ts";
+import { renameSynced, writeSynced } from "../durable.ts";
 import { updateinfoXml } from "./updateinfo.ts";
 import type { TargetAdvisory } from "./updateinfo.ts";
 

@@ -1,5 +1,6 @@
 import { link, mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { makeFolder, syncPath } from "../../../src/shared/durable.ts";
 import { DOCUMENTS } from "../../../src/yum/layout.ts";
 import type { DocumentName, YumLayout } from "../../../src/yum/layout.ts";
 import { repomdEntries, repomdXml } from "../../../src/yum/repomd.ts";
@@ -11,7 +12,7 @@ import type {
   View,
 } from "../../../src/yum/target-state.ts";
 import { allSettled } from "../all-settled.ts";
-import { makeFolder, renameSynced, syncPath, writeSynced } from "../durable.ts";
+import { renameSynced, writeSynced } from "../durable.ts";
 import type { Signer } from "../sign.ts";
 
 export type ViewName = keyof TargetState["views"];

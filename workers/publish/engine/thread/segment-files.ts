@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { makeFolder, syncPath } from "../../../../src/shared/durable.ts";
 import { compress, decompress } from "../../../../src/yum/compression.ts";
 import { DOCUMENTS } from "../../../../src/yum/layout.ts";
 import type { DocumentName, YumLayout } from "../../../../src/yum/layout.ts";
@@ -13,7 +14,7 @@ import type {
   SegmentRef,
 } from "../../../../src/yum/target-state.ts";
 import { INDEX_FILE } from "./segment-index.ts";
-import { makeFolder, syncPath, writeSynced } from "../../durable.ts";
+import { writeSynced } from "../../durable.ts";
 
 /** A segment's content, before it is compressed. */
 export interface OpenSegment {
