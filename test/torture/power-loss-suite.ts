@@ -35,6 +35,7 @@ export async function runPowerLossSuite(options: SuiteOptions): Promise<Outcome>
     const files = imageFiles(dir);
     const { images, violations, chosen } = await sift(recording, {
       ...options,
+      isShort,
       recordsOf: imageRecords(dir),
       checks: imageChecks({ files, last: lastOf(recording) }),
       starts: isShort ? STARTS.small : STARTS.large,

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { execFile } from "node:child_process";
 import { join } from "node:path";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { checkChannels } from "../../../src/invariants/check-channels.ts";
 import type { Look } from "../../../src/invariants/world.ts";
@@ -48,7 +48,7 @@ export function imageChecks({ files, last }: Parts): ImageChecks {
       return [
         ...records.problems.map((what) => broken(`the database: ${what}`)),
         ...told.flatMap((one) => checkTold(one, image, records, commits)),
-        ...commits.problems.map(broken),
+        ...checkRepos(commits, records),
         ...checkUploads(image, records),
         ...checkLogs(image, records, last),
         ...checkKeys(image, records, last),
@@ -114,7 +114,18 @@ function checkTold(
 interface Commits {
   /** By repo, every object that its refs lead to. */
   readonly commits: ReadonlyMap<string, ReadonlySet<string>>;
-  readonly problems: readonly string[];
+  readonly problems: readonly { readonly repo: string; readonly what: string }[];
+}
+
+/** A start takes back what a push has brought in part, if nobody was told that it was taken. */
+function checkRepos({ problems }: Commits, records: ImageRecords): readonly Violation[] {
+  const builds = records
+    .all("builds")
+    .filter(({ state, isReady }) => state === "queued" && !isReady);
+  const underWay = new Set(builds.map(({ repo }) => repo));
+  return problems
+    .filter(({ repo, what }) => what.includes("not a git repository") || !underWay.has(repo))
+    .map(({ repo, what }) => broken(`git of ${repo}: ${what}`));
 }
 
 /** What the refs of the own remote lead to, read by git itself. */
@@ -122,7 +133,7 @@ function gitReader(files: ImageFiles): (image: CrashImage) => Promise<Commits> {
   const known = new Map<string, Awaited<ReturnType<typeof readRepo>>>();
   return async (image) => {
     const commits = new Map<string, ReadonlySet<string>>();
-    const problems: string[] = [];
+    const problems: Commits["problems"][number][] = [];
     for (const path of image.keys()) {
       const repo = /^git\/([^/]+\/[^/]+)\.git$/.exec(path)?.[1];
       // Without it the server makes the repo anew.
@@ -131,7 +142,7 @@ function gitReader(files: ImageFiles): (image: CrashImage) => Promise<Commits> {
       const found = known.get(key) ?? (await readRepo(files, image, path));
       known.set(key, found);
       commits.set(repo, found.objects);
-      if (found.problem !== "") problems.push(`git of ${repo}: ${found.problem}`);
+      if (found.problem !== "") problems.push({ repo, what: found.problem });
     }
     return { commits, problems };
   };
@@ -146,7 +157,7 @@ async function readRepo(files: ImageFiles, image: CrashImage, path: string) {
     const said = await run("git", args, { env, timeout: GIT_MS }).catch(
       (err: { readonly stderr?: string; readonly stdout?: string }) => ({
         stdout: err.stdout ?? "",
-        stderr: err.stderr ?? String(err),
+        stderr: err.stderr ?? "git did not end in time",
       }),
     );
     const problem = said.stderr

@@ -116,7 +116,8 @@ export class Disk {
       case "sync":
         return this.#sync(this.find(change.path), beganAt);
       case "sync-all":
-        for (const file of [...this.#dirty]) this.#syncFile(file, beganAt);
+        // A file that is synced leaves the set, which a loop over it allows.
+        for (const file of this.#dirty) this.#syncFile(file, beganAt);
         for (const each of this.#folders) this.#syncFolder(each, beganAt);
         return;
       case "said":
@@ -152,8 +153,12 @@ export class Disk {
   #open({ file, create, truncate, append }: Change & { kind: "open" }, endedAt: number): void {
     if (create && this.find(file.path) === undefined) {
       const made: File = {
-        ...{ kind: "file", id: (this.#ids += 1), durable: Buffer.alloc(0), version: 0 },
-        ...{ pending: [], size: 0 },
+        kind: "file",
+        id: (this.#ids += 1),
+        durable: Buffer.alloc(0),
+        version: 0,
+        pending: [],
+        size: 0,
       };
       this.#enter(file.path, made, endedAt);
     }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { channelApi } from "../../../src/cli/channel-api.ts";
 import { isFinal } from "../../../src/domain/states.ts";
+import type { State } from "../../../src/domain/states.ts";
 import type { ForgeDouble } from "../../support/forge-double.ts";
 import { startTatara } from "../../support/start-tatara.ts";
 import type { Tatara } from "../../support/start-tatara.ts";
@@ -140,22 +141,20 @@ function openNotes(tatara: Tatara): Notes {
     if (!known.has(key)) told.push({ at: Date.now() / 1_000, told: one });
     known.add(key);
   };
-  let open = true;
-  let endedAll = false;
+  const closing = new AbortController();
+  const builds = new Map<string, boolean>();
   const look = async (): Promise<void> => {
-    const { builds } = (await tatara.api("/api/builds?limit=60")) as {
-      readonly builds: readonly { readonly id: string; readonly state: string }[];
-    };
     note({ kind: "token", token: tatara.token });
-    for (const { id, state } of builds)
-      if (isFinal(state as never)) note({ kind: "build", id, state });
-    endedAll = builds.every(({ state }) => isFinal(state as never));
+    for (const { id, state } of await listBuilds(tatara)) {
+      builds.set(id, isFinal(state));
+      if (isFinal(state)) note({ kind: "build", id, state });
+    }
     for (const { name, updatedAt } of await channelApi(tatara.client).channels()) {
       note({ kind: "channel", name, updatedAt: Date.parse(updatedAt) });
     }
   };
   const looking = (async () => {
-    while (open) {
+    while (!closing.signal.aborted) {
       await look();
       await delay(LOOK_EVERY_MS);
     }
@@ -175,13 +174,20 @@ function openNotes(tatara: Tatara): Notes {
     untilEnded: async () => {
       const endAt = performance.now() + END_MS;
       do await delay(2 * LOOK_EVERY_MS);
-      while (!endedAll && performance.now() < endAt);
+      while ([...builds.values()].includes(false) && performance.now() < endAt);
     },
     close: async () => {
-      open = false;
+      closing.abort();
       await looking;
     },
   };
+}
+
+async function listBuilds(tatara: Tatara) {
+  const { builds } = (await tatara.api("/api/builds?limit=60")) as {
+    readonly builds: readonly { readonly id: string; readonly state: State }[];
+  };
+  return builds;
 }
 
 /** Played back, the recording must come to the very files that are there; or it missed something. */

@@ -9,11 +9,11 @@ import type { Call } from "./read-trace.ts";
 
 /** Everything that changes files, brings them to the disk, or says something to somebody. */
 const CALLS = [
-  ...["openat", "open", "creat", "lseek", "chdir", "write", "pwrite64", "writev", "pwritev"],
-  ...["ftruncate", "truncate", "fallocate", "copy_file_range", "sendfile", "splice"],
-  ...["rename", "renameat", "renameat2", "link", "linkat", "symlink", "symlinkat"],
-  ...["unlink", "unlinkat", "rmdir", "mkdir", "mkdirat"],
-  ...["fsync", "fdatasync", "sync", "syncfs", "msync"],
+  "openat,open,creat,lseek,chdir,write,pwrite64,writev,pwritev",
+  "ftruncate,truncate,fallocate,copy_file_range,sendfile,splice",
+  "rename,renameat,renameat2,link,linkat,symlink,symlinkat",
+  "unlink,unlinkat,rmdir,mkdir,mkdirat",
+  "fsync,fdatasync,sync,syncfs,msync",
 ] as const;
 /** Longer than anything that is written at once. */
 const STRING_BYTES_MAX = 64 * 2 ** 20;
@@ -31,7 +31,9 @@ export interface Recorder {
 export async function openRecorder(dir: string): Promise<Recorder> {
   await mkdir(dir, { recursive: true });
   const workers = await Promise.all(
-    PROCESSES.workers.map((spec) => (spec.name === "publish" ? recorded(dir, spec) : spec)),
+    PROCESSES.workers.map((spec) =>
+      spec.name === "publish" ? recorded(dir, spec) : Promise.resolve(spec),
+    ),
   );
   return {
     processes: { server: await recorded(dir, PROCESSES.server), workers },
