@@ -9,14 +9,15 @@ import { signatureChecker } from "../../../src/cli/yum/check-signature.ts";
 import { isFinal } from "../../../src/domain/states.ts";
 import { NEVER_MOVED } from "../invariants/pushes.ts";
 import type { Violation } from "../invariants/violation.ts";
-import { digestOf } from "./crash-image.ts";
-import type { CrashImage } from "./crash-image.ts";
+import { digestOf, pathsIn } from "./crash-image.ts";
+import type { CrashImage, Kept } from "./crash-image.ts";
 import type { ImageFiles } from "./image-files.ts";
 import type { ImageRecords } from "./image-records.ts";
 import type { Told } from "./live.ts";
 
 const run = promisify(execFile);
 const GIT_MS = 60_000;
+const NOTHING = Buffer.alloc(0);
 const PUBLIC_KEY = "yum/keys/tatara.asc";
 
 export interface ImageChecks {
@@ -42,7 +43,7 @@ export function imageChecks({ files, last }: Parts): ImageChecks {
     check: async (image, records, told) => {
       const commits = await git(image);
       const yumKey = [
-        digestOf(image, (path) => path.startsWith("yum/")),
+        digestOf(image, "yum"),
         JSON.stringify([records.all("channels"), records.all("listings")]),
       ];
       return [
@@ -134,11 +135,11 @@ function gitReader(files: ImageFiles): (image: CrashImage) => Promise<Commits> {
   return async (image) => {
     const commits = new Map<string, ReadonlySet<string>>();
     const problems: Commits["problems"][number][] = [];
-    for (const path of image.keys()) {
+    for (const path of pathsIn(image, "git")) {
       const repo = /^git\/([^/]+\/[^/]+)\.git$/.exec(path)?.[1];
       // Without it the server makes the repo anew.
       if (repo === undefined || !image.has(`${path}/HEAD`)) continue;
-      const key = digestOf(image, (each) => each.startsWith(`${path}/`));
+      const key = digestOf(image, path);
       const found = known.get(key) ?? (await readRepo(files, image, path));
       known.set(key, found);
       commits.set(repo, found.objects);
@@ -174,7 +175,7 @@ function checkUploads(image: CrashImage, records: ImageRecords): readonly Violat
   return wanted
     .filter(({ sha256 }) => {
       const kept = image.get(`artifacts/${sha256.slice(0, 2)}/${sha256}`);
-      return kept === undefined || sha256Of(kept.bytes()) !== sha256;
+      return kept === undefined || sha256Of(kept) !== sha256;
     })
     .map(() => lost("a file that a worker was told is stored is not there, or has other bytes"));
 }
@@ -187,14 +188,10 @@ function checkLogs(
 ): readonly Violation[] {
   const ended = records.all("jobs").filter(({ state }) => isFinal(state));
   return ended.flatMap(({ buildId, id, attempt }) => {
-    const folder = `logs/${buildId}/${id}/${attempt}/`;
-    const cut = [...last].filter(
-      ([path, kept]) =>
-        path.startsWith(folder) &&
-        kept.kind === "file" &&
-        image.get(path)?.key !== kept.key &&
-        image.get(path)?.bytes().equals(kept.bytes()) !== true,
-    );
+    const cut = pathsIn(last, `logs/${buildId}/${id}/${attempt}`).filter((path) => {
+      const [now, then] = [image.get(path), last.get(path)];
+      return now?.key !== then?.key && now?.bytes().equals(then?.bytes() ?? NOTHING) !== true;
+    });
     return cut.map(() => lost("the log of a job that has ended is cut, or gone"));
   });
 }
@@ -211,12 +208,15 @@ function checkKeys(
       ? []
       : [broken("the file secret-key holds half a key, so that no server starts any more")];
   if (records.all("packages").length === 0) return found;
-  const gone = [...last].filter(
-    ([path, kept]) =>
+  const gone = pathsIn(last, "keys").filter(
+    (path) =>
       /^keys\/(?:rotation\.json|private-keys-v1\.d\/.*\.key)$/.test(path) &&
-      image.get(path)?.bytes().equals(kept.bytes()) !== true,
+      image
+        .get(path)
+        ?.bytes()
+        .equals(last.get(path)?.bytes() ?? NOTHING) !== true,
   );
-  return [...found, ...gone.map(([path]) => lost(`packages are signed, and ${path} is gone`))];
+  return [...found, ...gone.map((path) => lost(`packages are signed, and ${path} is gone`))];
 }
 
 async function checkYum({ files, last }: Parts, image: CrashImage, records: ImageRecords) {
@@ -224,7 +224,7 @@ async function checkYum({ files, last }: Parts, image: CrashImage, records: Imag
   const concerns = (path: string): boolean => path.startsWith("yum/");
   return files.readIn(image, concerns, async (folder) => {
     // The publish worker puts it there again at its start; whoever has the old one has the same.
-    const key = image.get(PUBLIC_KEY)?.bytes() ?? Buffer.alloc(0);
+    const key = image.get(PUBLIC_KEY)?.bytes() ?? NOTHING;
     const keys = (last.get(PUBLIC_KEY)?.bytes() ?? key).toString();
     await mkdir(join(folder, "yum", "keys"), { recursive: true });
     const look = {
@@ -253,8 +253,12 @@ function signatureOf(keys: string): Look["verifySignature"] {
   };
 }
 
-function sha256Of(bytes: Buffer): string {
-  return createHash("sha256").update(bytes).digest("hex");
+const digests = new Map<string, string>();
+
+function sha256Of({ key, bytes }: Kept): string {
+  const digest = digests.get(key) ?? createHash("sha256").update(bytes()).digest("hex");
+  digests.set(key, digest);
+  return digest;
 }
 
 function lost(what: string): Violation {

@@ -199,10 +199,27 @@ function torn(change: FileChange, random: Random): FileChange {
   return { ...change, bytes: change.bytes.subarray(0, end) };
 }
 
-/** Names what a part of the image is: equal digests need to be looked at once. */
-export function digestOf(image: CrashImage, concerns: (path: string) => boolean): string {
+/** Names what the image has in a folder: equal digests need to be looked at once. */
+export function digestOf(image: CrashImage, folder: string): string {
   const hash = createHash("sha1");
-  const paths = [...image.keys()].filter(concerns).toSorted();
-  for (const path of paths) hash.update(`${path}\n${image.get(path)?.key ?? ""}\n`);
+  for (const path of pathsIn(image, folder)) {
+    hash.update(`${path}\n${image.get(path)?.key ?? ""}\n`);
+  }
   return hash.digest("hex");
+}
+
+const sorted = new WeakMap<CrashImage, ReadonlyMap<string, readonly string[]>>();
+
+/** Everything in a folder, in one order. An image is asked often, so it is sorted once. */
+export function pathsIn(image: CrashImage, folder: string): readonly string[] {
+  const tops =
+    sorted.get(image) ?? Map.groupBy([...image.keys()].toSorted(), (path) => topOf(path));
+  sorted.set(image, tops);
+  const all = tops.get(topOf(folder)) ?? [];
+  return folder.includes("/") ? all.filter((path) => path.startsWith(`${folder}/`)) : all;
+}
+
+function topOf(path: string): string {
+  const cut = path.indexOf("/");
+  return cut < 0 ? path : path.slice(0, cut);
 }

@@ -114,7 +114,7 @@ export class Disk {
       case "remove":
         return this.#enter(change.path, undefined, endedAt);
       case "sync":
-        return this.#sync(this.find(change.path), beganAt);
+        return this.#sync(this.#there(change.path), beganAt);
       case "sync-all":
         // A file that is synced leaves the set, which a loop over it allows.
         for (const file of this.#dirty) this.#syncFile(file, beganAt);
@@ -170,7 +170,7 @@ export class Disk {
 
   #write({ file, at, bytes }: Change & { kind: "write" }, endedAt: number): void {
     const found = this.#fileAt(file.path);
-    if (found === undefined) return;
+    if (found === undefined) throw new TooEarly(`${file.path} is not there.`);
     const stand = this.#stands.get(standOf(found, file)) ?? { at: 0, append: false };
     const from = at === HERE ? (stand.append ? found.size : stand.at) : at;
     this.#change(found, { kind: "write", at: from, bytes }, endedAt);
@@ -244,9 +244,9 @@ export class Disk {
     return { kind: "symlink", id: (this.#ids += 1), target };
   }
 
-  #sync(node: Node | undefined, beganAt: number): void {
-    if (node?.kind === "file") this.#syncFile(node, beganAt);
-    if (node?.kind === "folder") this.#syncFolder(node, beganAt);
+  #sync(node: Node, beganAt: number): void {
+    if (node.kind === "file") this.#syncFile(node, beganAt);
+    if (node.kind === "folder") this.#syncFolder(node, beganAt);
   }
 
   /** What ended before the sync began. */

@@ -3,7 +3,6 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { Tables } from "../../../src/server/store/schema.ts";
-import { digestOf } from "./crash-image.ts";
 import type { CrashImage } from "./crash-image.ts";
 
 /** The records of a crash image, as SQLite makes them good. */
@@ -16,13 +15,12 @@ export interface ImageRecords {
 
 const DATABASE = "tatara.db";
 const FILES = [DATABASE, `${DATABASE}-wal`, `${DATABASE}-journal`];
-const isDatabase = (path: string): boolean => FILES.includes(path);
 
 /** Opens each database that differs from all before, as the next start would. */
 export function imageRecords(dir: string): (image: CrashImage) => Promise<ImageRecords> {
   const known = new Map<string, ImageRecords>();
   return async (image) => {
-    const key = digestOf(image, isDatabase);
+    const key = FILES.map((name) => image.get(name)?.key ?? "").join();
     const found = known.get(key) ?? (await readRecords(image, dir));
     known.set(key, found);
     return found;

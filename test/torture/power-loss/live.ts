@@ -109,8 +109,11 @@ async function live({ tatara, forge, notes, seed, isShort }: Life): Promise<void
       await delay(random.integer(0, 400));
     }
   };
+  const two = await ownPusher({ ...options, repo: "own/two" });
   const more: readonly PushKind[] = isShort ? [] : ["failing", "passing", "skipped", "passing"];
-  await Promise.all([push(own, "passing", ...more), push(hub, "skipped", ...more)]);
+  // The second one's package is staged and verified first.
+  const verified = isShort ? undefined : push(two, "passing");
+  await Promise.all([push(own, "passing", ...more), push(hub, "skipped", ...more), verified]);
   await notes.untilEnded();
   const channels = channelApi(tatara.client);
   await channels.apply({ kind: "promote", from: "dev", to: "testing", all: true, force: true });

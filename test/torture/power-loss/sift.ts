@@ -35,7 +35,7 @@ interface SiftOptions extends SuiteOptions {
 
 /** Plays the recording, cuts the power `count` times on the way, and looks at what is left. */
 export async function sift({ calls, told }: Recording, options: SiftOptions) {
-  const { seed, count, recordsOf, checks, starts } = options;
+  const { seed, count, tell, recordsOf, checks, starts } = options;
   const disk = new Disk();
   const random = randomOf(seed, "losses");
   const cuts = Map.groupBy(drawCuts(calls, seed, count), ({ at }) => at);
@@ -57,6 +57,7 @@ export async function sift({ calls, told }: Recording, options: SiftOptions) {
       const records = await recordsOf(image);
       findings.add(name, await checks.check(image, records, before));
       images += 1;
+      if (images % TELL_EVERY === 0) tell(`${images} images`);
       if (started.has(images)) owed += 1;
       if (owed === 0 || (options.isShort && hasLeases(records))) continue;
       owed -= 1;
@@ -72,6 +73,7 @@ function hasLeases(records: ImageRecords): boolean {
   );
 }
 
+const TELL_EVERY = 1_000;
 const BOUNDARIES = ["sync", "sync-all", "rename", "link", "remove", "folder", "open", "said"];
 
 /** Half of them at calls that make a difference, where only what was promised survives. */
