@@ -29,7 +29,7 @@ export interface GitRemoteDeps extends SettleDeps {
   readonly newId: (prefix: string) => string;
   /** False while the disk is too full to accept anything. */
   readonly hasRoom: () => Promise<boolean>;
-  readonly disk: Pick<DiskAlarm, "noteWords">;
+  readonly disk: Pick<DiskAlarm, "note" | "noteWords">;
   /** Who asks, by HTTP Basic; undefined: nobody we know. */
   readonly identify: (request: Request, repo: string) => Promise<GitCaller | undefined>;
   readonly buildUrl: (request: Request, repo: string, number: number) => string;
@@ -75,6 +75,7 @@ export function gitRemote(deps: GitRemoteDeps): Router {
   const path = "/git/:owner/:name.git";
   const route = (request: Request, response: Response): void => {
     serve(request, response).catch((err: unknown) => {
+      deps.disk.note(`git at ${request.path}`, err);
       deps.logger.warn({ err, path: request.path }, "git request failed");
       if (!response.headersSent) refuse(response, 500, "The git remote failed; try again.");
       else response.destroy();

@@ -76,7 +76,7 @@ async function aRemote(change: (deps: GitRemoteDeps) => Partial<GitRemoteDeps>) 
     patterns: ["*"],
     newId: store.newId,
     hasRoom: () => Promise.resolve(true),
-    disk: { noteWords: () => undefined },
+    disk: { note: () => false, noteWords: () => undefined },
     identify: () => Promise.resolve({ name: "dev", mayPush: true }),
     buildUrl: (_request, repo, number) => `${repo} ${number}`,
   };

@@ -43,7 +43,7 @@ async function aRemote() {
     patterns: ["*"],
     newId: store.newId,
     hasRoom: () => Promise.resolve(true),
-    disk: { noteWords: () => undefined },
+    disk: { note: () => false, noteWords: () => undefined },
     identify: () => Promise.resolve(undefined),
     buildUrl: () => "",
   };

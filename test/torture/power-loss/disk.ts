@@ -51,31 +51,34 @@ export interface Timed<T> {
 }
 
 /** A call whose folder or file is made by a call that is told later. */
-class TooEarly extends Error {}
+class TooEarly extends Error {
+  override readonly name = "TooEarly";
+}
 
 /** Threads overtake each other between the kernel and strace: a call comes after what it needs. */
 export function inOrder(calls: readonly Call[]): readonly Call[] {
   const disk = new Disk();
   const ordered: Call[] = [];
-  let waiting: readonly Call[] = [];
-  const take = (call: Call): boolean => {
+  const take = (call: Call): TooEarly | undefined => {
     try {
       disk.apply(call);
       ordered.push(call);
-      return true;
+      return undefined;
     } catch (err) {
-      if (err instanceof TooEarly) return false;
+      if (err instanceof TooEarly) return err;
       throw err;
     }
   };
+  let waiting: readonly Call[] = [];
   for (const call of calls) {
-    const isTaken = take(call);
-    if (isTaken) waiting = waiting.filter((one) => !take(one));
+    if (take(call) === undefined) waiting = waiting.filter((one) => take(one) !== undefined);
     else waiting = [...waiting, call];
   }
-  const [first] = waiting;
-  if (first === undefined) return ordered;
-  throw new Error(`The recording misses what came before ${JSON.stringify(first.change)}.`);
+  for (const call of waiting) {
+    const cause = take(call);
+    if (cause !== undefined) throw new Error("The recording is not whole.", { cause });
+  }
+  return ordered;
 }
 
 /**

@@ -45,8 +45,8 @@ export interface Recording {
 
 const LOOK_EVERY_MS = 100;
 const END_MS = 240_000;
-/** Opened by the server, and made anew by every start. */
-const NOT_KEPT = /^(?:cache(?:\/|$)|.*-shm$)/;
+/** Made anew by every start, or of those who are not recorded. */
+const NOT_KEPT = /^(?:(?:cache|log|redis|worker)(?:\/|$)|.*-shm$)/;
 
 export function settingsFor(forge: ForgeDouble): Readonly<Record<string, string>> {
   return {
