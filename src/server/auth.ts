@@ -6,6 +6,9 @@ export interface Sessions {
   /** Trades a one-time link for a browser's token; undefined when it was used or is too old. */
   redeemLink(linkToken: string): Promise<string | undefined>;
   isValid(browserToken: string): Promise<boolean>;
+  /** Of a token that the admin token made, and that has no record until then. */
+  isEnded(browserToken: string): Promise<boolean>;
+  end(browserToken: string): Promise<void>;
 }
 
 export interface AuthDeps {
@@ -113,8 +116,16 @@ export function setSession(
   });
 }
 
-export function clearSession(request: Request, response: Response, deps: AuthDeps): void {
+/** Signs the browser out: its token is good for nobody from now on. */
+export async function endSession(
+  request: Request,
+  response: Response,
+  deps: AuthDeps,
+): Promise<void> {
   const isSecure = isHttps(request, deps);
+  const token = readCookie(request, cookieName(isSecure)) ?? "";
+  // Only of who is signed in: strangers leave no records.
+  if (await isGoodToken(token, deps)) await deps.sessions.end(token);
   response.clearCookie(cookieName(isSecure), {
     httpOnly: true,
     sameSite: "lax",
@@ -124,8 +135,8 @@ export function clearSession(request: Request, response: Response, deps: AuthDep
 }
 
 /**
- * Token of a browser that showed the admin token: it needs no record, ends by itself, and is void
- * once the admin token is another.
+ * Token of a browser that showed the admin token: it needs no record while it is good, ends by itself
+ * or by signing out, and is void once the admin token is another.
  */
 export function adminSession({ adminToken, now }: Pick<AuthDeps, "adminToken" | "now">): string {
   const endsAt = now() + SESSION_MS;
@@ -143,9 +154,13 @@ function adminMac(adminToken: string, endsAt: number): string {
 }
 
 async function hasGoodCookie(request: Request, deps: AuthDeps): Promise<boolean> {
-  const token = readCookie(request, cookieName(isHttps(request, deps)));
-  if (token === undefined || token === "") return false;
-  return isAdminSession(token, deps) || deps.sessions.isValid(token);
+  return await isGoodToken(readCookie(request, cookieName(isHttps(request, deps))) ?? "", deps);
+}
+
+async function isGoodToken(token: string, deps: AuthDeps): Promise<boolean> {
+  if (token === "") return false;
+  if (isAdminSession(token, deps)) return !(await deps.sessions.isEnded(token));
+  return await deps.sessions.isValid(token);
 }
 
 /** A cookie's value; undefined when it is not there or not readable. */

@@ -37,7 +37,7 @@ import { holdNewerPlans } from "./store/newer-plans.ts";
 import { shortenPauses } from "./store/pauses.ts";
 import { readStore } from "./store/read.ts";
 import { testReads } from "./store/test-reads.ts";
-import { isSignedIn, redeemLink } from "./store/sessions.ts";
+import { endSession, isEnded, isSignedIn, redeemLink } from "./store/sessions.ts";
 import { openStore, type Store } from "./store/store.ts";
 import { createSchedules } from "./schedules.ts";
 import { loadSecretKey } from "./secret-key.ts";
@@ -228,6 +228,8 @@ function authOf(
         return isGood ? browserToken : undefined;
       },
       isValid: (token) => isSignedIn(store, token),
+      isEnded: (token) => isEnded(store, token),
+      end: (token) => store.write((tx) => endSession(tx, token)),
     },
   };
 }

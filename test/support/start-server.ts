@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, mkdir, rm } from "node:fs/promises";
-import { createServer } from "node:http";
+import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,8 +13,12 @@ export interface TestServer extends AsyncDisposable {
   readonly url: string;
   readonly adminToken: string;
   readonly buildToken: string;
+  readonly publishToken: string;
+  readonly reportToken: string;
   readonly loginUrl: string;
   readonly dataDir: string;
+  /** The express app itself, to be asked for its routes. */
+  readonly app: RequestListener;
   api<T>(path: string): Promise<T>;
 }
 
@@ -27,12 +31,14 @@ export async function aServer(
   await mkdir(dataDir, { recursive: true });
   const adminToken = "an-admin-token-for-tests";
   const buildToken = "a-build-token-for-tests";
+  const publishToken = "a-publish-token-for-tests";
+  const reportToken = "a-report-token-for-tests";
   const config = readServerConfig({
     TATARA_DATA_DIR: dataDir,
     TATARA_ADMIN_TOKEN: adminToken,
     TATARA_BUILD_TOKEN: buildToken,
-    TATARA_PUBLISH_TOKEN: "a-publish-token-for-tests",
-    TATARA_REPORT_TOKEN: "a-report-token-for-tests",
+    TATARA_PUBLISH_TOKEN: publishToken,
+    TATARA_REPORT_TOKEN: reportToken,
     // Nobody listens there: whatever these tests show holds without Redis.
     TATARA_REDIS_URL: `unix://${join(dataDir, "no-redis.sock")}`,
     ...settings,
@@ -43,13 +49,17 @@ export async function aServer(
   await once(http, "listening");
   const { port } = http.address() as AddressInfo;
   const url = `http://127.0.0.1:${port}`;
+  const released = Promise.withResolvers<RequestListener>();
   const server = await startServer({
     config,
     onBroken: (err) => {
       throw err;
     },
     http,
-    release,
+    release: (app) => {
+      released.resolve(app);
+      release(app);
+    },
     localUrl: url,
     logger: createLogger({ process: "server", level: "error", now }),
     now,
@@ -60,7 +70,10 @@ export async function aServer(
     url,
     adminToken,
     buildToken,
+    publishToken,
+    reportToken,
     dataDir,
+    app: await released.promise,
     loginUrl: server.loginUrl,
     api: async <T>(path: string) => {
       const headers = { authorization: `Bearer ${adminToken}` };

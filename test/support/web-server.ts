@@ -42,6 +42,7 @@ export async function startWebServer(some: Partial<WebDeps> = {}): Promise<WebSe
   const live = memoryLive();
   const acts: string[] = [];
   const used = new Set<string>();
+  const ended = new Set<string>();
   const app = express();
   app.use(
     webRoutes({
@@ -60,7 +61,9 @@ export async function startWebServer(some: Partial<WebDeps> = {}): Promise<WebSe
           used.add(token);
           return Promise.resolve(isGood ? "browser-token" : undefined);
         },
-        isValid: (token) => Promise.resolve(token === "browser-token"),
+        isValid: (token) => Promise.resolve(token === "browser-token" && !ended.has(token)),
+        isEnded: (token) => Promise.resolve(ended.has(token)),
+        end: (token) => Promise.resolve(void ended.add(token)),
       },
       publicUrlOf: (request) => `http://${request.get("host") ?? ""}`,
       keyFingerprint: () => Promise.resolve(sample.keyFingerprint),

@@ -21,8 +21,9 @@ export interface EventStream {
 let openStreams = 0;
 
 /**
- * Turns a response into a stream of events; undefined when too many are open (answered 503), or when
- * the reader went away while its answer was looked for: then nothing would ever close the stream.
+ * Turns a response into a stream of events; undefined when too many are open (answered 503), when the
+ * reader went away while its answer was looked for, for then nothing would ever close the stream, and
+ * when only the head is wanted.
  */
 export function openEventStream(
   request: Request,
@@ -34,15 +35,20 @@ export function openEventStream(
     response.status(503).set("Retry-After", "10").json({ error: "Too many live pages are open." });
     return undefined;
   }
-  openStreams += 1;
-  const gone = new AbortController();
-  const signal = stopping === undefined ? gone.signal : AbortSignal.any([gone.signal, stopping]);
   response.status(200).set({
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-store",
     // nginx would keep events until its buffer is full.
     "X-Accel-Buffering": "no",
   });
+  if (request.method === "HEAD") {
+    // No event would ever reach it, and what is written without a body is not sent: it waited for ever.
+    response.end();
+    return undefined;
+  }
+  openStreams += 1;
+  const gone = new AbortController();
+  const signal = stopping === undefined ? gone.signal : AbortSignal.any([gone.signal, stopping]);
   response.write(`retry: ${RETRY_MS}\n\n`);
   request.socket.setNoDelay(true);
   const comments = setInterval(() => response.write(": still here\n\n"), COMMENT_MS);

@@ -1,7 +1,7 @@
 import express, { Router } from "express";
 import {
   adminSession,
-  clearSession,
+  endSession,
   identify,
   isForeign,
   isFromOwnPage,
@@ -61,7 +61,7 @@ function enterByToken(deps: RouteDeps): express.RequestHandler {
 function leave(deps: RouteDeps): express.RequestHandler {
   return async (request, response) => {
     if (isForeign(response)) return await sendTrouble(deps, request, response, FOREIGN_FORM);
-    clearSession(request, response, deps);
+    await endSession(request, response, deps);
     response.redirect(303, "/login");
   };
 }

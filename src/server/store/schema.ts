@@ -536,7 +536,7 @@ export interface StatusRow {
 /** A one-time sign-in link or a signed-in browser; only hashes are kept. */
 export interface SessionRow {
   tokenHash: string;
-  kind: "link" | "browser";
+  kind: "link" | "browser" | "ended";
   expiresAt: number;
 }
 

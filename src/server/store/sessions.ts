@@ -42,6 +42,31 @@ export async function isSignedIn(tx: Reader, browserToken: string): Promise<bool
   return row !== undefined && row.expiresAt > tx.now();
 }
 
+/**
+ * Whoever still has this browser's token is signed in with it no more. One that was made without a
+ * record leaves one now, until it would have ended by itself.
+ */
+export async function endSession(tx: Tx, browserToken: string): Promise<void> {
+  await removeExpired(tx);
+  const row = { tokenHash: hashToken(browserToken), kind: "ended" as const };
+  await tx.db
+    .insertInto("sessions")
+    .values({ ...row, expiresAt: tx.now() + BROWSER_MS })
+    .onConflict((conflict) => conflict.column("tokenHash").doUpdateSet({ kind: row.kind }))
+    .execute();
+}
+
+/** Of a token that has no record while it is good: did its browser sign out? */
+export async function isEnded(tx: Reader, browserToken: string): Promise<boolean> {
+  const row = await tx.db
+    .selectFrom("sessions")
+    .select("kind")
+    .where("tokenHash", "=", hashToken(browserToken))
+    .where("kind", "=", "ended")
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
 async function removeExpired(tx: Tx): Promise<void> {
   await tx.db.deleteFrom("sessions").where("expiresAt", "<=", tx.now()).execute();
 }
