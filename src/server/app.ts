@@ -145,13 +145,17 @@ function describe(err: unknown): { readonly status: number; readonly message: st
     const [issue] = err.issues;
     return {
       status: 400,
-      message: `${issue?.path.join(".") ?? ""}: ${issue?.message ?? "bad request"}`,
+      message: `${issue?.path.join(".") || "the body"}: ${issue?.message ?? "bad request"}`,
     };
   }
-  const { status, expose, message } = (err ?? {}) as Record<string, unknown>;
+  if (err instanceof URIError) {
+    return { status: 400, message: "The address has a % that begins no letter of UTF-8." };
+  }
+  const { status, expose, message, type } = (err ?? {}) as Record<string, unknown>;
   // Express' own parsers say what is wrong with a request; everything else stays ours.
   if (typeof status === "number" && status < 500 && expose === true) {
-    return { status, message: String(message) };
+    const isBody = typeof type === "string" && /^(?:entity|encoding|charset)\./.test(type);
+    return { status, message: `${isBody ? "the body: " : ""}${String(message)}` };
   }
   return { status: 500, message: "The server failed; it has been logged." };
 }

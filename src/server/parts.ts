@@ -4,6 +4,7 @@ import type { Request } from "express";
 import { makeFolder, syncPath } from "../shared/durable.ts";
 import { processEnv, type ServerConfig } from "../shared/config.ts";
 import type { Logger } from "../shared/logger.ts";
+import { openOutbound } from "../shared/outbound.ts";
 import { openSchedulers, openTickets } from "../shared/queues.ts";
 import { openRedisWatch } from "../shared/redis-watch.ts";
 import { TOPICS, openTopicWriter, type TopicWriter } from "../shared/topics.ts";
@@ -101,7 +102,11 @@ export async function openParts(options: PartsOptions) {
   const layout = yumLayout(inData("yum"));
   const read = readStore(store, roll);
   const resolver = openResolver(layout);
-  const baseRepositories = openBaseRepositories({ declared: config.baseRepositories, now });
+  const baseRepositories = openBaseRepositories({
+    declared: config.baseRepositories,
+    now,
+    get: openOutbound(config).get,
+  });
   baseRepositories.prepare();
   const hasRoom = watchRoom(config.dataDir, config.freeDiskMinMib, now);
   const git: GitRemoteDeps = {

@@ -45,8 +45,10 @@ export function openShells(deps: ShellsDeps): Shells {
   const sessions = new Map<string, Session>();
   const stopping = new AbortController();
   const upgrade = async (request: IncomingMessage, socket: Duplex): Promise<void> => {
-    const url = new URL(request.url ?? "/", "http://server");
-    const buildId = /^\/api\/builds\/([^/]+)\/shell$/.exec(url.pathname)?.[1];
+    const url = URL.parse(request.url ?? "/", "http://server");
+    if (url === null) return answer(socket, 400, "This address cannot be read.");
+    // Ids have letters, digits and dashes: what is written otherwise is nobody's.
+    const buildId = /^\/api\/builds\/([a-z0-9-]+)\/shell$/.exec(url.pathname)?.[1];
     const shellId = /^\/worker\/v1\/build\/shells\/([a-z0-9-]+)$/.exec(url.pathname)?.[1];
     if (request.headers.upgrade !== SHELL_PROTOCOL) {
       answer(socket, 400, "This server upgrades to tatara-shell only.");
@@ -108,8 +110,7 @@ async function openForPerson(
   }
   const wish = readWish(url);
   if (wish === undefined) return answer(socket, 400, "step, columns and rows are expected.");
-  const buildId = decodeURIComponent(asked.buildId);
-  const found = await findKeptStep(deps.store, { ...wish, buildId });
+  const found = await findKeptStep(deps.store, { ...wish, buildId: asked.buildId });
   if (found.kind === "refused") return answer(socket, found.status, found.error, found.hint);
   const { step } = found;
   const beside = [...sessions.values()].filter(({ worker }) => worker === step.worker);

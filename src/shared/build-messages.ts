@@ -218,7 +218,12 @@ export type KeptFileMessage = z.infer<typeof keptFile>;
 /** All that a step keeps, said once, before the step's end. */
 export const keptMessage = z.object({
   files: z.array(keptFile).max(10_000),
-  expiresMs: z.number().int().positive(),
+  /** A pipeline file may ask for a year. */
+  expiresMs: z
+    .number()
+    .int()
+    .positive()
+    .max(10 * 366 * 86_400_000),
   /** What was left out: links, devices, what is over the limit. */
   notes: z.array(z.string().max(1_000)).max(100),
 });
@@ -230,13 +235,19 @@ export const keptByTestsAnswer = z.object({ files: z.array(keptFile).max(100_000
 
 export const TEST_STATES = ["passed", "failed", "errored", "skipped"] as const;
 
+/**
+ * For numbers of somebody's report, of which the database makes sums: more than `max` counts as `max`,
+ * or a page with the sum of two could not be shown.
+ */
+const atMost = (max: number) => (number: number) => Math.min(number, max);
+
 /** One test of a report, as the parsers of all dialects give it. */
 export const testResult = z.object({
   suite: z.string().max(500),
   className: z.string().max(500),
   name: z.string().max(1_000),
   state: z.enum(TEST_STATES),
-  durationMs: z.number().nonnegative().nullable(),
+  durationMs: z.number().nonnegative().transform(atMost(10_000_000_000)).nullable(),
   /** First words of a failure; empty if it passed. */
   message: z.string().max(4_000),
   /** The rest: stack, difference, output. */
@@ -249,8 +260,8 @@ export type TestResult = z.infer<typeof testResult>;
 
 /** Lines that tests ran through, of all that could. */
 export const coverage = z.object({
-  linesCovered: z.number().int().nonnegative(),
-  linesTotal: z.number().int().nonnegative(),
+  linesCovered: z.number().int().nonnegative().transform(atMost(1_000_000_000_000)),
+  linesTotal: z.number().int().nonnegative().transform(atMost(1_000_000_000_000)),
 });
 
 /** What a step's reports say, in parts of up to 5,000 tests; the first part is number 0. */

@@ -48,6 +48,7 @@ export function readServerConfig(env: Env) {
     repos: read.listOf("TATARA_REPOS", ["*"], isRepoPattern, "a pattern such as * or acme/*"),
     defaultTarget: read.text("TATARA_DEFAULT_TARGET", DEFAULT_TARGET),
     baseRepositories: read.baseRepositories("TATARA_BASE_REPOSITORIES"),
+    internalHosts: internalHosts(read),
     targets: read.targets("TATARA_TARGETS"),
     yumSources: read.yumSources("TATARA_YUM_SOURCES"),
     /** Below this nothing is accepted and no job begins. */
@@ -78,6 +79,7 @@ export function readBuildWorkerConfig(env: Env) {
       read.integer("TATARA_BUILDKIT_CACHE_MIB", 0, { min: 0, max: 1 << 24 }) * 2 ** 20,
     /** Forges over plain http (tests, an internal forge); the own remote is always allowed. */
     httpForges: read.list("TATARA_HTTP_FORGES", []),
+    internalHosts: internalHosts(read),
   };
   return read.finish(config);
 }
@@ -99,6 +101,7 @@ export function readPublishWorkerConfig(env: Env) {
     ...common(read),
     ...worker(read),
     baseRepositories: read.baseRepositories("TATARA_BASE_REPOSITORIES"),
+    internalHosts: internalHosts(read),
   };
   return read.finish(config);
 }
@@ -174,6 +177,13 @@ function engine(read: SettingReader) {
     /** A proxy in a container of the engine, for steps with `network: mirrors`. */
     mirrorProxy: read.optionalUrl("TATARA_MIRROR_PROXY"),
   };
+}
+
+/** Hosts of the operator's own network that commits and redirects may lead to. */
+function internalHosts(read: SettingReader): readonly string[] {
+  const isHost = (item: string): boolean =>
+    /^[^\s/@?#]+$/.test(item) && URL.canParse(`http://${item}`);
+  return read.listOf("TATARA_INTERNAL_HOSTS", [], isHost, "a host such as registry.internal:5000");
 }
 
 function worker(read: SettingReader) {

@@ -7,7 +7,9 @@ export const id = z.string().regex(/^[a-z0-9-]{1,64}$/);
 
 export const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
-export const instant = z.number().int().nonnegative();
+/** Up to the end of the year 9999: a later one is no date that anybody could be shown. */
+export const INSTANT_MAX = 253_402_300_799_999;
+export const instant = z.number().int().nonnegative().max(INSTANT_MAX);
 
 export const stepName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/);
 

@@ -102,6 +102,13 @@ test.each([
   expect(heard).toEqual(expected);
 });
 
+test.each(["/api/builds/%zz/shell", "//", "/worker/v1/build/shells/%00", "/api/builds/%00/shell"])(
+  "a connection to %s is refused, and nothing fails",
+  async (path) => {
+    expect(await upgrade(world.server.url, path, world.callers.admin)).toBeOneOf([400, 404]);
+  },
+);
+
 /** The status that a request for a shell's connection is answered with. */
 async function upgrade(url: string, path: string, credentials: Credentials): Promise<number> {
   const { hostname, port } = new URL(url);

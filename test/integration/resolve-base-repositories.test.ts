@@ -8,6 +8,7 @@ import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { gunzipSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openOutbound } from "../../src/shared/outbound.ts";
 import { openBaseRepositories } from "../../src/yum/base-repositories/base-repositories.ts";
 import type { BaseRepositories } from "../../src/yum/base-repositories/base-repositories.ts";
 import { senseOf } from "../../src/domain/rpm-relation.ts";
@@ -16,6 +17,7 @@ import { makeRpmSet } from "../support/make-rpm-set.ts";
 const exec = promisify(execFile);
 const TARGET = "el9.x86_64";
 const HOURS = 3_600_000;
+const { get } = openOutbound({ internalHosts: [] });
 let folder: string;
 let primary: Buffer;
 let filelists: Buffer;
@@ -80,7 +82,7 @@ async function xz(bytes: Buffer): Promise<Buffer> {
 }
 
 function reader(...urls: readonly string[]) {
-  return openBaseRepositories({ declared: [{ target: TARGET, urls }], now: () => 0 });
+  return openBaseRepositories({ declared: [{ target: TARGET, urls }], now: () => 0, get });
 }
 
 async function has(base: BaseRepositories | undefined, text: string): Promise<boolean> {
@@ -140,7 +142,7 @@ describe("a base repository", () => {
     const urls = [`http://127.0.0.1:${port}/`, `http://127.0.0.1:${port}/updates/`];
     const declared = [{ target: TARGET, urls }];
     await using repositories = closing(
-      openBaseRepositories({ declared, now: () => 0, waitMs: 20 }),
+      openBaseRepositories({ declared, now: () => 0, get, waitMs: 20 }),
     );
 
     const { base, warnings } = await repositories.of(TARGET);
@@ -166,7 +168,7 @@ test("a repository over HTTP is read once, and looked at again after six hours",
   await using web = await serve(join(folder, "served"));
   let now = 0;
   const declared = [{ target: TARGET, urls: [web.url] }];
-  await using repositories = closing(openBaseRepositories({ declared, now: () => now }));
+  await using repositories = closing(openBaseRepositories({ declared, now: () => now, get }));
 
   await repositories.of(TARGET);
   now = 6 * HOURS - 1;

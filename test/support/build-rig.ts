@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { Stopped } from "../../src/domain/stop.ts";
 import type { BuildGrant } from "../../src/shared/build-messages.ts";
 import type { Logger } from "../../src/shared/logger.ts";
+import { openOutbound } from "../../src/shared/outbound.ts";
 import { serverClient } from "../../src/shared/server-client.ts";
 import { openCacheStore } from "../../workers/build/cache/cache-store.ts";
 import type { ContainerLimits, Engine } from "../../workers/build/engine.ts";
@@ -72,6 +73,7 @@ export async function startBuildRig(
   const deps: RunJobDeps = {
     openRecord: serverRecords({ client, budget: spoolBudget() }),
     engine,
+    outbound: openOutbound({ internalHosts: [] }),
     git: gitDoor,
     mirrors: openMirrors({ dir: join(dir, "mirrors"), git: gitDoor, httpPrefixes: [git.url] }),
     images: imageMemory(),

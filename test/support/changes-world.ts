@@ -1,3 +1,4 @@
+import { openOutbound } from "../../src/shared/outbound.ts";
 import { openBaseRepositories } from "../../src/yum/base-repositories/base-repositories.ts";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
@@ -78,7 +79,11 @@ export async function changesWorld(): Promise<ChangesWorld> {
   };
   const layout = yumLayout(join(held.path, "..", "yum"));
   const read = readStore(store, { liveSince: () => 0 });
-  const baseRepositories = openBaseRepositories({ declared: [], now: Date.now });
+  const baseRepositories = openBaseRepositories({
+    declared: [],
+    now: Date.now,
+    get: openOutbound({ internalHosts: [] }).get,
+  });
   const resolver = openResolver(layout);
   const changes = openChanges({ store, announcer, read, layout, resolver, baseRepositories });
   const housekeeping = startHousekeeping({ store, changes, announcer, logger: silentLogger });

@@ -21,6 +21,7 @@ const SUITES: Readonly<Record<string, () => Promise<Suite>>> = {
   backup: async () => (await import("./backup-suite.ts")).runBackupSuite,
   "power-loss": async () => (await import("./power-loss-suite.ts")).runPowerLossSuite,
   upgrade: async () => (await import("./upgrade-suite.ts")).runUpgradeSuite,
+  "http-fuzz": async () => (await import("./http-fuzz-suite.ts")).runHttpFuzzSuite,
 };
 const FIGURES = [
   "lost",

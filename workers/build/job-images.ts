@@ -144,11 +144,12 @@ function imageDeps(
   spec: JobSpec,
   name: { readonly owner: string; readonly cache: string },
 ): Omit<ImageDeps, "say" | "write" | "network"> {
-  const { engine, baseImage, limits } = job.deps;
+  const { engine, outbound, baseImage, limits } = job.deps;
   const { repo, trust } = job.grant.build;
   const isFirst = spec.images[0]?.key === name.cache;
   return {
     engine,
+    outbound,
     baseImage,
     owner: ownerOf(job, name.owner),
     cacheName: [

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { TargetImage, YumSource } from "../../src/shared/config.ts";
 import type { Logger } from "../../src/shared/logger.ts";
+import type { Outbound } from "../../src/shared/outbound.ts";
 import type { BuildGrant } from "../../src/shared/build-messages.ts";
 import type { CacheStore } from "./cache/cache-store.ts";
 import type { ContainerLimits, Engine, Owner } from "./engine.ts";
@@ -24,6 +25,8 @@ export interface RunJobDeps {
   /** Begins to write down what a later life of this worker goes on from; left out: none comes. */
   readonly openJournal?: (grant: BuildGrant, dir: string) => Promise<Journal>;
   readonly engine: Engine;
+  /** Undefined: what the commit names may be anywhere. */
+  readonly outbound: Pick<Outbound, "refusal"> | undefined;
   readonly git: Git;
   readonly mirrors: Mirrors;
   readonly images: ImageMemory;

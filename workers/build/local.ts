@@ -101,6 +101,8 @@ async function whyAway(): Promise<{ message: string; hint: string } | undefined>
 async function jobDeps(request: LocalRequest): Promise<Omit<RunJobDeps, "openRecord">> {
   return {
     engine,
+    // Who runs it may name what is near: it is their own machine.
+    outbound: undefined,
     git: openGit({ path: env["PATH"] ?? "/usr/bin:/bin", proxy: {} }),
     mirrors: localMirrors(request.gitDir),
     images: imageMemory(),

@@ -4,6 +4,7 @@ import { processEnv, readBuildWorkerConfig } from "../../src/shared/config.ts";
 import type { BuildWorkerConfig } from "../../src/shared/config.ts";
 import { createLogger } from "../../src/shared/logger.ts";
 import type { Logger } from "../../src/shared/logger.ts";
+import { openOutbound } from "../../src/shared/outbound.ts";
 import { consumeTickets } from "../../src/shared/queues.ts";
 import { serverClient } from "../../src/shared/server-client.ts";
 import { announceReady } from "../../src/shared/ready.ts";
@@ -198,6 +199,7 @@ async function jobDeps(settings: BuildWorkerConfig, log: Logger): Promise<RunJob
       return await openJournal(to, log);
     },
     engine,
+    outbound: openOutbound(settings),
     git,
     mirrors: openMirrors({ dir: join(dir, "mirrors"), git, httpPrefixes }),
     images: imageMemory(),

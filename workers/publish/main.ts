@@ -24,6 +24,7 @@ const publisher = await openPublisher(
     server,
     dataDir: config.dataDir,
     baseRepositories: config.baseRepositories,
+    internalHosts: config.internalHosts,
     logger,
     now: Date.now,
   },

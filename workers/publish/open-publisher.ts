@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "../../src/shared/logger.ts";
+import { openOutbound } from "../../src/shared/outbound.ts";
 import type { PublishGrant } from "../../src/shared/publish-grants.ts";
 import type { ServerClient } from "../../src/shared/server-client.ts";
 import { makeFolder } from "../../src/shared/durable.ts";
@@ -32,6 +33,8 @@ export interface PublisherOptions {
   readonly dataDir: string;
   /** What hosts have anyway, by target. */
   readonly baseRepositories?: readonly DeclaredRepositories[];
+  /** Where mirrors of those may lead to beside public places. */
+  readonly internalHosts?: readonly string[];
   readonly logger: Logger;
   readonly now: () => number;
 }
@@ -41,7 +44,7 @@ export interface PublisherOptions {
  * earlier one left unfinished in the staging folder is removed here.
  */
 export async function openPublisher(
-  { server, dataDir, baseRepositories = [], logger, now }: PublisherOptions,
+  { server, dataDir, baseRepositories = [], internalHosts = [], logger, now }: PublisherOptions,
   signal: AbortSignal,
 ): Promise<Publisher> {
   const layout = yumLayout(join(dataDir, "yum"));
@@ -52,7 +55,11 @@ export async function openPublisher(
   const signer = await openSigner({ ...keys, verifierDir, now, logger }, signal);
   const engine = await openEngine({ layout, signer, logger, now });
   const heads = openChannelHeads(layout);
-  const bases = openBaseRepositories({ declared: baseRepositories, now });
+  const bases = openBaseRepositories({
+    declared: baseRepositories,
+    now,
+    get: openOutbound({ internalHosts }).get,
+  });
   bases.prepare();
   const parts = { server, signer, engine, heads, layout, logger };
   const resolver = openResolver(layout);

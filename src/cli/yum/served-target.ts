@@ -4,6 +4,7 @@ import { Readable } from "node:stream";
 import { zstdFrameEnds } from "../../yum/base-repositories/zstd-frames.ts";
 import { readResource } from "../../yum/base-repositories/read-resource.ts";
 import { CommandError, EXIT } from "../exit-codes.ts";
+import { openOutbound } from "../../shared/outbound.ts";
 
 /** One generation of a target, as its `repomd.xml` describes it. */
 export interface ServedTarget {
@@ -69,7 +70,11 @@ export async function readServed(
   signal: AbortSignal,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(FILE_TIMEOUT_MS)]);
-  return await readResource(new URL(url), { bytesMax, signal: limit });
+  return await readResource(new URL(url), {
+    bytesMax,
+    signal: limit,
+    get: openOutbound({ internalHosts: [] }).get,
+  });
 }
 
 /** Our own form of `repomd.xml`, as src/yum/repomd.ts writes it. */

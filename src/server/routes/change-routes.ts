@@ -125,7 +125,7 @@ export function readBody<T extends z.ZodType>(
   const parsed = schema.safeParse(request.body ?? {});
   if (parsed.success) return parsed.data;
   const lines = parsed.error.issues.map(
-    ({ path, message }) => (path.length === 0 ? "" : `${path.join(".")}: `) + message,
+    ({ path, message }) => `${path.join(".") || "the body"}: ${message}`,
   );
   answer(response, badRequest(lines.join("; ")));
   return undefined;

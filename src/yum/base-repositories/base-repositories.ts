@@ -1,5 +1,6 @@
 import type { RpmRelation } from "../../domain/rpm-relation.ts";
 import { readRepository } from "./repository.ts";
+import type { WebGet } from "./read-resource.ts";
 import type { Repository } from "./repository.ts";
 
 /** The distribution's repositories that a target is declared to stand on. */
@@ -38,11 +39,13 @@ const WAIT_MS = 10_000;
 export function openBaseRepositories(deps: {
   readonly declared: readonly DeclaredRepositories[];
   readonly now: () => number;
+  /** Reads from the web; redirects are its business. */
+  readonly get: WebGet;
   readonly waitMs?: number;
 }): BaseRepositoryReader {
   const closing = new AbortController();
   const urls = [...new Set(deps.declared.flatMap((each) => each.urls))];
-  const kept = new Map(urls.map((url) => [url, keptRepository(url, deps.now, closing.signal)]));
+  const kept = new Map(urls.map((url) => [url, keptRepository(url, deps, closing.signal)]));
 
   const reader: BaseRepositoryReader = {
     async of(target) {
@@ -93,7 +96,11 @@ function together(repositories: readonly Repository[]): BaseRepositories {
 type Kept = { readonly repository: Repository } | { readonly failure: string };
 
 /** One repository: an old state serves while a newer one is being read. */
-function keptRepository(url: string, now: () => number, closing: AbortSignal) {
+function keptRepository(
+  url: string,
+  { now, get }: { readonly now: () => number; readonly get: WebGet },
+  closing: AbortSignal,
+) {
   let repository: Repository | undefined;
   let failure: string | undefined;
   let lookedAt = Number.NEGATIVE_INFINITY;
@@ -102,7 +109,7 @@ function keptRepository(url: string, now: () => number, closing: AbortSignal) {
   async function read(): Promise<void> {
     lookedAt = now();
     try {
-      repository = await readRepository(url, repository, closing);
+      repository = await readRepository({ url, get }, repository, closing);
       failure = undefined;
     } catch (error) {
       failure = error instanceof Error ? sentence(error) : String(error);

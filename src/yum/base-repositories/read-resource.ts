@@ -1,16 +1,24 @@
 import { open } from "node:fs/promises";
+import type { IncomingMessage } from "node:http";
 import { fileURLToPath } from "node:url";
+
+/** Asks a web server, and says which redirects are followed. Throws Error with a sentence. */
+export type WebGet = (url: URL, signal: AbortSignal) => Promise<IncomingMessage>;
 
 /** A file of a repository, by `http:`, `https:` or `file:`. Throws Error with a sentence. */
 export async function readResource(
   url: URL,
-  { bytesMax, signal }: { readonly bytesMax: number; readonly signal: AbortSignal },
+  {
+    bytesMax,
+    signal,
+    get,
+  }: { readonly bytesMax: number; readonly signal: AbortSignal; readonly get: WebGet },
 ): Promise<Uint8Array<ArrayBuffer>> {
   const parts: Uint8Array[] = [];
   let length = 0;
   for await (const part of url.protocol === "file:"
     ? fileParts(url, signal)
-    : webParts(url, signal)) {
+    : webParts(url, signal, get)) {
     length += part.length;
     if (length > bytesMax) throw new Error(`${url.href} has more than ${bytesMax} bytes.`);
     parts.push(part);
@@ -34,11 +42,12 @@ async function* fileParts(url: URL, signal: AbortSignal): AsyncIterable<Uint8Arr
   yield* file.createReadStream({ signal });
 }
 
-async function* webParts(url: URL, signal: AbortSignal): AsyncIterable<Uint8Array> {
-  const response = await fetch(url, { signal, redirect: "follow" });
-  if (!response.ok || response.body === null) {
-    await response.body?.cancel();
-    throw new Error(`${url.href} answers ${response.status}.`);
+async function* webParts(url: URL, signal: AbortSignal, get: WebGet): AsyncIterable<Uint8Array> {
+  const answer = await get(url, signal);
+  try {
+    if (answer.statusCode !== 200) throw new Error(`${url.href} answers ${answer.statusCode}.`);
+    yield* answer as AsyncIterable<Uint8Array>;
+  } finally {
+    answer.destroy();
   }
-  yield* response.body;
 }

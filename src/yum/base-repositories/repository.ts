@@ -4,7 +4,7 @@ import { providersIn } from "./name-table.ts";
 import { parseFilelists, parsePrimary } from "./parse-metadata.ts";
 import { pathLookup } from "./path-lookup.ts";
 import type { PathLookup } from "./path-lookup.ts";
-import { readResource } from "./read-resource.ts";
+import { readResource, type WebGet } from "./read-resource.ts";
 import { parseRepomd } from "./repomd.ts";
 import type { MetadataFile } from "./repomd.ts";
 
@@ -29,7 +29,7 @@ const SOME_PACKAGE = -1;
  * with a sentence.
  */
 export async function readRepository(
-  url: string,
+  { url, get }: { readonly url: string; readonly get: WebGet },
   known: Repository | undefined,
   signal: AbortSignal,
 ): Promise<Repository> {
@@ -38,6 +38,7 @@ export async function readRepository(
   const repomd = await readResource(new URL("repodata/repomd.xml", root), {
     bytesMax: REPOMD_BYTES_MAX,
     signal: limit,
+    get,
   });
   const sha256 = createHash("sha256").update(repomd).digest("hex");
   if (sha256 === known?.sha256) {
@@ -45,7 +46,7 @@ export async function readRepository(
     return known;
   }
   const files = parseRepomd(new TextDecoder().decode(repomd));
-  const documents = documentsOf(root, files);
+  const documents = documentsOf(root, files, get);
   const table = await documents.read("primary", parsePrimary, limit);
   const paths = pathLookup(() =>
     documents.read(
@@ -71,7 +72,7 @@ type Parse<T> = (
   signal: AbortSignal,
 ) => Promise<T>;
 
-function documentsOf(root: URL, files: ReadonlyMap<string, MetadataFile>) {
+function documentsOf(root: URL, files: ReadonlyMap<string, MetadataFile>, get: WebGet) {
   return {
     async read<T>(type: string, parse: Parse<T>, signal: AbortSignal): Promise<T> {
       const file = files.get(type);
@@ -79,7 +80,7 @@ function documentsOf(root: URL, files: ReadonlyMap<string, MetadataFile>) {
       const place = new URL(file.href, root);
       if (!place.href.startsWith(root.href))
         throw new Error(`Its repomd.xml names ${file.href}, which is outside of it.`);
-      const bytes = await readResource(place, { bytesMax: METADATA_BYTES_MAX, signal });
+      const bytes = await readResource(place, { bytesMax: METADATA_BYTES_MAX, signal, get });
       return await parse(bytes, file, signal);
     },
   };

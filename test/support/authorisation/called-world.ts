@@ -17,7 +17,7 @@ const NO_FORGE = "http://127.0.0.1:9";
 const granted = z.object({
   jobId: z.string(),
   lease: z.object({ token: z.string() }),
-  build: z.object({ id: z.string(), repo: z.string() }),
+  build: z.object({ id: z.string(), repo: z.string(), number: z.number() }),
   clone: z.object({ authorization: z.string().nullable() }),
 });
 export type Granted = z.infer<typeof granted>;
@@ -58,7 +58,7 @@ async function fill(server: TestServer): Promise<CalledWorld> {
   // A push to the own remote is ready a moment after git has gone.
   const claim = async (): Promise<Granted> => {
     let answer: unknown;
-    const ofJobs = { worker: "w1", protocol: PROTOCOL };
+    const ofJobs = { worker: "w1", protocol: PROTOCOL, arch: "x86_64" };
     const isGranted = async (): Promise<boolean> => {
       answer = await ask(PATHS.buildClaim(), server.buildToken, ofJobs);
       return answer !== undefined;

@@ -120,8 +120,8 @@ function environment({ config, allowHttp }: GitOptions): Record<string, string> 
     GIT_TEMPLATE_DIR: "",
     GIT_TERMINAL_PROMPT: "0",
     GIT_ASKPASS: "true",
-    GIT_SSH_COMMAND: "ssh -o BatchMode=yes",
-    GIT_ALLOW_PROTOCOL: allowHttp ? "https:ssh:http" : "https:ssh",
+    // Settings name no other: whatever else stands in an address was put there by somebody else.
+    GIT_ALLOW_PROTOCOL: allowHttp ? "https:http" : "https",
     GIT_LITERAL_PATHSPECS: "1",
     GIT_OPTIONAL_LOCKS: "0",
     GIT_CONFIG_COUNT: String(settings.length),

@@ -4,6 +4,7 @@ import { PIPELINE_FILE } from "../../../src/domain/pipeline.ts";
 import type { CommitTree, Pipeline } from "../../../src/domain/pipeline.ts";
 import { FILE_SHOWN_MAX, PROBLEMS_SHOWN_MAX } from "../../../src/shared/build-messages.ts";
 import type { BuildGrant, EndMessage, PlanMessage } from "../../../src/shared/build-messages.ts";
+import { INSTANT_MAX } from "../../../src/shared/message-parts.ts";
 import { textForDisplay } from "../../../src/shared/pipeline-encoding.ts";
 import { filesToRead, readPipeline } from "../../../src/shared/pipeline-file.ts";
 import type { CheckedOut } from "../steps/checkout.ts";
@@ -119,7 +120,8 @@ function planOf(
     commit: {
       subject: subject.slice(0, 1_000),
       authorName: authorName.slice(0, 300),
-      committedAt: committedAtSeconds * 1_000,
+      // git takes any number for a date; nobody's build is to fail for it.
+      committedAt: Math.min(Math.max(0, committedAtSeconds * 1_000), INSTANT_MAX),
     },
   };
   // The message's lists may be written to, the domain's may not; nobody writes to either.

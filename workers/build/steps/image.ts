@@ -7,6 +7,8 @@ import { DOCKER_IGNORE_FILE, readDockerIgnore } from "../source/docker-ignore.ts
 import type { IsIgnored } from "../source/docker-ignore.ts";
 import { lineOfInstruction } from "../source/dockerfile-line.ts";
 import type { Engine, Image, ImageBuild, NetworkHandle, Owner, SecretFile } from "../engine.ts";
+import { refuseInsideDockerfile, refuseInsideImage } from "../outside-images.ts";
+import type { OutsideDeps } from "../outside-images.ts";
 import { inMinutes } from "../step-limits.ts";
 import { repack } from "../source/tree-tar.ts";
 
@@ -24,7 +26,7 @@ export type ImageOutcome =
     }
   | { readonly state: "failed"; readonly failure: StepFailure };
 
-export interface ImageDeps {
+export interface ImageDeps extends OutsideDeps {
   readonly engine: Engine;
   readonly owner: Owner;
   readonly baseImage: string;
@@ -54,6 +56,8 @@ export async function makeImage(
   const name = wanted.kind === "named" ? wanted.name : deps.baseImage;
   deps.say(`Using image ${name}`);
   const pull = wanted.kind === "named" ? wanted.pull : "missing";
+  // The server's own image is wherever its operator says.
+  if (wanted.kind === "named") await refuseInsideImage(deps, { name, pull }, signal);
   const image = await deps.engine.findImage(name, signal, { pull });
   return { state: "passed", image, note: name, layers: null };
 }
@@ -68,6 +72,8 @@ async function buildImage(
   if (!commit.has(path)) throw noDockerfile(path, commit.shortSha);
   const secrets = deps.secrets.filter(({ name }) => wanted.secrets.includes(name));
   refuseSecretArgs(args, deps.secrets);
+  const dockerfile = (await commit.readFile(path, signal)).toString();
+  await refuseInsideDockerfile(deps, { path, text: dockerfile, args }, signal);
   const timeoutMs = Math.min(wanted.timeoutMs, deps.timeoutMsMax);
   const progress = readProgress();
   const context = contextOf(wanted);
