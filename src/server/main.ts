@@ -3,6 +3,7 @@ import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { ConfigError, processEnv, readServerConfig } from "../shared/config.ts";
 import type { ServerConfig } from "../shared/config.ts";
+import { openClock } from "../shared/clock.ts";
 import { armFailpoints, parseFailpoints } from "../shared/failpoints.ts";
 import { diskRefusal } from "../shared/disk-errors.ts";
 import { makeFolder } from "../shared/durable.ts";
@@ -23,11 +24,11 @@ const RESTART_CODE = 75;
 const REFUSED_CODE = 2;
 /** A large push or package on a slow line takes a while; webhooks have a tighter limit of their own. */
 const REQUEST_MS = 15 * 60_000;
-const now = () => Date.now();
+const { now } = openClock();
 const newToken = () => randomBytes(32).toString("base64url");
 const newId = createIds(randomBytes);
 
-const logger = createLogger({ process: "server", level: "info", now });
+const logger = createLogger({ process: "server", level: "info", now: Date.now });
 
 async function main(): Promise<void> {
   const config = readServerConfig(processEnv());

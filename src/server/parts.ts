@@ -37,6 +37,7 @@ import { restartLeaseClocks } from "./store/leases.ts";
 import { holdNewerPlans } from "./store/newer-plans.ts";
 import { shortenPauses } from "./store/pauses.ts";
 import { readStore } from "./store/read.ts";
+import { replanSchedules } from "./store/schedules.ts";
 import { testReads } from "./store/test-reads.ts";
 import { endSession, isEnded, isSignedIn, redeemLink } from "./store/sessions.ts";
 import { openStore, type Store } from "./store/store.ts";
@@ -207,6 +208,7 @@ async function openRecords(options: PartsOptions, publicUrl: string) {
   await store.write(restartLeaseClocks);
   await store.write(holdNewerPlans);
   await store.write(shortenPauses);
+  await store.write(replanSchedules);
   return { store, disk };
 }
 

@@ -12,6 +12,7 @@ import { shortenPauses } from "./store/pauses.ts";
 import { expirePublishLeases, expireQueuedPublishes } from "./store/publish-attempts.ts";
 import { claimablePublishes } from "./store/publishes.ts";
 import { expireApprovals } from "./store/pull-requests.ts";
+import { replanSchedules } from "./store/schedules.ts";
 import type { Schedules } from "./schedules.ts";
 import type { Store } from "./store/store.ts";
 
@@ -54,28 +55,34 @@ export function startReconciler({
   const tell = (changes: readonly Changed[]): void => changes.forEach(announcer.announce);
 
   let lookedAt = store.now();
+  let steadySince = lookedAt;
   const expire = async (): Promise<void> => {
-    const passedMs = store.now() - lookedAt;
-    lookedAt = store.now();
+    const now = store.now();
+    const passedMs = now - lookedAt;
+    lookedAt = now;
     if (passedMs < 0 || passedMs > STEADY_MS) {
       // The clock was set, or we stood still while heartbeats waited at our door.
+      steadySince = now;
       await store.write(restartLeaseClocks);
-      if (passedMs < 0) await store.write(shortenPauses);
+      if (passedMs >= 0) return;
+      await store.write(shortenPauses);
+      await store.write(replanSchedules);
       return;
     }
-    tell(await store.write(expireLeases));
-    tell(await store.write(expirePublishLeases));
+    // By the time that was found steady: the clock may be set while these wait for their turn.
+    tell(await store.write((tx) => expireLeases(tx, now)));
+    tell(await store.write((tx) => expirePublishLeases(tx, now)));
   };
 
-  const startedAt = store.now();
   const reconcile = async (): Promise<void> => {
     await settlePushes();
     // A forge that does not answer must not hold up what follows.
     schedules?.tick().catch((err: unknown) => {
       logger.warn({ err }, "Schedules could not be looked at");
     });
-    // After a long downtime the workers ask first; what they do not take then is given up.
-    if (store.now() - startedAt > WORKERS_ASK_MS) {
+    // After a long downtime, or a clock that was set, the workers ask first; what they do not take
+    // then is given up.
+    if (store.now() - steadySince > WORKERS_ASK_MS) {
       tell(await store.write((tx) => expireQueuedJobs(tx, QUEUED_MAX_MS)));
       tell(await store.write((tx) => expireQueuedPublishes(tx, QUEUED_MAX_MS)));
     }

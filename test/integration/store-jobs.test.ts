@@ -53,6 +53,23 @@ test("a job is granted once, and an old token writes nothing", async () => {
   expect((await findBuild(store, buildId))?.state).toBe("running");
 });
 
+test("a step of a worker whose clock is ahead does not end before it began", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const { jobId, token } = await aRunningJob(store);
+  const startedAt = store.now() + 3_600_000;
+  const running = { state: "running", startedAt } as const;
+  await store.write((tx) => recordStep(tx, { jobId, token }, "test", running));
+
+  held.advance(LEASE_MS + 1);
+  await store.write(expireLeases);
+
+  const steps = await store.db.selectFrom("steps").selectAll().execute();
+  const ended = steps.map((step) => [step.name, step.state, step.startedAt, step.endedAt]);
+  expect(ended).toContainEqual(["test", "errored", startedAt, startedAt]);
+  expect(ended).toContainEqual(["package", "skipped", null, store.now()]);
+});
+
 test("a worker that is lost three times ends the build as ours, never a fourth time", async () => {
   await using held = await aStore();
   const { store } = held;

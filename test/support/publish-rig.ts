@@ -43,12 +43,13 @@ export async function startPublishRig(
   if (options.keysDir) await cp(options.keysDir, join(dataDir, "keys"), { recursive: true });
   const server = await startPublishServer({ yumDir });
   const { now = Date.now } = options;
+  const clock = { now, earliest: now };
   const lines: string[] = [];
   const write = (line: string) => void lines.push(line);
   const logger = createLogger({ process: "publish", level: "debug", now: Date.now, write });
   const client = serverClient({ url: server.url, token: server.token });
   const never = new AbortController().signal;
-  const open = () => openPublisher({ server: client, dataDir, logger, now }, never);
+  const open = () => openPublisher({ server: client, dataDir, logger, clock }, never);
   const close = async (): Promise<void> => {
     await rig?.publisher.close();
     await server[Symbol.asyncDispose]();

@@ -25,6 +25,7 @@ export interface KeepRoomDeps {
     readonly startedAt: number;
   }[];
   readonly troubles: Troubles;
+  readonly now: () => number;
   readonly logger: Logger;
 }
 
@@ -42,7 +43,7 @@ export function keepRoom(deps: KeepRoomDeps): RoomKeeper {
       const starts = held().map(({ startedAt }) => startedAt);
       return starts.length === 0 ? undefined : Math.min(...starts);
     },
-    now: Date.now,
+    now: deps.now,
     logger,
   });
   const watch = watchDisk({

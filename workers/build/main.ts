@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { openClock } from "../../src/shared/clock.ts";
 import { processEnv, readBuildWorkerConfig } from "../../src/shared/config.ts";
 import type { BuildWorkerConfig } from "../../src/shared/config.ts";
 import { createLogger } from "../../src/shared/logger.ts";
@@ -47,6 +48,7 @@ const CGROUP_PARENT = "/tatara";
 const IMAGE_TTL_MS = 7 * 24 * 60 * 60 * 1_000;
 
 const env = processEnv();
+const clock = openClock();
 const config = readBuildWorkerConfig(env);
 const logger = createLogger({ process: "build", level: config.logLevel, now: Date.now });
 /** SIGTERM is a planned restart: containers run on. Whatever else ends this process hands back. */
@@ -63,7 +65,7 @@ const client = serverClient({ url: config.serverUrl, token: config.workerToken }
 const engine = dockerEngine({
   address: engineAddress(config.dockerHost),
   logger,
-  now: Date.now,
+  now: clock.earliest,
   cgroupParent: CGROUP_PARENT,
   buildLimits: { memoryBytes: config.stepMemoryBytes, cpus: config.stepCpus },
   imageTtlMs: IMAGE_TTL_MS,
@@ -88,10 +90,11 @@ const handBack = new AbortController();
 shutdown.signal.addEventListener("abort", () => {
   if (!isRestart) handBack.abort(shutdown.signal.reason);
 });
-const held = heldJobs({ client, shutdown: handBack.signal, logger, now: Date.now });
+const held = heldJobs({ client, shutdown: handBack.signal, logger, now: clock.now });
 const room = keepRoom({
   ...config,
   ...deps,
+  now: clock.earliest,
   dir,
   held: held.all,
   troubles,
@@ -113,7 +116,7 @@ const claims = openClaims({
   onUnannounced: () => consumer.foundUnannounced(),
 });
 
-const history = crashHistory(dir, { now: Date.now, logger });
+const history = crashHistory(dir, { now: clock.now, logger });
 const returned = await askForJobs(
   { client, workerId, jobsDir: deps.dir, bootId, logger },
   shutdown.signal,
@@ -220,13 +223,13 @@ async function jobDeps(settings: BuildWorkerConfig, log: Logger): Promise<RunJob
     packageScripts: await readPackageScripts(),
     verifyScript: await readFile(new URL("./steps/verify.sh", import.meta.url), "utf8"),
     builders: builderMemory(),
-    caches: openCacheStore({ dir: join(dir, "caches"), now: Date.now }),
+    caches: openCacheStore({ dir: join(dir, "caches"), now: clock.earliest }),
     keptContainers: keptContainers({
-      now: Date.now,
+      now: clock.now,
       earlier: (signal) => engine.listKept(workerId, signal),
     }),
     dir: join(dir, "jobs"),
-    now: Date.now,
+    now: clock.now,
     logger: log,
     onEngineLost: watch.suspect,
   };

@@ -1,4 +1,5 @@
 import { hostname } from "node:os";
+import { openClock } from "../../src/shared/clock.ts";
 import { processEnv, readPublishWorkerConfig } from "../../src/shared/config.ts";
 import { createLogger } from "../../src/shared/logger.ts";
 import { PATHS } from "../../src/shared/protocol.ts";
@@ -26,7 +27,7 @@ const publisher = await openPublisher(
     baseRepositories: config.baseRepositories,
     internalHosts: config.internalHosts,
     logger,
-    now: Date.now,
+    clock: openClock(),
   },
   shutdown.signal,
 );

@@ -1,5 +1,6 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { Clock } from "../../src/shared/clock.ts";
 import type { Logger } from "../../src/shared/logger.ts";
 import { openOutbound } from "../../src/shared/outbound.ts";
 import type { PublishGrant } from "../../src/shared/publish-grants.ts";
@@ -36,7 +37,7 @@ export interface PublisherOptions {
   /** Where mirrors of those may lead to beside public places. */
   readonly internalHosts?: readonly string[];
   readonly logger: Logger;
-  readonly now: () => number;
+  readonly clock: Clock;
 }
 
 /**
@@ -44,7 +45,7 @@ export interface PublisherOptions {
  * earlier one left unfinished in the staging folder is removed here.
  */
 export async function openPublisher(
-  { server, dataDir, baseRepositories = [], internalHosts = [], logger, now }: PublisherOptions,
+  { server, dataDir, baseRepositories = [], internalHosts = [], logger, clock }: PublisherOptions,
   signal: AbortSignal,
 ): Promise<Publisher> {
   const layout = yumLayout(join(dataDir, "yum"));
@@ -52,7 +53,8 @@ export async function openPublisher(
   await makeFolder(layout.staging);
   const keys = { keysDir: join(dataDir, "keys"), publicDir: layout.keys };
   const verifierDir = join(layout.staging, "verifier");
-  const signer = await openSigner({ ...keys, verifierDir, now, logger }, signal);
+  const { now, earliest } = clock;
+  const signer = await openSigner({ ...keys, verifierDir, now: earliest, logger }, signal);
   const engine = await openEngine({ layout, signer, logger, now });
   const heads = openChannelHeads(layout);
   const bases = openBaseRepositories({
@@ -73,6 +75,7 @@ export async function openPublisher(
     signings: oncePerContent(),
     held: heldPackages(),
     now,
+    earliest,
   };
   return {
     fingerprint: signer.fingerprint,

@@ -7,6 +7,8 @@ export interface SigningKey {
   readonly privateKey: KeyObject;
   /** 40 hexadecimal digits, upper case as gpg prints them. */
   readonly fingerprint: string;
+  /** Epoch ms. */
+  readonly createdAt: number;
 }
 
 const SECRET_KEY = 5;
@@ -48,19 +50,24 @@ export function readSecretKey(bytes: Buffer): SigningKey {
       qi: u.bytes.toString("base64url"),
     },
   });
-  return { privateKey, fingerprint: fingerprintOf(body.subarray(0, exponent.end)) };
+  const fingerprint = fingerprintOf(body.subarray(0, exponent.end));
+  return { privateKey, fingerprint, createdAt: body.readUInt32BE(1) * 1_000 };
 }
 
-/** A detached signature over `document`, as a binary packet. */
+/**
+ * A detached signature over `document`, as a binary packet. Readers refuse one that is older than its
+ * key, which is what a clock that was set back since then would make.
+ */
 export async function signDetached(
   document: Buffer,
   key: SigningKey,
   atMs: number,
 ): Promise<Buffer> {
   const fingerprint = Buffer.from(key.fingerprint, "hex");
+  const createdAt = Math.floor(Math.max(atMs, key.createdAt) / 1_000);
   const hashed = Buffer.concat([
     subpacket(SUBPACKET.issuerFingerprint, Buffer.concat([Buffer.of(VERSION), fingerprint])),
-    subpacket(SUBPACKET.createdAt, uint32(Math.floor(atMs / 1000))),
+    subpacket(SUBPACKET.createdAt, uint32(createdAt)),
   ]);
   const unhashed = subpacket(SUBPACKET.issuer, fingerprint.subarray(-8));
   const head = Buffer.concat([

@@ -30,6 +30,8 @@ export interface PublishDeps {
   readonly layout: YumLayout;
   readonly logger: Logger;
   readonly now: () => number;
+  /** For what is removed for its age: `Clock.earliest`. */
+  readonly earliest: () => number;
 }
 
 /** One publish under way. */

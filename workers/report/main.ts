@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
+import { openClock } from "../../src/shared/clock.ts";
 import { processEnv, readReportWorkerConfig } from "../../src/shared/config.ts";
 import { githubForge } from "../../src/shared/forges/github.ts";
 import { ownForge } from "../../src/shared/forges/own.ts";
@@ -15,8 +16,8 @@ const STOP_DEADLINE_MS = 9_000;
 const POLL_MS = 30_000;
 
 const config = readReportWorkerConfig(processEnv());
-const now = Date.now;
-const logger = createLogger({ process: "report", level: config.logLevel, now });
+const { now } = openClock();
+const logger = createLogger({ process: "report", level: config.logLevel, now: Date.now });
 const shutdown = installShutdown({ logger, deadlineMs: STOP_DEADLINE_MS });
 const { serverUrl, workerToken: token, githubApiUrl: apiUrl, githubStatusToken } = config;
 

@@ -65,16 +65,16 @@ export async function handBackJob(
 }
 
 /** Attempts whose lease has run out are lost. */
-export async function expireLeases(tx: Tx): Promise<readonly Changed[]> {
+export async function expireLeases(tx: Tx, now = tx.now()): Promise<readonly Changed[]> {
   const expired = await tx.db
     .selectFrom("jobs")
     .selectAll()
     .where("state", "=", "running")
-    .where("leaseExpiresAt", "<=", tx.now())
+    .where("leaseExpiresAt", "<=", now)
     .execute();
   const changes: Changed[] = [];
   for (const job of expired) {
-    if (!isLeaseOver(job, tx.now())) continue;
+    if (!isLeaseOver(job, now)) continue;
     const kind = lossOfLease(job);
     const what = kind === "worker-lost" ? "was lost" : "did not come back";
     const loss = { ...lostWorker(`worker ${job.worker ?? ""} ${what}`), kind };

@@ -32,16 +32,16 @@ export async function handBackPublish(
   return publish && (await losePublish(tx, publish, { kind: "handed-back", ...why }));
 }
 
-export async function expirePublishLeases(tx: Tx): Promise<readonly Changed[]> {
+export async function expirePublishLeases(tx: Tx, now = tx.now()): Promise<readonly Changed[]> {
   const expired = await tx.db
     .selectFrom("publishes")
     .selectAll()
     .where("state", "=", "running")
-    .where("leaseExpiresAt", "<=", tx.now())
+    .where("leaseExpiresAt", "<=", now)
     .execute();
   const changes: Changed[] = [];
   for (const publish of expired) {
-    if (!isLeaseOver(publish, tx.now())) continue;
+    if (!isLeaseOver(publish, now)) continue;
     const message = `publish worker ${publish.worker ?? ""} was lost`;
     const loss = { kind: "worker-lost", code: "PUBLISH_FAILED", message } as const;
     changes.push(await losePublish(tx, publish, loss));

@@ -158,6 +158,23 @@ async function advance(tx: Tx, repo: string, pattern: string, lastTickAt: number
     .execute();
 }
 
+/**
+ * For a moment at which the clock may have been set back: the next tick is the next one by the clock as
+ * it is. What was a tick already has its row, and is none again.
+ */
+export async function replanSchedules(tx: Tx): Promise<void> {
+  for (const { repo, pattern, nextAt } of await listSchedules(tx)) {
+    const soonest = tickAfter(pattern, tx.now());
+    if (soonest === undefined || soonest >= nextAt) continue;
+    await tx.db
+      .updateTable("schedules")
+      .set({ nextAt: soonest })
+      .where("repo", "=", repo)
+      .where("pattern", "=", pattern)
+      .execute();
+  }
+}
+
 export interface KnownSchedule {
   readonly repo: string;
   readonly pattern: string;

@@ -152,12 +152,16 @@ async function unblock(tx: Tx, { id, queuedAt }: On<"unblocked">): Promise<void>
   await tx.db.updateTable("jobs").set({ isBlocked: 0, queuedAt }).where("id", "=", id).execute();
 }
 
-/** Steps that had not ended when their attempt did. */
+/** Steps that had not ended when their attempt did. They began by their worker's clock, which may be ahead. */
 async function endOpenSteps(tx: Tx, { jobId, attempt, running }: On<"open-steps">): Promise<void> {
+  const now = tx.now();
   const end = (from: "queued" | "running", to: "skipped" | "cancelled" | "errored") =>
     tx.db
       .updateTable("steps")
-      .set({ state: to, endedAt: tx.now() })
+      .set(({ eb, ref }) => ({
+        state: to,
+        endedAt: eb.case().when("startedAt", ">", now).then(ref("startedAt")).else(now).end(),
+      }))
       .where("jobId", "=", jobId)
       .where("attempt", "=", attempt)
       .where("state", "=", from)

@@ -47,6 +47,20 @@ test("a key that gpg exported signs what its public half verifies", async () => 
   expect(packet.includes(Buffer.from(key.fingerprint, "hex"))).toBe(true);
 });
 
+test("nothing is signed before its key was made, which every reader refuses", async () => {
+  const key = readSecretKey(secretKeyPacket(privateKey));
+  const madeAt = 0x65_00_00_00 * 1_000;
+
+  expect(createdAt(await signDetached(Buffer.from("x"), key, madeAt - 3_600_000))).toBe(madeAt);
+  expect(createdAt(await signDetached(Buffer.from("x"), key, madeAt + 7_000))).toBe(madeAt + 7_000);
+});
+
+/** The second of the signed facts; the first is the fingerprint. */
+function createdAt(packet: Buffer): number {
+  const fingerprintBytes = packet.readUInt8(9);
+  return packet.readUInt32BE(9 + 1 + fingerprintBytes + 2) * 1_000;
+}
+
 test("a key with a passphrase is refused", () => {
   const packet = secretKeyPacket(privateKey, 254);
 

@@ -36,7 +36,7 @@ async function sweepOne(name: string, has: (path: string) => boolean) {
     held: { has: () => has(path) },
     turns: openTurns(() => Promise.resolve()),
     engine: { uses: () => false },
-    now: Date.now,
+    earliest: Date.now,
   };
   const report = await sweep(publish as never, new AbortController().signal);
   return { report, isThere: existsSync(path) };

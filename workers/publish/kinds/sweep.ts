@@ -28,8 +28,8 @@ export async function sweep(
   publish: SweepPublish,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  const { grant, layout, now, turns } = publish;
-  const before = now() - grant.graceMs;
+  const { grant, layout, earliest, turns } = publish;
+  const before = earliest() - grant.graceMs;
   const heads = new Map(
     grant.keep.map(({ channel, numbers }) => [channel, Math.max(0, ...numbers)]),
   );
