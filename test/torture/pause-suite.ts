@@ -1,5 +1,13 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { ProcessName } from "../../src/cli/processes/process-table.ts";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { checkNoneLost, checkSignatures, watchDurations } from "./pause/clock-checks.ts";
+import { jumpInLanes } from "./pause/clock-jumps.ts";
+import { openClocks } from "./pause/clocks.ts";
+import type { Clocks } from "./pause/clocks.ts";
+import { startScheduled } from "./pause/scheduled-repo.ts";
 import { startSecondWorker, workerIdOf } from "./pause/second-worker.ts";
 import type { SecondWorker } from "./pause/second-worker.ts";
 import { staleContainers, staleLogs } from "./pause/stale-attempts.ts";
@@ -24,28 +32,48 @@ const LANES = ["build", "second", "publish", "report", "server", "redis"] as con
 type Lane = (typeof LANES)[number];
 
 /**
- * Stops processes for a while and lets them go on: build workers (two of them), the publish worker,
- * the report worker, the server, Redis; some longer than a lease, several at once. Who wakes with a
- * lost lease must stop its containers and change nothing.
+ * Sets the wall clocks of server, build and publish workers while they work, and back again; nobody may
+ * lose a lease by that. Then stops processes for a while and lets them go on: build workers (two of
+ * them), the publish worker, the report worker, the server, Redis; some longer than a lease, several at
+ * once. Who wakes with a lost lease must stop its containers and change nothing.
  */
 export async function runPauseSuite(options: SuiteOptions): Promise<Outcome> {
+  const dir = await mkdtemp(join(tmpdir(), "tatara-pause-"));
+  await using undo = new AsyncDisposableStack();
+  undo.defer(() => rm(dir, { recursive: true, force: true }));
+  const clocks = undo.use(await openClocks(dir));
   let second: SecondWorker | undefined;
-  try {
-    return await underLoad(options, {
-      attack: async (scene) => {
-        second = await startSecondWorker(scene.tatara);
-        await delay(READY_MS);
-        await pauseInLanes(scene, second, options.count);
-      },
-      check: async () => {
-        await second?.end();
-        second = undefined;
-        return [];
-      },
-    });
-  } finally {
-    await second?.end();
-  }
+  undo.defer(async () => second?.end());
+  const jumps = Math.ceil(options.count / 2);
+  return await underLoad(options, {
+    env: () => clocks.env,
+    processes: clocks.processes,
+    attack: async (scene) => {
+      second = await startSecondWorker(scene.tatara);
+      await delay(READY_MS);
+      await setClocks(scene, clocks, jumps);
+      await pauseInLanes(scene, second, options.count - jumps);
+    },
+    check: async ({ tatara }) => {
+      await second?.end();
+      second = undefined;
+      return await checkSignatures(tatara.dataDir);
+    },
+  });
+}
+
+async function setClocks(scene: Scene, clocks: Clocks, count: number): Promise<void> {
+  const { dataDir } = scene.tatara;
+  const scheduled = await startScheduled(scene);
+  const watch = watchDurations(dataDir);
+  let left = count;
+  const take = (): boolean => {
+    left -= 1;
+    return left >= 0;
+  };
+  await jumpInLanes({ scene, clocks, isSmall: count <= SMALL_COUNT, take });
+  scene.violations.push(...watch.stop(), ...checkNoneLost(dataDir), ...(await scheduled.check()));
+  await scheduled.end();
 }
 
 interface Pausing {
