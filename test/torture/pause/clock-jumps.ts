@@ -14,8 +14,8 @@ const LENGTHS = {
   short: { min: 500, max: 6_000 },
   long: { min: 20_000, max: 40_000 },
 } as const;
-/** So slowly that nobody sees a step: 2 s in 10 s, and back. */
-const SLEW = { steps: 100, everyMs: 100, stepMs: 20 } as const;
+/** So slowly that nobody sees a step: a fifth faster or slower, and back. */
+const SLEW = { short: 25, long: 100, everyMs: 100, stepMs: 20 } as const;
 /** Looks so often whether it was read; whoever is idle reads it in its next heartbeat. */
 const LOOK_EVERY_MS = 50;
 const READ_MS = 10_000;
@@ -55,8 +55,10 @@ async function jumpOnce(jumping: Jumping, name: ClockName, random: Random): Prom
   const readBefore = await clocks.reads(name);
   scene.dealt();
   if (kind === "slew") {
-    scene.tell(`clock of ${name} goes ${sign > 0 ? "faster" : "slower"} for 10 s`);
-    await slew(clocks, name, sign);
+    const steps = SLEW[isSmall ? "short" : "long"];
+    const text = `for ${(steps * SLEW.everyMs) / 1_000} s`;
+    scene.tell(`clock of ${name} goes ${sign > 0 ? "faster" : "slower"} ${text}`);
+    await slew(clocks, name, { sign, steps });
   } else {
     const byMs = kind === "day" ? DAY_AHEAD_MS : sign * (kind === "hour" ? HOUR_MS : 90_000);
     scene.tell(`clock of ${name} is set by ${byMs / 1_000} s for ${(forMs / 1_000).toFixed(1)} s`);
@@ -69,9 +71,13 @@ async function jumpOnce(jumping: Jumping, name: ClockName, random: Random): Prom
   await clocks.shift(name, 0);
 }
 
-async function slew(clocks: Clocks, name: ClockName, sign: number): Promise<void> {
-  for (let step = 1; step <= 2 * SLEW.steps; step += 1) {
-    const far = step <= SLEW.steps ? step : 2 * SLEW.steps - step;
+async function slew(
+  clocks: Clocks,
+  name: ClockName,
+  { sign, steps }: { readonly sign: number; readonly steps: number },
+): Promise<void> {
+  for (let step = 1; step <= 2 * steps; step += 1) {
+    const far = step <= steps ? step : 2 * steps - step;
     await clocks.shift(name, sign * far * SLEW.stepMs);
     await delay(SLEW.everyMs);
   }
