@@ -16,7 +16,6 @@ import type { Outcome, SuiteOptions } from "./suite.ts";
 import { underLoad } from "./under-load.ts";
 import type { Scene } from "./under-load.ts";
 
-const READY_MS = 4_000;
 const BETWEEN_MS = { min: 500, max: 4_000 } as const;
 /** A lease lasts 25 s: some pauses are far below, some just around it, some far above. */
 const LENGTHS = {
@@ -50,7 +49,6 @@ export async function runPauseSuite(options: SuiteOptions): Promise<Outcome> {
     processes: clocks.processes,
     attack: async (scene) => {
       second = await startSecondWorker(scene.tatara);
-      await delay(READY_MS);
       await setClocks(scene, clocks, jumps);
       await pauseInLanes(scene, second, options.count - jumps);
     },

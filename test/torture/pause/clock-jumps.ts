@@ -1,6 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Random } from "../random.ts";
 import type { Scene } from "../under-load.ts";
+import { openRecords } from "../records.ts";
+import type { Records } from "../records.ts";
 import { CLOCKS } from "./clocks.ts";
 import type { ClockName, Clocks } from "./clocks.ts";
 
@@ -19,6 +21,15 @@ const SLEW = { short: 25, long: 100, everyMs: 100, stepMs: 20 } as const;
 /** Looks so often whether it was read; whoever is idle reads it in its next heartbeat. */
 const LOOK_EVERY_MS = 50;
 const READ_MS = 10_000;
+
+/** What each is in the middle of when its clock is set; one that is idle would show little. */
+const AT_WORK = {
+  server: (records) => records.all("builds").some(({ state }) => state === "running"),
+  build: (records) => records.all("steps").some(({ state }) => state === "running"),
+  publish: (records) =>
+    records.all("publishes").some(({ state }) => state === "queued" || state === "running"),
+} as const satisfies Record<ClockName, (records: Records) => boolean>;
+const WORK_MS = 15_000;
 
 export interface Jumping {
   readonly scene: Scene;
@@ -42,8 +53,15 @@ async function jumpLane(jumping: Jumping, name: ClockName): Promise<void> {
   for (;;) {
     await delay(random.integer(BETWEEN_MS.min, BETWEEN_MS.max));
     if (!jumping.take()) return;
+    await untilAtWork(jumping, name);
     await jumpOnce(jumping, name, random);
   }
+}
+
+async function untilAtWork({ scene }: Jumping, name: ClockName): Promise<void> {
+  const endAt = performance.now() + WORK_MS;
+  using records = openRecords(scene.tatara.dataDir);
+  while (!AT_WORK[name](records) && performance.now() < endAt) await delay(LOOK_EVERY_MS);
 }
 
 async function jumpOnce(jumping: Jumping, name: ClockName, random: Random): Promise<void> {

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -10,6 +11,7 @@ import { engineApi } from "../../../src/cli/engine-api.ts";
 import type { Tatara } from "../../support/start-tatara.ts";
 
 const NAME = "second";
+const READY_MS = 90_000;
 const END_MS = 15_000;
 const DAY_MS = 24 * 3_600_000;
 
@@ -27,9 +29,10 @@ export async function startSecondWorker(tatara: Tatara): Promise<SecondWorker> {
   const log = openSync(join(tatara.dataDir, "log", `${NAME}.log`), "a");
   const worker = spawn(process.execPath, [scriptOf("build")], {
     env: { ...env, TATARA_WORKER_NAME: NAME },
-    stdio: ["ignore", "ignore", log],
+    stdio: ["ignore", "pipe", log],
   });
   closeSync(log);
+  await untilReady(worker);
   return {
     name: NAME,
     kill: (signal) => void worker.kill(signal),
@@ -42,6 +45,17 @@ export async function startSecondWorker(tatara: Tatara): Promise<SecondWorker> {
       await removeAll(tatara.dataDir);
     },
   };
+}
+
+/** What were done to it before that would be done to a start. */
+async function untilReady(worker: ChildProcess): Promise<void> {
+  const { stdout } = worker;
+  if (stdout === null) return;
+  await once(stdout, "data", { signal: AbortSignal.timeout(READY_MS) }).catch((err: unknown) => {
+    worker.kill("SIGKILL");
+    throw err;
+  });
+  stdout.resume();
 }
 
 export async function workerIdOf(dataDir: string, name: string): Promise<string> {
