@@ -221,10 +221,13 @@ function openConsumer(options: Parameters<typeof consumeTickets>[0]) {
   });
   return {
     close: async (isDeaf: boolean): Promise<void> => {
-      // A Redis that is away is not waited for: no ticket is held that would have to go back to it.
+      // A Redis that is away, or goes away meanwhile, is not waited for: no ticket is held that would
+      // have to go back to it.
       const isAway = isDeaf || connection.status !== "ready";
+      const lost = Promise.withResolvers<void>();
+      connection.once("close", lost.resolve);
       const closed = consumer.close(isAway).catch(() => undefined);
-      if (!isAway) await closed;
+      if (!isAway) await Promise.race([closed, lost.promise]);
       connection.disconnect();
     },
   };

@@ -31,6 +31,7 @@ export async function swallowingGate(socket: string): Promise<SwallowingGate> {
     },
     [Symbol.asyncDispose]: async () => {
       for (const one of open) one.destroy();
+      if (!server.listening) return;
       server.close();
       await once(server, "close");
     },
