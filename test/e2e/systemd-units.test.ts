@@ -10,6 +10,7 @@ import { expect, test } from "vitest";
 import { apiClient } from "../../src/cli/api-client.ts";
 import { initGitRepo } from "../../src/cli/git-repo.ts";
 import { startRedis } from "../support/a-redis.ts";
+import { aFreePort } from "../support/free-port.ts";
 import { tinyRepo } from "../support/sample-files.ts";
 import { until } from "../support/until.ts";
 
@@ -86,13 +87,15 @@ test("each unit's process is killed and restarted alone, and the build survives"
     TATARA_REPORT_TOKEN: tokens.report,
   };
   try {
-    const url = await start("tatara-server.service", { ...serverSettings, TATARA_PORT: "0" });
+    // It must be free again after each end, so it is none that the system gives to anybody.
+    const TATARA_PORT = String(await aFreePort());
+    const url = await start("tatara-server.service", { ...serverSettings, TATARA_PORT });
     const worker = (kind: "build" | "publish" | "report") => ({
       TATARA_SERVER_URL: url,
       TATARA_WORKER_TOKEN: tokens[kind],
     });
     const units: readonly (readonly [string, Record<string, string>])[] = [
-      ["tatara-server.service", { ...serverSettings, TATARA_PORT: new URL(url).port }],
+      ["tatara-server.service", { ...serverSettings, TATARA_PORT }],
       ["tatara-build@.service", { ...worker("build"), TATARA_WORKER_NAME: "units" }],
       ["tatara-publish.service", worker("publish")],
       ["tatara-report.service", worker("report")],
@@ -110,7 +113,7 @@ test("each unit's process is killed and restarted alone, and the build survives"
       (await api.build(name)).jobs[0]?.steps.some(
         (step) => step.name === "test" && step.state === "running",
       );
-    await until(() => isTesting().catch(() => false), true, { deadlineMs: 90_000, everyMs: 50 });
+    await until(() => isTesting().catch(() => false), true, { deadlineMs: 300_000, everyMs: 50 });
     for (const [unit, settings] of units) {
       for (const signal of ["SIGKILL", "SIGTERM"] as const) {
         await end(unit, signal);
@@ -120,7 +123,7 @@ test("each unit's process is killed and restarted alone, and the build survives"
 
     const stateOf = () => api.build(name).then(({ state }) => state);
     await until(() => stateOf().catch(() => "away"), "passed", {
-      deadlineMs: 150_000,
+      deadlineMs: 300_000,
       everyMs: 200,
     });
     const build = await api.build(name);
@@ -131,4 +134,4 @@ test("each unit's process is killed and restarted alone, and the build survives"
     for (const unit of [...running.keys()].toReversed()) await end(unit, "SIGTERM");
     await rm(dir, { recursive: true, force: true, maxRetries: 3 });
   }
-}, 400_000);
+});

@@ -4,11 +4,12 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { once } from "node:events";
 import { expect, test } from "vitest";
+import { aFreePort } from "../support/free-port.ts";
 import { startUp, upFolder } from "../support/start-up.ts";
 
 test("up says before it is ready that an external Redis cannot be reached, and where", async () => {
   await using place = await upFolder();
-  const port = await freePort();
+  const port = await aFreePort();
   const env = { TATARA_REDIS_URL: `redis://me:hidden-word@127.0.0.1:${port}` };
 
   const up = startUp(place.dataDir, [], env);
@@ -83,9 +84,4 @@ async function listen() {
       await once(server, "close");
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  await using taken = await listen();
-  return taken.port;
 }

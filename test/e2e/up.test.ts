@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -28,8 +27,7 @@ test("up prints a link that signs in, and ends everything on SIGTERM", async () 
   ]);
 
   up.child.kill("SIGTERM");
-  const [code] = (await once(up.child, "exit")) as [number];
-  expect(code).toBe(0);
+  expect(await up.end()).toBe(0);
   expect(await processesThatMention(place.dataDir)).toEqual([]);
 });
 
@@ -48,7 +46,7 @@ test("up that is killed leaves no process, and the next one starts in the same f
   expect(await readFile(join(place.dataDir, "admin-token"), "utf8")).toBe(token);
 
   second.child.kill("SIGINT");
-  await once(second.child, "exit");
+  await second.end();
   await until(() => processesThatMention(place.dataDir), []);
 });
 
@@ -57,9 +55,8 @@ test("up says all that is wrong with the settings of any process, and starts not
   const env = { TATARA_BUILD_SLOTS: "many", TATARA_GITHUB_STATUS_TOKEN: "short" };
 
   const up = startUp(place.dataDir, [], env);
-  const [code] = (await once(up.child, "exit")) as [number];
 
-  expect(code).toBe(2);
+  expect(await up.end()).toBe(2);
   expect(up.complaints()).toContain("TATARA_BUILD_SLOTS=many: a whole number from 1 to 64");
   expect(up.complaints()).toContain("TATARA_GITHUB_STATUS_TOKEN is shorter than 16 characters");
   expect(await readdir(place.dataDir)).toEqual([]);

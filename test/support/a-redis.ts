@@ -3,6 +3,8 @@ import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 
 export interface TestRedis extends AsyncDisposable {
   readonly url: string;
@@ -18,9 +20,7 @@ export async function startRedis(): Promise<TestRedis> {
   const redis = spawn("redis-server", [...config, "--maxmemory-policy", "noeviction"], {
     stdio: ["ignore", "pipe", "inherit"],
   });
-  for await (const chunk of redis.stdout) {
-    if (String(chunk).includes("eady to accept connections")) break;
-  }
+  await untilReady(redis.stdout);
   return {
     url: `unix://${socket}`,
     signal: (name) => void redis.kill(name),
@@ -31,4 +31,16 @@ export async function startRedis(): Promise<TestRedis> {
       await rm(dir, { recursive: true, force: true });
     },
   };
+}
+
+async function untilReady(stdout: Readable): Promise<void> {
+  const lines: string[] = [];
+  for await (const line of createInterface({ input: stdout })) {
+    lines.push(line);
+    if (!line.includes("eady to accept connections")) continue;
+    // What it says later is read by nobody, and must not fill the pipe.
+    stdout.resume();
+    return;
+  }
+  throw new Error(`Redis ended before it was ready:\n${lines.join("\n")}`);
 }

@@ -1,12 +1,11 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { chown, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { aFreePort } from "./free-port.ts";
 
 const exec = promisify(execFile);
 const LONGEST_COMMAND_MS = 600_000;
@@ -52,7 +51,7 @@ async function run(command: string, args: readonly string[]): Promise<string> {
 export async function startComposed(image: string): Promise<Composed> {
   const dir = await mkdtemp(join(tmpdir(), "tatara-compose-"));
   const name = `tatara-test-${randomBytes(4).toString("hex")}`;
-  const port = await freePort();
+  const port = await aFreePort();
   const backups = join(dir, "backup");
   await mkdir(backups, { mode: 0o700 });
   await chown(backups, UID, UID);
@@ -91,12 +90,4 @@ export async function startComposed(image: string): Promise<Composed> {
     },
     [Symbol.asyncDispose]: end,
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

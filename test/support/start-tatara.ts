@@ -16,10 +16,11 @@ import type { Supervisor } from "../../src/cli/supervisor.ts";
 import { processEnv } from "../../src/shared/config.ts";
 import { processesThatMention } from "./leftover-processes.ts";
 import { realEngine } from "./engine-rig.ts";
+import { aFreePort } from "./free-port.ts";
 import { KEPT_NAME, withoutKept } from "./kept-names.ts";
 import { until } from "./until.ts";
 
-const BUILD_DEADLINE_MS = 300_000;
+const BUILD_DEADLINE_MS = 600_000;
 const WORKER_NAME = "test";
 
 export interface StartTataraOptions {
@@ -82,13 +83,14 @@ export async function startTatara(options: StartTataraOptions = {}): Promise<Tat
     ...(options.processes === undefined ? {} : { processes: options.processes }),
     env: {
       ...given,
-      TATARA_PORT: "0",
+      // A server that is killed must find it free again.
+      TATARA_PORT: String(await aFreePort()),
       TATARA_WORKER_NAME: WORKER_NAME,
       DOCKER_HOST: dockerHost,
       TMPDIR: temp,
       ...options.env,
     },
-    signal: AbortSignal.timeout(90_000),
+    signal: AbortSignal.timeout(300_000),
   });
   const token = await supervisor.adminToken();
   const place = { dir, temp, dataDir, dockerHost, keep: options.keep === true };
@@ -225,7 +227,7 @@ async function removeKept(place: Place): Promise<void> {
   for (const name of await labelledOnEngine(place)) {
     const [, , jobId, attempt] = KEPT_NAME.exec(name) ?? [];
     if (jobId === undefined) continue;
-    await later.removeAllOf({ jobId, attempt: Number(attempt) }, AbortSignal.timeout(60_000));
+    await later.removeAllOf({ jobId, attempt: Number(attempt) }, AbortSignal.timeout(120_000));
   }
 }
 

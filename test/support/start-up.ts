@@ -8,7 +8,7 @@ import { processEnv } from "../../src/shared/config.ts";
 import { until } from "./until.ts";
 
 const TATARA = join(import.meta.dirname, "../../bin/tatara");
-const LINE_DEADLINE_MS = 60_000;
+const LINE_DEADLINE_MS = 300_000;
 
 /** `bin/tatara up` as a person starts it, on a free port. */
 export function startUp(
@@ -29,13 +29,15 @@ export function startUp(
   });
   const lines: string[] = [];
   let complaints = "";
+  // What it printed has been read by then, which an exit does not say.
+  const closed = once(child, "close");
   createInterface({ input: child.stdout }).on("line", (line) => lines.push(line));
   child.stderr.on("data", (chunk: Buffer) => (complaints += chunk.toString()));
   return {
     child,
     /** Its exit status, once it has ended by itself. */
     end: async (): Promise<number | null> => {
-      if (child.exitCode === null) await once(child, "close");
+      await closed;
       return child.exitCode;
     },
     lines: () => lines,

@@ -1,7 +1,4 @@
-import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -9,6 +6,7 @@ import { PROCESSES } from "../../../src/cli/processes/process-table.ts";
 import type { ProcessSpec, ProcessTable } from "../../../src/cli/processes/process-table.ts";
 import { startRedis } from "../../support/a-redis.ts";
 import type { ForgeDouble } from "../../support/forge-double.ts";
+import { aFreePort } from "../../support/free-port.ts";
 import { startFaultProxy } from "./fault-proxy.ts";
 import type { FaultProxy, Place } from "./fault-proxy.ts";
 
@@ -41,7 +39,7 @@ export async function openLinks(random: () => number): Promise<Links> {
   undo.defer(() => rm(dir, { recursive: true, force: true }));
   const redis = undo.use(await startRedis());
   const redisPlace = { path: redis.url.slice("unix://".length) };
-  const serverPlace = { port: await freePort() };
+  const serverPlace = { port: await aFreePort() };
   let forgePlace: Place = serverPlace;
 
   const atPort = async (to: () => Place) => undo.use(await startFaultProxy({ to, random }));
@@ -115,14 +113,4 @@ function urlOf({ place }: FaultProxy): string {
 function pathOf({ place }: FaultProxy): string {
   if (!("path" in place)) throw new Error("This proxy is no socket.");
   return place.path;
-}
-
-/** Free a moment ago; the server takes it within a second. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
