@@ -1,6 +1,12 @@
-import { mkdir } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { mkdir, rename } from "node:fs/promises";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
+import { processEnv } from "../../src/shared/config.ts";
+
+const run = promisify(execFile);
 
 const SHOTS = fileURLToPath(new URL("../output/pages/", import.meta.url));
 const LAUNCH = {
@@ -20,7 +26,19 @@ const LAUNCH = {
 /** The distribution's Chromium, without a window. */
 export async function startBrowser(): Promise<Browser> {
   await mkdir(SHOTS, { recursive: true });
-  return await chromium.launch(LAUNCH);
+  const env = { ...processEnv(), LD_PRELOAD: await noNetworkNews() };
+  return await chromium.launch({ ...LAUNCH, env });
+}
+
+/** The library of `no-network-news.c`. */
+async function noNetworkNews(): Promise<string> {
+  const source = join(import.meta.dirname, "no-network-news.c");
+  const library = join(SHOTS, "no-network-news.so");
+  // Others may be loading the one that is there.
+  const fresh = `${library}.${process.pid}`;
+  await run("cc", ["-shared", "-fPIC", "-O1", "-o", fresh, source, "-ldl"]);
+  await rename(fresh, library);
+  return library;
 }
 
 export interface WatchedPage {
@@ -35,6 +53,8 @@ export async function openPage(
   options: BrowserContextOptions = {},
 ): Promise<WatchedPage> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  // Of whatever is waited for: the machine may have much else to do.
+  context.setDefaultTimeout(120_000);
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on("pageerror", (error) => complaints.push(error.message));
