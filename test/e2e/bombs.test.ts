@@ -20,7 +20,7 @@ beforeAll(async () => {
   );
   await neighbour.push();
   for (const bomb of bombs) await bomb.push();
-}, 120_000);
+});
 afterAll(() => tatara[Symbol.asyncDispose]());
 
 async function repoOf(name: string, run: string, limits?: string): Promise<TestRepo> {

@@ -187,9 +187,11 @@ async function run(args: readonly string[], options: RunOptions = {}) {
   });
   const { signalAfter } = options;
   if (signalAfter !== undefined) {
+    let said = "";
     let isSent = false;
     child.stdout.on("data", (chunk: Buffer) => {
-      if (isSent || !chunk.includes(signalAfter)) return;
+      said += chunk.toString();
+      if (isSent || !said.includes(signalAfter)) return;
       isSent = child.kill("SIGINT");
     });
   }

@@ -16,7 +16,7 @@ const never = new AbortController().signal;
 let image: OwnImage;
 beforeAll(async () => {
   image = await buildOwnImage();
-}, 600_000);
+});
 afterAll(async () => {
   await image[Symbol.asyncDispose]();
 });
@@ -31,7 +31,7 @@ test("Tatara's own image builds on tatara/base and serves without root", async (
     const eval_ = ["node", "--input-type=module", "--eval", script];
     return await docker("exec", container, ...eval_).catch(() => "no answer");
   };
-  await until(healthOf, "200 true", { deadlineMs: 120_000, everyMs: 500 });
+  await until(healthOf, "200 true", { deadlineMs: 300_000, everyMs: 500 });
   expect(await docker("exec", container, "bin/tatara", "version")).toContain("tatara 0.1.0");
 });
 
@@ -40,7 +40,7 @@ test("compose.yaml: a push becomes a package while each service dies and is rest
   const { url, adminToken: token } = tatara;
   const api = apiClient({ url, token, signal: never });
   const status = () => api.health().then(({ status }) => status !== "failing");
-  await until(() => status().catch(() => false), true, { deadlineMs: 90_000, everyMs: 300 });
+  await until(() => status().catch(() => false), true, { deadlineMs: 300_000, everyMs: 300 });
 
   const dir = await mkdtemp(join(tmpdir(), "tatara-compose-repo-"));
   onTestFinished(() => rm(dir, { recursive: true, force: true }));
@@ -54,7 +54,7 @@ test("compose.yaml: a push becomes a package while each service dies and is rest
     (await api.build(name)).jobs[0]?.steps.some(
       (step) => step.name === "test" && step.state === "running",
     );
-  await until(() => isTesting().catch(() => false), true, { deadlineMs: 90_000, everyMs: 100 });
+  await until(() => isTesting().catch(() => false), true, { deadlineMs: 300_000, everyMs: 100 });
 
   for (const service of SERVICES) {
     await tatara.crash(service);
@@ -62,7 +62,7 @@ test("compose.yaml: a push becomes a package while each service dies and is rest
   }
 
   const stateOf = () => api.build(name).then(({ state }) => state);
-  await until(() => stateOf().catch(() => "away"), "passed", { deadlineMs: 150_000, everyMs: 500 });
+  await until(() => stateOf().catch(() => "away"), "passed", { deadlineMs: 300_000, everyMs: 500 });
   const build = await api.build(name);
   expect(build.packages.map((one) => one.name)).toContain("tiny");
   const log = await new Response(await api.log(build.id, { step: "test" })).text();
@@ -82,4 +82,4 @@ test("compose.yaml: a push becomes a package while each service dies and is rest
   await tatara.compose("run", "--rm", "backup");
   const [taken = ""] = await readdir(tatara.backups);
   await tatara.compose("run", "--rm", "backup", "tatara", "restore", "--check", `/backup/${taken}`);
-}, 600_000);
+});

@@ -49,5 +49,5 @@ test("the demo with a broken test shows a card that names test, file and line", 
 
 function demo(args: readonly string[], temp: string) {
   const env = { ...processEnv(), LANG: "C.UTF-8", TMPDIR: temp };
-  return exec(TATARA, ["demo", ...args], { env, timeout: 120_000 });
+  return exec(TATARA, ["demo", ...args], { env, timeout: 600_000 });
 }

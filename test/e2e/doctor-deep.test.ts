@@ -232,7 +232,7 @@ describe("in a stopped Tatara's folder", () => {
 async function doctor(dataDir: string, ...args: readonly string[]) {
   const env = { TATARA_DATA_DIR: dataDir, TATARA_WAITING_BUILDS_MAX: "1" };
   const cli = tataraAt({ url: tatara.url, adminToken: tatara.token });
-  return await cli(["doctor", "--deep", ...args], { env, signal: AbortSignal.timeout(200_000) });
+  return await cli(["doctor", "--deep", ...args], { env, signal: AbortSignal.timeout(600_000) });
 }
 
 async function findings(world: World): Promise<string> {

@@ -36,7 +36,7 @@ interface Refused {
 
 const lastState = (sha: string) => forge.api.statusesOf(sha).at(-1)?.state;
 const reported = (sha: string | null, state: string) =>
-  until(() => lastState(sha ?? ""), state, { deadlineMs: 90_000 });
+  until(() => lastState(sha ?? ""), state, { deadlineMs: 300_000 });
 
 test("a signed push is cloned, built and published, and GitHub hears pending, then success, once each at the end", async () => {
   const repo = await forge.addRepo("acme/hello", { files: await exampleFiles("hello-c") });
@@ -146,7 +146,7 @@ test("a force-push builds the new commit; the one that is gone is tried again an
     const { jobs } = await tatara.build("acme/forced#1");
     return [jobs[0]?.state, jobs[0]?.reason?.includes("has no commit")];
   };
-  await until(saysGone, ["queued", true], { deadlineMs: 120_000 });
+  await until(saysGone, ["queued", true], { deadlineMs: 300_000 });
   // What is pushed later would publish after it, so it is not waited for.
   await tatara.client.cancel((await tatara.build("acme/forced#1")).id);
   await forge.hook.push(push);

@@ -19,15 +19,25 @@ const VICTIMS = [
   ["publish", ["stage"]],
 ] as const satisfies [ProcessName, readonly (typeof MOMENTS)[number][]][];
 
-/** What is under way between the last job that builds and the channel that hosts look at. */
-function isUnderWay(moment: (typeof MOMENTS)[number], records: Records): boolean {
-  if (moment === "stage") return records.all("publishes").some(isStage("running"));
-  return records.all("steps").some(({ kind, state }) => kind === "verify" && state === "running");
+/**
+ * What is under way between the last job that builds and the channel that hosts look at, or was just
+ * now: a look may come late.
+ */
+function hasBegun(moment: (typeof MOMENTS)[number], repo: string, records: Records): boolean {
+  const build = records.all("builds").find((one) => one.repo === repo);
+  if (moment === "stage")
+    return stageOf(build?.id, records).some(({ state }) => state !== "queued");
+  const jobs = records.all("jobs").filter(({ buildId }) => buildId === build?.id);
+  return records
+    .all("steps")
+    .filter(({ jobId }) => jobs.some(({ id }) => id === jobId))
+    .some(({ kind, state }) => kind === "verify" && state !== "queued");
 }
 
-function isStage(wanted: "running" | "live") {
-  return ({ purpose, state }: { readonly purpose: string; readonly state: string }): boolean =>
-    purpose === "stage" && state === wanted;
+function stageOf(buildId: string | undefined, records: Records) {
+  return records
+    .all("publishes")
+    .filter((one) => one.buildId === buildId && one.purpose === "stage");
 }
 
 /** Such moments last milliseconds, so the records are read directly. */
@@ -36,7 +46,7 @@ async function untilRecords(
   areWanted: (records: Records) => boolean,
 ): Promise<void> {
   using records = openRecords(tatara.dataDir);
-  await until(() => areWanted(records), true, { deadlineMs: 60_000, everyMs: 2 });
+  await until(() => areWanted(records), true, { deadlineMs: 300_000, everyMs: 2 });
 }
 
 /** Returns the commit. */
@@ -68,7 +78,7 @@ describe.concurrent.each(VICTIMS)("kill -9 of %s", (victim, moments) => {
     await using tatara = await startTatara();
     for (const moment of moments) {
       const sha = await pushVerified(tatara, moment);
-      await untilRecords(tatara, (records) => isUnderWay(moment, records));
+      await untilRecords(tatara, (records) => hasBegun(moment, `kill/${moment}`, records));
 
       tatara.kill(victim);
 
@@ -81,10 +91,12 @@ describe.concurrent.each(VICTIMS)("kill -9 of %s", (victim, moments) => {
 test.concurrent("Redis is emptied before verify, and the build worker dies beside a service", async () => {
   await using tatara = await startTatara();
   const pushed = pushVerified(tatara, "flushed");
-  await untilRecords(tatara, (records) => isUnderWay("stage", records));
+  await untilRecords(tatara, (records) => hasBegun("stage", "kill/flushed", records));
   // Nobody takes the job that verifies, until the ticket that says that it waits is gone.
   tatara.kill("build", "SIGSTOP");
-  await untilRecords(tatara, (records) => records.all("publishes").some(isStage("live")));
+  await untilRecords(tatara, (records) => {
+    return records.all("publishes").some((one) => one.purpose === "stage" && one.state === "live");
+  });
   await run("redis-cli", ["-s", await redisSocket(tatara), "FLUSHALL"]);
   tatara.kill("build", "SIGCONT");
   await expectPublishedOnce(tatara, "flushed", await pushed);

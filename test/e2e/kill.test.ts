@@ -35,13 +35,13 @@ async function pushInto(tatara: Tatara, name: string, phase: Phase): Promise<str
   const repo = await tatara.createRepo(`kill/${name}`, { ...files, "tiny.spec": spec });
   await repo.push();
   const has = () => tatara.build(`kill/${name}#1`).then((build) => isIn(phase, build));
-  await until(() => has().catch(() => false), true, { deadlineMs: 60_000, everyMs: 5 });
+  await until(() => has().catch(() => false), true, { deadlineMs: 300_000, everyMs: 5 });
   return (await repo.git(["rev-parse", "HEAD"])).trim();
 }
 
 /** The build's one final state, a whole log, a package that is listed once, and the commit's word. */
 async function expectWhole(tatara: Tatara, name: string, sha: string): Promise<void> {
-  const build = await tatara.until(`kill/${name}#1`, "passed", 150_000);
+  const build = await tatara.until(`kill/${name}#1`, "passed");
 
   const log = await tatara.log(build.id, "test");
   const numbers = [...log.matchAll(/^line (\d+)$/gm)].map(([, number]) => Number(number));

@@ -4,12 +4,6 @@ import { startTatara } from "../support/start-tatara.ts";
 import { tinyRepo } from "../support/sample-files.ts";
 import { waitForLog, waitForStatus } from "../support/wait-for.ts";
 
-interface Status {
-  readonly state: string;
-  readonly description: string;
-  readonly target_url: string;
-}
-
 test("a push becomes a signed package that dnf installs, upgrades and downgrades, and the commit hears", async () => {
   await using tatara = await startTatara();
   const repo = await tatara.createRepo("acme/hello");
@@ -26,8 +20,7 @@ test("a push becomes a signed package that dnf installs, upgrades and downgrades
     "test passed",
     "package passed",
   ]);
-  const statuses = (await tatara.api(`/api/repos/acme/hello/statuses/${sha}`)) as Status[];
-  expect(statuses[0]).toMatchObject({
+  expect(await waitForStatus(tatara, "acme/hello", sha, "success")).toMatchObject({
     state: "success",
     description: "passed; published to dev",
     target_url: `${tatara.url}/repos/acme/hello/1`,

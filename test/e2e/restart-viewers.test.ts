@@ -29,7 +29,7 @@ async function killServer(tatara: Tatara): Promise<void> {
 async function pushSlowRepo(tatara: Tatara): Promise<void> {
   const repo = await tatara.createRepo("view/tiny", tinyRepo({ test: PRINT }));
   await repo.push();
-  await until(() => lastLine(tatara), true, { deadlineMs: 90_000 });
+  await until(() => lastLine(tatara), true, { deadlineMs: 300_000 });
 }
 
 /** Has anything been printed yet? */

@@ -12,7 +12,7 @@ import type { Tatara } from "../support/start-tatara.ts";
 function commandLine(tatara: Tatara, cwd: string) {
   const run = tataraAt({ url: tatara.url, adminToken: tatara.token });
   return (args: readonly string[]) => {
-    const signal = AbortSignal.timeout(120_000);
+    const signal = AbortSignal.timeout(600_000);
     return run(args, { cwd, signal, env: shellEnv() });
   };
 }
@@ -103,7 +103,7 @@ test("an interactive shell has the person's size, hears of changes, and a worker
   expect(await cli(["try", "--repo", "acme/tiny"])).toMatchObject({ code: 1 });
   const { id: buildId } = await tatara.build("acme/tiny#1");
   const { url, token } = tatara;
-  const signal = AbortSignal.timeout(240_000);
+  const signal = AbortSignal.timeout(600_000);
   const wish = { url, token, buildId, step: "test", job: undefined, command: undefined };
   const open = () => openRemoteShell(wish, { columns: 101, rows: 33 }, signal);
   const shell = await open();
@@ -124,7 +124,7 @@ test("an interactive shell has the person's size, hears of changes, and a worker
     const { shells } = (await tatara.api(`/api/builds/${buildId}`)) as { shells: Shell[] };
     return shells.map(({ exitCode, endReason }) => `${exitCode} ${endReason}`);
   };
-  await until(ends, ["4 null", "null left"], { deadlineMs: 60_000, everyMs: 100 });
+  await until(ends, ["4 null", "null left"], { deadlineMs: 300_000, everyMs: 100 });
 });
 
 interface Shell {

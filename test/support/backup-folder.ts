@@ -26,7 +26,7 @@ export interface BackupEnd {
   readonly stderr: string;
 }
 
-const LONGEST_MS = 30_000;
+const LONGEST_MS = 120_000;
 
 /** A data folder with a database and a few files of each kind; nothing runs on it. */
 export async function aBackupFolder(): Promise<BackupFolder> {

@@ -32,8 +32,8 @@ export interface DnfClientOptions {
 }
 
 const exec = promisify(execFile);
-const RUN_TIMEOUT_MS = 120_000;
-const LIFETIME_SECONDS = "900";
+const RUN_TIMEOUT_MS = 600_000;
+const LIFETIME_SECONDS = "1800";
 
 /**
  * `skip_if_unavailable` is switched off: with it, as EL and Debian ship dnf, a bad signature would

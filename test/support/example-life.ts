@@ -10,7 +10,7 @@ import type { Tatara, TestRepo } from "./start-tatara.ts";
 
 const exec = promisify(execFile);
 /** First builds download compilers for their images. */
-export const EXAMPLE_DEADLINE_MS = 280_000;
+export const EXAMPLE_DEADLINE_MS = 800_000;
 
 /** What one of `examples/` should be for the hosts that subscribe to it. */
 export interface Example {

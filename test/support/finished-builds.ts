@@ -45,7 +45,7 @@ export interface FinishedBuildsOptions {
 }
 
 const POLL_MS = 4;
-const FINAL_MS = 60_000;
+const FINAL_MS = 240_000;
 
 /**
  * Stands where a build worker and its engine would: speaks the build protocol to a real server and

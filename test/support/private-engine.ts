@@ -9,7 +9,7 @@ import Dockerode from "dockerode";
 import { isAlive } from "../../src/cli/processes/is-alive.ts";
 import { runToItsEnd } from "./run-to-its-end.ts";
 
-const START_MS = 90_000;
+const START_MS = 240_000;
 const TRIES_MAX = 4;
 const GONE_MS = 30_000;
 const LOOK_EVERY_MS = 25;

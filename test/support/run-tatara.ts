@@ -40,7 +40,7 @@ export function tataraAt(yum: Pick<Yum, "url" | "adminToken">) {
               return typed;
             },
           }),
-      signal: world.signal ?? AbortSignal.timeout(60_000),
+      signal: world.signal ?? AbortSignal.timeout(240_000),
       now: Date.now,
     });
     return { code, ...written };

@@ -153,7 +153,7 @@ interface Started {
   readonly ready: Promise<unknown>;
 }
 
-const READY_MS = 60_000;
+const READY_MS = 240_000;
 const END_MS = 20_000;
 
 function start(file: string, log: string, env: Readonly<Record<string, string>>): Started {

@@ -15,7 +15,7 @@ export async function waitForLog(
   text: string,
 ): Promise<void> {
   const hasPrinted = async () => (await tatara.log(build, step).catch(() => "")).includes(text);
-  await until(hasPrinted, true, { deadlineMs: 60_000, everyMs: 50 });
+  await until(hasPrinted, true, { deadlineMs: 300_000, everyMs: 50 });
 }
 
 /** Waits for the newest status that the own remote shows on a commit, and returns it. */
@@ -27,7 +27,7 @@ export async function waitForStatus(
 ): Promise<SeenStatus> {
   const newest = async (): Promise<SeenStatus | undefined> =>
     ((await tatara.api(`/api/repos/${repo}/statuses/${sha}`)) as SeenStatus[])[0];
-  await until(async () => (await newest())?.state, state, { deadlineMs: 60_000, everyMs: 50 });
+  await until(async () => (await newest())?.state, state, { deadlineMs: 300_000, everyMs: 50 });
   const status = await newest();
   if (status === undefined) throw new Error("The status is gone again.");
   return status;

@@ -148,5 +148,5 @@ export async function print(server: WebServer, text: string): Promise<void> {
 
 /** Waits until so many pages listen. Each does twice: for builds, and for logs or for publishes. */
 export async function streaming(server: WebServer, pages: number): Promise<void> {
-  await vi.waitUntil(() => server.live.listeners() >= 2 * pages, { timeout: 30_000 });
+  await vi.waitUntil(() => server.live.listeners() >= 2 * pages, { timeout: 120_000 });
 }

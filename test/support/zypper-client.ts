@@ -22,7 +22,7 @@ export interface ZypperEnd {
 }
 
 const exec = promisify(execFile);
-const RUN_TIMEOUT_MS = 120_000;
+const RUN_TIMEOUT_MS = 280_000;
 
 /** Metadata and packages must be signed, by keys that are trusted. Nothing is asked: an open question is a no. */
 export async function zypperClient(repoUrl: string): Promise<ZypperClient> {
