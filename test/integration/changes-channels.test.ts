@@ -9,6 +9,7 @@ import {
 } from "../../src/shared/channel-requests.ts";
 import { findChannel } from "../../src/server/store/channels.ts";
 import { changesWorld, type ChangesWorld } from "../support/changes-world.ts";
+import { until } from "../support/until.ts";
 
 const DAY_MS = 24 * 3_600_000;
 const A1 = "el9.x86_64 a-1-1.x86_64";
@@ -45,7 +46,7 @@ test("a fork lists what its parent does, and both go their own ways afterwards",
   await world.publish(["a-1-1.x86_64"]);
 
   await create(world, { name: "mine", parent: "dev" });
-  await expect.poll(() => world.listed("mine")).toEqual([A1]);
+  await until(() => world.listed("mine"), [A1]);
   await world.publish(["a-2-1.x86_64"]);
 
   expect(await world.listed("mine")).toEqual([A1]);

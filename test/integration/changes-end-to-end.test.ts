@@ -325,7 +325,7 @@ async function ended(
   const id = String("publishId" in begun ? begun.publishId : begun.body["publishId"]);
   const result = () => yum.api<{ state: string; report: string[] }>(`/api/changes/${id}`);
   await expect
-    .poll(async () => (await result()).state, { timeout: 10_000 })
+    .poll(async () => (await result()).state, { timeout: 120_000 })
     .toMatch(/^(?!queued|running)/);
   return await result();
 }

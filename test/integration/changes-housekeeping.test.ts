@@ -3,6 +3,7 @@ import { changeRequest } from "../../src/shared/channel-changes.ts";
 import { pinRequest } from "../../src/shared/channel-requests.ts";
 import { channelNames } from "../../src/server/store/channels.ts";
 import { changesWorld } from "../support/changes-world.ts";
+import { until } from "../support/until.ts";
 
 const DAY_MS = 24 * 3_600_000;
 const never = new AbortController().signal;
@@ -124,7 +125,7 @@ test("a sweep keeps heads, pins and the grace period; a dry run is one for the w
   world.advance(8 * DAY_MS);
   await world.housekeeping.sweep({ by: "admin", dryRun: true });
 
-  await expect.poll(() => world.done.filter(({ kind }) => kind === "sweep")).toHaveLength(2);
+  await until(() => world.done.filter(({ kind }) => kind === "sweep").length, 2);
   const [fresh, old] = world.done.filter(({ kind }) => kind === "sweep");
   expect(fresh).toMatchObject({ dryRun: true, dropPackages: [] });
   // The pinned generation lists the first; the one before the head went out of use long ago.

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { changeRequest } from "../../src/shared/channel-changes.ts";
 import { changesWorld, type ChangesWorld } from "../support/changes-world.ts";
+import { until } from "../support/until.ts";
 
 const never = new AbortController().signal;
 const plan = (world: ChangesWorld, wish: object) => world.changes.plan(changeRequest.parse(wish));
@@ -101,7 +102,7 @@ test("a yank hides a package in every channel and its forks, and leaves what was
     { name: "mine", parent: "dev", expireDays: null, settings: {} },
     "admin",
   );
-  await expect.poll(() => world.listed("mine")).toEqual([A1, A2]);
+  await until(() => world.listed("mine"), [A1, A2]);
 
   const planned = await plan(world, { kind: "yank", packages: ["a-2-1"], note: "eats files" });
   const done = await apply(world, { kind: "yank", packages: ["a-2-1"], note: "eats files" });
@@ -181,7 +182,7 @@ test("a yank of one channel reaches its forks, and leaves the package promotable
   await apply(world, { kind: "promote", packages: ["a"], to: "testing" });
   const fork = { name: "mine", parent: "dev", expireDays: null, settings: {} };
   await world.actions.create(fork, "admin");
-  await expect.poll(() => world.listed("mine")).toEqual([A1]);
+  await until(() => world.listed("mine"), [A1]);
 
   await apply(world, { kind: "yank", packages: ["a"], channel: "dev" });
   const inFork = await world.listed("mine");

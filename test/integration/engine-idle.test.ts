@@ -82,7 +82,7 @@ test("the next fold is prepared when hosts have the base of the last", async () 
   const sealed = await segmentFolders();
 
   rig.clock.nowMs += 20;
-  await until(async () => (await segmentFolders()) > sealed, true, { deadlineMs: 30_000 });
+  await until(async () => (await segmentFolders()) > sealed, true);
   await rig.engine.settled();
   const { full, base, updates } = await viewsAfterAdding(from + many, from + many + 1);
 

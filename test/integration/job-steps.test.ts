@@ -65,7 +65,7 @@ async function run(
   const told = await rig.run({ ...granted, build: { ...granted.build, number, ...build } });
   const log = (step: string): string => told.logs.get(step)?.toString() ?? "";
   const states = Object.fromEntries([...told.ended].map(([step, { state }]) => [step, state]));
-  const left = (await engine.listLeftovers(AbortSignal.timeout(10_000))).filter(
+  const left = (await engine.listLeftovers(AbortSignal.timeout(60_000))).filter(
     ({ jobId }) => jobId === granted.jobId,
   );
   return { told, log, states, left, jobId: granted.jobId, end: told.end };

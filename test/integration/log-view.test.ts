@@ -8,6 +8,7 @@ import {
   startWebServer,
   streaming,
 } from "../support/web-server.ts";
+import { until } from "../support/until.ts";
 
 let browser: Browser;
 
@@ -42,19 +43,19 @@ test("the log follows what is printed, stops when the reader scrolls up, and goe
   await page.locator(".log-chunk").first().waitFor();
   await print(server, "one more line\n");
   await page.locator('.t:text("one more line")').waitFor();
-  expect(await isAtEnd(page)).toBe(true);
+  await until(() => isAtEnd(page), true);
 
   await page.locator(".log-body").hover();
   await page.mouse.wheel(0, -1_200);
   await page.locator('.log-tools [aria-pressed="false"]:text("Follow")').waitFor();
-  const before = await page.locator(".log-body").evaluate((body) => body.scrollTop);
+  const before = await restingPlace(page);
   await print(server, "line of a flood\n".repeat(314));
   await page.locator('.log-pill:text("314 new lines")').waitFor();
   await shoot(page, "log-pill");
   expect(await page.locator(".log-body").evaluate((body) => body.scrollTop)).toBe(before);
 
   await page.locator(".log-pill").click();
-  await expect.poll(async () => await isAtEnd(page)).toBe(true);
+  await until(() => isAtEnd(page), true);
   expect(await page.locator(".log-pill").isHidden()).toBe(true);
   expect(complaints).toEqual([]);
 });
@@ -99,6 +100,7 @@ describe("a log of 300,000 lines", () => {
     await page.goto(`${address}#L270000`);
 
     await page.locator("#L270000.hit").waitFor();
+    await restingPlace(page);
     const box = await page.locator("#L270000").boundingBox();
     expect(box?.y).toBeGreaterThan(0);
     expect(box?.y).toBeLessThan(900);
@@ -109,7 +111,7 @@ describe("a log of 300,000 lines", () => {
       await expect
         .poll(async () => await seenLines(page), { timeout: 30_000 })
         .toSatisfy(isUnbroken);
-      expect(await page.locator(".r").count()).toBeLessThanOrEqual(320);
+      await until(async () => (await page.locator(".r").count()) <= 320, true);
     }
     expect((await seenLines(page)).at(-1)).toBe(LINES);
     await shoot(page, "log-large");
@@ -131,6 +133,7 @@ describe("a log of 300,000 lines", () => {
         .toSatisfy(isUnbroken);
     }
 
+    await restingPlace(page);
     const lines = await seenLines(page);
     expect(lines[0]).toBeGreaterThan(1_500);
   });
@@ -180,6 +183,19 @@ async function isAtEnd(page: Page): Promise<boolean> {
   return await page
     .locator(".log-body")
     .evaluate((body) => body.scrollTop + body.clientHeight >= body.scrollHeight - 2);
+}
+
+/** Where the log is scrolled to, once the browser has done with a turn of the wheel. */
+async function restingPlace(page: Page): Promise<number> {
+  const place = () => page.locator(".log-body").evaluate((body) => body.scrollTop);
+  let last = Number.NaN;
+  const isAtRest = async (): Promise<boolean> => {
+    const before = last;
+    last = await place();
+    return last === before;
+  };
+  await until(isAtRest, true, { everyMs: 150 });
+  return last;
 }
 
 /** Numbers of the lines inside the window, from top to bottom. */

@@ -276,7 +276,7 @@ test("addresses that mean nothing are answered with what to do", async () => {
 
 /** Asked for elsewhere, and live. */
 async function done(world: ChangesWorld, request: ChangeRequest): Promise<void> {
-  const result = await world.changes.apply(request, "admin", AbortSignal.timeout(10_000));
+  const result = await world.changes.apply(request, "admin", AbortSignal.timeout(120_000));
   expect(result).toMatchObject({ state: "live" });
 }
 

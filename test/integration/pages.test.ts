@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openPage, paleTexts, shoot, startBrowser } from "../support/browser.ts";
 import { memoryRecords } from "../support/memory-read-store.ts";
 import { change, startWebServer, streaming, type WebServer } from "../support/web-server.ts";
+import { until } from "../support/until.ts";
 
 let browser: Browser;
 
@@ -197,8 +198,8 @@ test("a lost connection is said, and what was missed is made up for", async () =
   change(server, "bld-running", (build) => ({ ...build, state: "cancelled", endedAt: Date.now() }));
   await server.comeBack();
 
-  await page.locator(".build-head .s-cancelled").waitFor({ timeout: 20_000 });
-  expect(await page.locator(".lost").isHidden()).toBe(true);
+  await page.locator(".build-head .s-cancelled").waitFor();
+  await page.locator(".lost").waitFor({ state: "hidden" });
 });
 
 test("no listener outlives the page that asked for it", async () => {
@@ -209,7 +210,7 @@ test("no listener outlives the page that asked for it", async () => {
 
   await page.context().close();
 
-  await expect.poll(() => server.live.listeners()).toBe(0);
+  await until(() => server.live.listeners(), 0);
 });
 
 test("cancel and rerun are buttons that do what they say", async () => {
@@ -219,7 +220,8 @@ test("cancel and rerun are buttons that do what they say", async () => {
   expect(page.url()).toBe(`${server.url}/repos/acme/hello/47`);
 
   await page.getByRole("button", { name: "Cancel" }).click();
-  await page.waitForURL("**/47");
+  // The page that it leads to is this one, so its address says nothing.
+  await until(() => server.acts, ["cancel bld-running admin"]);
   await page.goto(`${server.url}/repos/acme/hello/46`);
   await page.getByRole("button", { name: "Rerun" }).click();
   await page.waitForURL("**/45");
@@ -233,6 +235,7 @@ test("dark and light can be chosen, and stay chosen", async () => {
   await page.goto(server.url);
 
   await page.getByRole("button", { name: "dark" }).click();
+  await page.locator('html[data-theme="dark"]').waitFor();
   await page.goto(`${server.url}/channels`);
 
   const background = await page

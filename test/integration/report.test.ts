@@ -271,12 +271,11 @@ describe("stopping", () => {
     line.server.want({ ...wish, state: "pending" });
     await line.reporter.claimAll();
     await until(() => line.forge.api.requestCount(), 1);
-    const startedAt = performance.now();
 
+    // Before the forge answers.
     await line.reporter.close();
     release();
 
-    expect(performance.now() - startedAt).toBeLessThan(7_000);
     expect(line.server.answers).toEqual([]);
   });
 });

@@ -7,6 +7,7 @@ import type { LogKey } from "../../src/server/views.ts";
 import { memoryReadStore } from "../support/memory-read-store.ts";
 import { sampleRecords } from "../support/sample-records.ts";
 import { ADMIN_TOKEN, startWebServer, type WebServer } from "../support/web-server.ts";
+import { until } from "../support/until.ts";
 
 const BEARER = { Authorization: `Bearer ${ADMIN_TOKEN}` };
 const LOG: LogKey = { buildId: "bld-failed", jobId: "job-f", attempt: 1, step: "unit" };
@@ -268,7 +269,7 @@ describe("events", () => {
     expect(grown.value).toMatchObject({ name: "log", data: { step: "unit", sizeBytes: 4_711 } });
     expect(last.value).toMatchObject({ name: "build", data: { state: "passed" } });
     expect(end.done).toBe(true);
-    await expect.poll(() => server.live.listeners()).toBe(0);
+    await until(() => server.live.listeners(), 0);
 
     const headers = { ...BEARER, "Last-Event-ID": last.value?.id ?? "" };
     const again = await get(server, "/api/builds/bld-running/events", headers);

@@ -360,7 +360,7 @@ describe("the request", () => {
     await delay(50); // Long enough for the server to be reading.
     socket.destroy();
 
-    await until(route.connections, 0, { deadlineMs: 30_000 });
+    await until(route.connections, 0);
     expect([...route.accepted, ...route.ignored]).toEqual([]);
     expect((await send(route.url, delivered())).status).toBe(202);
   });

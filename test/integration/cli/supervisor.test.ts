@@ -178,7 +178,7 @@ test("no process sees the secrets of another", async () => {
     dataDir: place.dataDir,
     env: { ...processEnv(), TATARA_PORT: "0", ...secrets },
     processes,
-    signal: AbortSignal.timeout(30_000),
+    signal: AbortSignal.timeout(120_000),
   });
 
   const lives = await livesIn(place.dataDir);
@@ -253,7 +253,7 @@ function start(
   scripts: Scripts = {},
   onEvent: (event: SupervisorEvent) => void = () => undefined,
 ) {
-  const signal = AbortSignal.timeout(60_000);
+  const signal = AbortSignal.timeout(120_000);
   const env = { ...processEnv(), TATARA_PORT: "0" };
   return startSupervisor({
     dataDir: place.dataDir,
