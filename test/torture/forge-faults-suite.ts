@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { keepLooking, pushThroughStorm, type Storm } from "./forge-faults/storm-pusher.ts";
+import { dealOne, keepLooking, pushThroughStorm, type Storm } from "./forge-faults/storm-pusher.ts";
 import { drawSpell, spellMs, weatherOf } from "./forge-faults/weather.ts";
 import type { Violation } from "./invariants/violation.ts";
 import { openRecords } from "./records.ts";
@@ -7,8 +7,12 @@ import type { Outcome, SuiteOptions } from "./suite.ts";
 import { underLoad, WEBHOOK_SECRET } from "./under-load.ts";
 import type { Scene } from "./under-load.ts";
 
+/** The storm lasts until it has dealt so many faults a push: what it deals is drawn, and may be little. */
+const FAULTS_A_PUSH = 0.4;
 /** From so many pushes on, faults are dealt that take a minute to get over. */
 const LONG_FROM = 100;
+/** Beyond what was asked for, as often as that, where the weather stays fair for too long. */
+const MORE_PUSHES = 5;
 const REPOS = Array.from({ length: 8 }, (_none, index) => `storm/r${index + 1}`);
 const CALM_MS = 300_000;
 const LOOK_EVERY_MS = 500;
@@ -21,7 +25,15 @@ const REVOKED = "ghp_revoked0000000000000000000000000000";
  */
 export async function runForgeFaultsSuite(options: SuiteOptions): Promise<Outcome> {
   const { count, tell } = options;
-  const storm: Storm = { left: count, missed: 0, openBuilds: 0, pushed: new Set() };
+  const storm: Storm = {
+    left: count,
+    leftAtLast: -MORE_PUSHES * count,
+    dealt: 0,
+    enough: FAULTS_A_PUSH * count,
+    missed: 0,
+    openBuilds: 0,
+    pushed: new Set(),
+  };
   return await underLoad(options, {
     repos: { own: [], github: [] },
     env: (forge) => ({
@@ -36,7 +48,7 @@ export async function runForgeFaultsSuite(options: SuiteOptions): Promise<Outcom
       });
       const over = new AbortController();
       const weather = Promise.all([
-        keepWeather(scene, count >= LONG_FROM, over.signal),
+        keepWeather(scene, storm, { isLong: count >= LONG_FROM, over: over.signal }),
         keepLooking(scene, storm, over.signal),
       ]);
       try {
@@ -53,8 +65,13 @@ export async function runForgeFaultsSuite(options: SuiteOptions): Promise<Outcom
 }
 
 /** One spell after the other, until `over`; then the weather is fair and the credential good. */
-async function keepWeather(scene: Scene, isLong: boolean, over: AbortSignal): Promise<void> {
-  const { forge, tatara, tell, dealt } = scene;
+async function keepWeather(
+  scene: Scene,
+  storm: Storm,
+  { isLong, over }: { readonly isLong: boolean; readonly over: AbortSignal },
+): Promise<void> {
+  const { forge, tatara, tell } = scene;
+  const dealt = (): void => dealOne(scene, storm);
   const random = scene.random("weather");
   const kill = (): void => {
     tell("kills the report worker between a post and its answer");

@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { readTrace } from "./calls.ts";
 import type { Seen } from "./calls.ts";
 
-const ATTACH_MS = 5_000;
+const ATTACH_MS = 60_000;
 
 /** What strace is to do with the calls of some threads. */
 export interface Trap {

@@ -14,12 +14,26 @@ const LOOK_EVERY_MS = 300;
 const OPEN_MAX = 14;
 
 export interface Storm {
-  /** Pushes still to be made, by all together. */
+  /** Pushes still to be made, by all together; below 0 are those that too fair a weather asks for. */
   left: number;
+  /** At this number of them it ends, whatever the weather was. */
+  readonly leftAtLast: number;
+  dealt: number;
+  /** Faults without which a storm has shown nothing. */
+  readonly enough: number;
   missed: number;
   /** As the records say, a moment ago. */
   openBuilds: number;
   pushed: ReadonlySet<string>;
+}
+
+export function dealOne(scene: Scene, storm: Storm): void {
+  storm.dealt += 1;
+  scene.dealt();
+}
+
+function isOver({ left, leftAtLast, dealt, enough }: Storm): boolean {
+  return left <= leftAtLast || (left <= 0 && dealt >= enough);
 }
 
 /** Looks at the records for all pushers together, until `over`. */
@@ -40,9 +54,9 @@ export async function pushThroughStorm(scene: Scene, repo: string, storm: Storm)
   const { forge, ledger, violations } = scene;
   const random = scene.random(repo);
   const hosted = await forge.addRepo(repo, { files: { "README.md": `# ${repo}\n` } });
-  for (let serial = 1; storm.left > 0; serial += 1) {
+  for (let serial = 1; !isOver(storm); serial += 1) {
     await room(storm);
-    if (storm.left <= 0) return;
+    if (isOver(storm)) return;
     storm.left -= 1;
     const drawn = random.weighted(KINDS);
     const { files, message, kind } = drawnPush(repo, serial, drawn);
@@ -56,7 +70,7 @@ export async function pushThroughStorm(scene: Scene, repo: string, storm: Storm)
       continue;
     }
     storm.missed += 1;
-    scene.dealt();
+    dealOne(scene, storm);
     const deliveryId = forge.hook.miss(push, outcome);
     if (!(await isFound(storm, after))) {
       violations.push({ figure: "lost", what: `${repo} ${after}: ${outcome}, and never found` });

@@ -29,7 +29,7 @@ export interface Samples {
 /** Looks at every process, Redis and the disk each `everyMs`, until `stop`. */
 export async function sample(
   dataDir: string,
-  everyMs: number,
+  { everyMs, onRound }: { readonly everyMs: number; readonly onRound: () => void },
   stop: AbortSignal,
 ): Promise<Samples> {
   const processes = new Map<string, Sample[]>();
@@ -49,6 +49,7 @@ export async function sample(
     const redisUrl = found.find((one) => one.redisUrl !== undefined)?.redisUrl;
     if (redisUrl !== undefined) redisBytes.push(...(await redisMemory(redisUrl)));
     if (round % RARELY === 0) diskBytes.push(await sizeOf(dataDir));
+    onRound();
     await delay(everyMs, undefined, { signal: stop }).catch(() => undefined);
   }
   return { processes, redisBytes, diskBytes };
