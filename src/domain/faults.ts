@@ -95,13 +95,21 @@ export class UserFault extends Error {
   }
 }
 
+export interface InfraFaultDetails {
+  /** Of "COMMIT_GONE": where the same fetch saw the ref; null: nowhere, it is gone too. */
+  readonly refTip?: string | null;
+  readonly cause?: unknown;
+}
+
 /** We or the network could not. The server decides whether another attempt is granted. */
 export class InfraFault extends Error {
   override readonly name = "InfraFault";
   readonly code: InfraFaultCode;
+  readonly refTip: string | null | undefined;
 
-  constructor(code: InfraFaultCode, message: string, { cause }: { cause?: unknown } = {}) {
+  constructor(code: InfraFaultCode, message: string, { cause, refTip }: InfraFaultDetails = {}) {
     super(message, { cause });
     this.code = code;
+    this.refTip = refTip;
   }
 }

@@ -29,6 +29,28 @@ export function isMovedOn(older: MovedRef, newer: MovedRef, between: readonly Mo
   return false;
 }
 
+/**
+ * Has the ref left a commit for good? True when a fetch that could not have the commit saw the ref at
+ * `seen` (null: nowhere), and the moves that were told lead there from the commit, forced or not. Then
+ * the webhook was not earlier than its commit (F53). A ref that is back where it was before proves
+ * nothing: so it looks, too, where the commit has not come yet. `later`: moves after it, oldest first.
+ */
+export function hasLeft(
+  lost: Pick<MovedRef, "before" | "after">,
+  seen: string | null,
+  later: readonly Pick<MovedRef, "before" | "after">[],
+): boolean {
+  if (seen === lost.before) return false;
+  let wanted = seen;
+  for (const { before, after } of later.toReversed()) {
+    const leadsThere = wanted === null ? ZERO_SHA.test(after) : after === wanted;
+    if (!leadsThere) continue;
+    if (before === lost.after) return true;
+    wanted = before;
+  }
+  return false;
+}
+
 /** `on-newer-push`; a file that says nothing cancels on pull requests and keeps elsewhere. */
 export function isCancelledByNewer(
   onNewerPush: OnNewerPush | null,

@@ -60,6 +60,8 @@ export const faultMessage = z.object({
   code: z.enum(INFRA_FAULT_CODES),
   message: z.string().max(4_000),
   step: z.string().nullable(),
+  /** Of "COMMIT_GONE": where the same fetch saw the ref; null: it is gone too. */
+  refTip: z.string().max(64).nullable().optional(),
 });
 
 export type FaultMessage = z.infer<typeof faultMessage>;

@@ -87,12 +87,16 @@ test("a commit that a force-push replaced is still built while the forge has it"
 test("a commit that the forge has forgotten is a fault of its own, never another commit", async () => {
   const repo = await rig.repo({ a: "1" });
   const push = await repo.commit({ a: "2" });
-  await repo.forcePush({ a: "3" });
+  const forced = await repo.forcePush({ a: "3" });
   await repo.forgetUnreachable();
 
   await expect(rig.checkOut(rig.requestFor(repo, push))).rejects.toMatchObject({
     code: "COMMIT_GONE",
+    refTip: forced.after,
   });
+  await expect(
+    rig.checkOut(rig.requestFor(repo, { ...push, ref: "refs/heads/never" })),
+  ).rejects.toMatchObject({ code: "COMMIT_GONE", refTip: null });
 });
 
 test("the commit of a deleted branch is built while the forge has it", async () => {

@@ -11,6 +11,7 @@ import { claimJob, endJob, recordStep } from "../../src/server/store/jobs.ts";
 import { renewLease } from "../../src/server/store/leases.ts";
 import { claimStatuses } from "../../src/server/store/outbox.ts";
 import { recordPlan } from "../../src/server/store/plans.ts";
+import { claimPublish } from "../../src/server/store/publishes.ts";
 import { readStore } from "../../src/server/store/read.ts";
 import { returnWorker } from "../../src/server/store/resume.ts";
 import { type PlanMessage } from "../../src/shared/build-messages.ts";
@@ -141,6 +142,48 @@ test("a commit that is not there is asked for three times; then the build is can
   expect(build).toMatchObject({ state: "cancelled", reason: "commit-gone: no such commit" });
   const statuses = await store.write(claimStatuses);
   expect(statuses).toMatchObject([{ state: "error" }]);
+});
+
+test("a commit that a later push took off its branch is asked for once, and holds up no publish", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const [base, lost, next] = ["a", "b", "c"].map((digit) => digit.repeat(40)) as [
+    string,
+    string,
+    string,
+  ];
+  const moved = (before: string, after: string) => aPush({ before, after, sha: after });
+  const first = await aRunningJob(store, { push: moved(base, lost), isPlanned: false });
+  const newer = await aRunningJob(store, { push: moved(lost, next), token: "t-2" });
+  await store.write((tx) => endJob(tx, newer.jobId, newer.token, passed()));
+  const gone = { code: "COMMIT_GONE", message: "no such commit", step: "checkout" } as const;
+  const claim = () => store.write((tx) => claimPublish(tx, "p", "t-p"));
+  expect((await claim()).grant).toBeUndefined();
+
+  await store.write((tx) => reportFault(tx, first.jobId, first.token, { ...gone, refTip: next }));
+
+  const reason = "commit-gone: no such commit";
+  expect(await findBuild(store, first.buildId)).toMatchObject({ state: "cancelled", reason });
+  expect((await claim()).grant).toBeDefined();
+});
+
+test("a commit that may yet come is asked for again, whatever pushes there are", async () => {
+  await using held = await aStore();
+  const { store } = held;
+  const [base, early, next] = ["a", "b", "c"].map((digit) => digit.repeat(40)) as [
+    string,
+    string,
+    string,
+  ];
+  const moved = (before: string, after: string) => aPush({ before, after, sha: after });
+  const { jobId, buildId, token } = await aRunningJob(store, { push: moved(base, early) });
+  await accept(store, moved(early, next));
+  const gone = { code: "COMMIT_GONE", message: "no such commit", step: "checkout" } as const;
+
+  // The forge shows the branch as it was before either push.
+  await store.write((tx) => reportFault(tx, jobId, token, { ...gone, refTip: base }));
+
+  expect((await findBuild(store, buildId))?.state).toBe("running");
 });
 
 test("a job that no worker takes ends; one that waits for its next attempt has waited since then", async () => {

@@ -59,7 +59,9 @@ function faultOf({ steps, deps, grant }: Job, err: unknown): FaultMessage {
   const step = steps.broken();
   if (err instanceof InfraFault && err.code === "ENGINE_UNAVAILABLE") deps.onEngineLost();
   if (err instanceof InfraFault) {
-    return { code: err.code, message: err.message.slice(0, 4_000), step };
+    const { code, refTip } = err;
+    const where = refTip === undefined ? {} : { refTip };
+    return { code, message: err.message.slice(0, 4_000), step, ...where };
   }
   const message = err instanceof Error ? err.message : String(err);
   const refusal = diskRefusal(err);

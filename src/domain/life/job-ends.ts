@@ -1,4 +1,4 @@
-import { nextAttempt, type AttemptLoss } from "../attempt.ts";
+import { nextAttempt, type AttemptLoss, type NextAttempt } from "../attempt.ts";
 import type { InfraFaultCode } from "../faults.ts";
 import { cancelledBecause } from "./cancel.ts";
 import { hasWaitedTooLong } from "./lease.ts";
@@ -44,13 +44,16 @@ export interface Loss {
   readonly code: InfraFaultCode;
   readonly message: string;
   readonly step: string | null;
+  /** The same thing, tried again, would not differ: there is no other attempt. */
+  readonly isForGood?: boolean;
 }
 
 /** The attempt is lost: the job is queued again, or it ends and its build with it. */
 export function loseAttempt(life: BuildLife, job: JobRecord, loss: Loss, now: number): Verdict {
   if (!isRunning(job)) return NO_CHANGE;
   if (life.build.cancelRequestedAt !== null) return cancelJob(life, job, now);
-  const next = nextAttempt(loss.kind, job.countedAttempts);
+  const next: NextAttempt =
+    loss.isForGood === true ? { kind: "give-up" } : nextAttempt(loss.kind, job.countedAttempts);
   if (next.kind === "give-up") {
     if (loss.code === "COMMIT_GONE") return withdraw(life, job, loss.message, now);
     const isLost = loss.kind === "worker-lost";

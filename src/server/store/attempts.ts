@@ -1,4 +1,3 @@
-import type { InfraFaultCode } from "../../domain/faults.ts";
 import { giveUpWaiting, loseAttempt as decideLoss, type Loss } from "../../domain/life/job-ends.ts";
 import { isLeaseOver, lossOfLease } from "../../domain/life/lease.ts";
 import type { BuildLife, JobRecord, Verdict } from "../../domain/life/records.ts";
@@ -9,6 +8,7 @@ import { runningJob } from "./leases.ts";
 import type { JobRow } from "./schema.ts";
 import { carryOut } from "./settle.ts";
 import type { Tx } from "./store.ts";
+import { hasRefLeft } from "./supersede.ts";
 
 /** Asks what becomes of a job and its build, and writes it down. */
 export async function decideOnJob(
@@ -47,10 +47,16 @@ export async function reportFault(
   tx: Tx,
   jobId: string,
   token: string,
-  fault: { readonly code: InfraFaultCode; readonly message: string; readonly step: string | null },
+  { refTip, ...fault }: Fault,
 ): Promise<Changed | undefined> {
   const job = await runningJob(tx, jobId, token);
-  return job && (await loseAttempt(tx, job, { kind: "infra-fault", ...fault }));
+  if (job === undefined) return undefined;
+  const isForGood = refTip !== undefined && (await hasRefLeft(tx, job.buildId, refTip));
+  return await loseAttempt(tx, job, { kind: "infra-fault", ...fault, isForGood });
+}
+
+interface Fault extends Pick<Loss, "code" | "message" | "step"> {
+  readonly refTip?: string | null | undefined;
 }
 
 /** A worker that stops gives its job back; the attempt does not count. */

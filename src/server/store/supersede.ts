@@ -1,6 +1,6 @@
 import { sql, type SqlBool } from "kysely";
 import { isFinal } from "../../domain/states.ts";
-import { isCancelledByNewer, isMovedOn, type MovedRef } from "../../domain/supersede.ts";
+import { hasLeft, isCancelledByNewer, isMovedOn, type MovedRef } from "../../domain/supersede.ts";
 import { pullRequestOf } from "../../domain/push.ts";
 import { cancelBuild, findBuild, type Changed } from "./builds.ts";
 import { hotQuery } from "./hot-query.ts";
@@ -146,6 +146,28 @@ export async function isToldDescendant(
     .execute();
   if (!isMovedOn(moveOf(older), moveOf(newer), between.map(moveOf))) return false;
   return !(await isForcedBranch(tx, newer));
+}
+
+/** Later pushes have moved the build's ref away from its commit, to where a worker has just seen it. */
+export async function hasRefLeft(
+  tx: Pick<Reader, "db">,
+  buildId: string,
+  seen: string | null,
+): Promise<boolean> {
+  const build = await findBuild(tx, buildId);
+  if (build === undefined || !isOfPush(build)) return false;
+  const later = await tx.db
+    .selectFrom("builds")
+    .select(["before", "after"])
+    .where("repo", "=", build.repo)
+    .where("ref", "=", build.ref)
+    .where("number", ">", build.number)
+    .where("event", "in", ["push", "pull-request"])
+    .where("isReady", "=", 1)
+    .orderBy("number")
+    .limit(LOOK_BACK_MAX)
+    .execute();
+  return hasLeft(build, seen, later);
 }
 
 /** GitHub says of a pull request's new head not whether it was forced; its branch's push does. */

@@ -299,20 +299,28 @@ async function findCommit(
 /** The ref has moved on, or is gone: the commit may still be had by its own name. */
 async function fetchBySha(
   git: Git,
-  { url, sha }: FetchRequest,
+  { url, ref, sha }: FetchRequest,
   options: GitOptions,
   missingRef: GitFailed | undefined,
 ): Promise<string> {
-  const gone = `The repo has no commit ${sha.slice(0, 12)} any more; was the branch force-pushed?`;
+  const gone = async (cause: unknown) => {
+    const said = `The repo has no commit ${sha.slice(0, 12)} any more; was the branch force-pushed?`;
+    // Tags are fetched by their own names, and none of them holds up another.
+    const tip = missingRef
+      ? null
+      : await findCommit(git, options.gitDir, keptRef(ref), options.signal);
+    const where = tip === undefined ? {} : { refTip: tip };
+    return new InfraFault("COMMIT_GONE", said, { cause: missingRef ?? cause, ...where });
+  };
   try {
     await git.run([...FETCH, "--end-of-options", url, sha], options);
   } catch (err) {
     const problem = err instanceof GitFailed ? fetchProblem(err.stderr) : undefined;
     if (problem !== "commit-missing" && problem !== "ref-missing") throw err;
-    throw new InfraFault("COMMIT_GONE", gone, { cause: missingRef ?? err });
+    throw await gone(err);
   }
   const found = await findCommit(git, options.gitDir, sha, options.signal);
-  if (found === undefined) throw new InfraFault("COMMIT_GONE", gone, { cause: missingRef });
+  if (found === undefined) throw await gone(undefined);
   return found;
 }
 
