@@ -1,12 +1,18 @@
 import { describe, expect, test } from "vitest";
+import { LEASE_MS } from "../../src/domain/attempt.ts";
 import { STRANGER_JOBS_MAX } from "../../src/domain/job-priority.ts";
+import { expireLeases } from "../../src/server/store/attempts.ts";
+import { findBuild } from "../../src/server/store/builds.ts";
 import { claimJob } from "../../src/server/store/jobs.ts";
 import { bumpBuild } from "../../src/server/store/manual-builds.ts";
 import { insertBuild, type NewBuild } from "../../src/server/store/new-builds.ts";
 import { readQueue, waitingOf } from "../../src/server/store/read-queue.ts";
-import type { Store } from "../../src/server/store/store.ts";
+import { returnWorker } from "../../src/server/store/resume.ts";
+import type { Store, Tx } from "../../src/server/store/store.ts";
+import { noteWorker } from "../../src/server/store/workers.ts";
 import { createWorkerRoll } from "../../src/server/worker-roll.ts";
-import { aStore } from "../support/a-store.ts";
+import { PROTOCOL } from "../../src/shared/protocol.ts";
+import { aStore, type TestStore } from "../support/a-store.ts";
 
 let commits = 0;
 
@@ -135,6 +141,72 @@ describe("who is next", () => {
       { reason: "no worker for aarch64", ahead: null, etaMs: null },
     ]);
     expect(await claim(store, "aarch64")).toBe(arm);
+  });
+});
+
+describe("the last attempt", () => {
+  const take = async (store: Store, worker: string) =>
+    (await store.write((tx) => claimJob(tx, worker, `of-${worker}`)))?.build.id;
+  const die = async ({ store, advance }: TestStore) => {
+    advance(LEASE_MS + 1);
+    await store.write(expireLeases);
+  };
+  const asks = (worker: string) => (tx: Tx) =>
+    noteWorker(tx, "build", { worker, arch: "x86_64", protocol: PROTOCOL });
+
+  test("is left to a worker that the job was not lost with, as long as there is one", async () => {
+    await using test = await aStore();
+    const { store } = test;
+    const build = await aBuild(store, "acme/a");
+    for (const attempt of [1, 2]) {
+      expect([attempt, await take(store, "sick")]).toEqual([attempt, build]);
+      await die(test);
+    }
+    await store.write(asks("well"));
+
+    expect(await take(store, "sick")).toBeUndefined();
+    const later = await aBuild(store, "acme/b");
+    expect(await take(store, "sick")).toBe(later);
+    // It has not asked for a while, nor is it busy: nobody waits for it.
+    test.advance(61_000);
+    await store.write((tx) => returnWorker(tx, "sick", []));
+    expect(new Set([await take(store, "sick"), await take(store, "sick")])).toEqual(
+      new Set([build, later]),
+    );
+  });
+
+  test("waits for a worker that is busy, and is not kept from it", async () => {
+    await using test = await aStore();
+    const { store } = test;
+    const other = await aBuild(store, "acme/b");
+    await store.write(asks("well"));
+    expect(await take(store, "well")).toBe(other);
+    await store.db.updateTable("jobs").set({ leaseExpiresAt: null }).execute();
+    const build = await aBuild(store, "acme/a");
+    for (const _attempt of [1, 2]) {
+      await take(store, "sick");
+      await die(test);
+    }
+    test.advance(61_000);
+
+    expect(await take(store, "sick")).toBeUndefined();
+    expect(await take(store, "well")).toBe(build);
+  });
+
+  test("is not run beside what was lost along with the job: one of the two is to blame", async () => {
+    await using test = await aStore();
+    const { store } = test;
+    const both = [await aBuild(store, "acme/a"), await aBuild(store, "acme/a")];
+    for (const worker of ["w1", "w2"]) {
+      expect([await take(store, worker), await take(store, worker)]).toEqual(both);
+      await die(test);
+    }
+
+    expect([await take(store, "w3"), await take(store, "w3")]).toEqual([both[0], undefined]);
+    await die(test);
+
+    expect((await findBuild(store, both[0] ?? ""))?.state).toBe("errored");
+    expect(await take(store, "w4")).toBe(both[1]);
   });
 });
 

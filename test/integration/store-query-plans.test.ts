@@ -121,7 +121,7 @@ test("what passed last is found in the newest builds of the ref, not in all of t
 test("a claim reads the head of the line; it does not sort all that wait", async () => {
   await using held = await aStore();
   await accept(held.store);
-  const plans = await plansOf(held, (tx) => pickJob(tx, { arch: "x86_64" }));
+  const plans = await plansOf(held, (tx) => pickJob(tx, "w1", { arch: "x86_64" }));
 
   expect(plans).toContain("SEARCH jobs USING INDEX jobsInLine (state=? AND isBlocked=?)");
   expect(plans).not.toContain("USE TEMP B-TREE FOR ORDER BY");

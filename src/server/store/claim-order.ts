@@ -1,4 +1,5 @@
 import { STRANGER_JOBS_MAX } from "../../domain/job-priority.ts";
+import { isKeptFrom } from "./last-attempt.ts";
 import type { Reader } from "./store.ts";
 
 /** What a worker says of itself when it asks for work. */
@@ -7,13 +8,35 @@ export interface Claimer {
   readonly arch?: string | undefined;
 }
 
+/** How many jobs that others should run are stepped over; whoever asks next looks again. */
+const KEPT_FROM_MAX = 32;
+
 /**
  * The job that this worker is to get next; undefined: there is none for it. Higher priorities first;
  * within one, the repo of which the least runs now, so that a hundred builds of one repo take turns
  * with the one build of another; then the oldest.
  */
-export async function pickJob(tx: Reader, claimer: Claimer): Promise<string | undefined> {
-  const line = await lineFor(tx, claimer);
+export async function pickJob(
+  tx: Reader,
+  worker: string,
+  claimer: Claimer,
+): Promise<string | undefined> {
+  const keptFrom: string[] = [];
+  while (keptFrom.length < KEPT_FROM_MAX) {
+    const id = await nextInLine(tx, claimer, keptFrom);
+    if (id === undefined || !(await isKeptFrom(tx, id, worker))) return id;
+    keptFrom.push(id);
+  }
+  return undefined;
+}
+
+async function nextInLine(
+  tx: Reader,
+  claimer: Claimer,
+  keptFrom: readonly string[],
+): Promise<string | undefined> {
+  const whole = await lineFor(tx, claimer);
+  const line = keptFrom.length === 0 ? whole : whole.where("jobs.id", "not in", keptFrom);
   const first = await line.limit(1).executeTakeFirst();
   if (first === undefined) return undefined;
   const loads = await runningByRepo(tx);

@@ -29,7 +29,7 @@ export async function claimJob(
   token: string,
   claimer: Claimer = {},
 ): Promise<GrantedJob | undefined> {
-  const id = await pickJob(tx, claimer);
+  const id = await pickJob(tx, worker, claimer);
   if (id === undefined) return undefined;
   const next = await tx.db
     .selectFrom("jobs")
