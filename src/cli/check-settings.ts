@@ -1,16 +1,12 @@
-import { nearSpelling } from "../domain/near-spelling.ts";
 import {
   ConfigError,
   readBuildWorkerConfig,
-  readClientConfig,
-  readLocalRunConfig,
   readPublishWorkerConfig,
   readReportWorkerConfig,
   readServerConfig,
-  readSupervisorConfig,
 } from "../shared/config.ts";
 import type { Env } from "../shared/config.ts";
-import { namesReadBy } from "./processes/process-table.ts";
+import { unknownSettings } from "../shared/unknown-settings.ts";
 
 /** Stands for what the supervisor decides: what is checked is the rest. */
 const SAMPLE_SECRET = "x".repeat(32);
@@ -35,25 +31,11 @@ export function checkProcessSettings(env: Env, dataDir: string): void {
   if (problems.length > 0) throw new ConfigError([...new Set(problems)]);
 }
 
-/** Where a container is made of it; no process reads these. */
-const COMPOSE_SETTINGS = [
-  "TATARA_IMAGE",
-  "TATARA_LISTEN",
-  "TATARA_SERVER_MEMORY",
-  "TATARA_BUILD_MEMORY",
-  "TATARA_PUBLISH_MEMORY",
-  "TATARA_BACKUP_DIR",
-  "TATARA_BASE_FROM",
-] as const;
-
 /** What nobody reads, and so has no effect: `TATARA_PROT is not known, did you mean TATARA_PORT?` */
-export function unknownSettings(env: Env): readonly string[] {
-  const readers = [...READERS, readSupervisorConfig, readClientConfig, readLocalRunConfig];
-  const known = new Set<string>([...readers.flatMap(namesReadBy), ...COMPOSE_SETTINGS]);
-  const unknown = Object.keys(env).filter((name) => name.startsWith("TATARA_") && !known.has(name));
-  return unknown.toSorted().map((name) => {
-    const near = nearSpelling(name, known);
-    return `${name} is not known, ${near === undefined ? "and has no effect" : `did you mean ${near}?`}`;
+export function unknownInWords(env: Env): readonly string[] {
+  return unknownSettings(env).map(({ setting, didYouMean }) => {
+    const effect = didYouMean === undefined ? "and has no effect" : `did you mean ${didYouMean}?`;
+    return `${setting} is not known, ${effect}`;
   });
 }
 

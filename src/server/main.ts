@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
-import { ConfigError, processEnv, readServerConfig } from "../shared/config.ts";
+import { ConfigError, readServerConfig } from "../shared/config.ts";
 import type { ServerConfig } from "../shared/config.ts";
 import { openClock } from "../shared/clock.ts";
 import { armFailpoints, parseFailpoints } from "../shared/failpoints.ts";
@@ -11,6 +11,7 @@ import { createLogger } from "../shared/logger.ts";
 import { SHELL_PROTOCOL } from "../shared/shell-frames.ts";
 import { announceReady } from "../shared/ready.ts";
 import { installShutdown } from "../shared/shutdown.ts";
+import { REFUSED_CODE, startSettings } from "../shared/start-settings.ts";
 import { createIds } from "./ids.ts";
 import { holdRequests, startServer } from "./server.ts";
 import { refuseEverything, untilWritable } from "./sick.ts";
@@ -20,8 +21,6 @@ import { lockData } from "./store/server-lock.ts";
 const STOP_MS = 10_000;
 /** Whoever supervises us starts us again. */
 const RESTART_CODE = 75;
-/** What we were given can never work: starting again changes nothing. */
-const REFUSED_CODE = 2;
 /** A large push or package on a slow line takes a while; webhooks have a tighter limit of their own. */
 const REQUEST_MS = 15 * 60_000;
 const { now } = openClock();
@@ -31,7 +30,7 @@ const newId = createIds(randomBytes);
 const logger = createLogger({ process: "server", level: "info", now: Date.now });
 
 async function main(): Promise<void> {
-  const config = readServerConfig(processEnv());
+  const config = startSettings(readServerConfig, { process: "server", now });
   armFailpoints(parseFailpoints(config.failpoints), (point) => {
     logger.warn({ ...point }, "Failpoint reached");
   });

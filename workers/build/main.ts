@@ -10,6 +10,7 @@ import { consumeTickets } from "../../src/shared/queues.ts";
 import { serverClient } from "../../src/shared/server-client.ts";
 import { announceReady } from "../../src/shared/ready.ts";
 import { installShutdown } from "../../src/shared/shutdown.ts";
+import { startSettings } from "../../src/shared/start-settings.ts";
 import { TOPICS, subscribe } from "../../src/shared/topics.ts";
 import { openCacheStore } from "./cache/cache-store.ts";
 import { openClaims } from "./claims.ts";
@@ -47,9 +48,8 @@ const JOB_TIMEOUT_MS = 6 * 60 * 60 * 1_000;
 const CGROUP_PARENT = "/tatara";
 const IMAGE_TTL_MS = 7 * 24 * 60 * 60 * 1_000;
 
-const env = processEnv();
 const clock = openClock();
-const config = readBuildWorkerConfig(env);
+const config = startSettings(readBuildWorkerConfig, { process: "build", now: Date.now });
 const logger = createLogger({ process: "build", level: config.logLevel, now: Date.now });
 /** SIGTERM is a planned restart: containers run on. Whatever else ends this process hands back. */
 let isRestart = false;
@@ -192,6 +192,7 @@ void reapForever(
 );
 
 async function jobDeps(settings: BuildWorkerConfig, log: Logger): Promise<RunJobDeps> {
+  const env = processEnv();
   const git = openGit({ path: env["PATH"] ?? "/usr/bin:/bin", proxy: proxyOf(env) });
   const httpPrefixes = [settings.serverUrl, ...settings.httpForges];
   return {

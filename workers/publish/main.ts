@@ -1,12 +1,13 @@
 import { hostname } from "node:os";
 import { openClock } from "../../src/shared/clock.ts";
-import { processEnv, readPublishWorkerConfig } from "../../src/shared/config.ts";
+import { readPublishWorkerConfig } from "../../src/shared/config.ts";
 import { createLogger } from "../../src/shared/logger.ts";
 import { PATHS } from "../../src/shared/protocol.ts";
 import { consumeTickets } from "../../src/shared/queues.ts";
 import { serverClient } from "../../src/shared/server-client.ts";
 import { announceReady } from "../../src/shared/ready.ts";
 import { installShutdown } from "../../src/shared/shutdown.ts";
+import { startSettings } from "../../src/shared/start-settings.ts";
 import { claimPublishes } from "./claim-publishes.ts";
 import { openPublisher } from "./open-publisher.ts";
 
@@ -15,7 +16,7 @@ const SHUTDOWN_MS = 8_000;
 // The server's user reads what we publish, and our children without rights what we examine.
 process.umask(0o022);
 
-const config = readPublishWorkerConfig(processEnv());
+const config = startSettings(readPublishWorkerConfig, { process: "publish", now: Date.now });
 const logger = createLogger({ process: "publish", level: config.logLevel, now: Date.now });
 const shutdown = installShutdown({ logger, deadlineMs: SHUTDOWN_MS });
 const server = serverClient({ url: config.serverUrl, token: config.workerToken });

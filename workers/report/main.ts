@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { openClock } from "../../src/shared/clock.ts";
-import { processEnv, readReportWorkerConfig } from "../../src/shared/config.ts";
+import { readReportWorkerConfig } from "../../src/shared/config.ts";
 import { githubForge } from "../../src/shared/forges/github.ts";
 import { ownForge } from "../../src/shared/forges/own.ts";
 import { createLogger } from "../../src/shared/logger.ts";
@@ -9,14 +9,15 @@ import { consumeTickets } from "../../src/shared/queues.ts";
 import { serverClient } from "../../src/shared/server-client.ts";
 import { announceReady } from "../../src/shared/ready.ts";
 import { installShutdown } from "../../src/shared/shutdown.ts";
+import { startSettings } from "../../src/shared/start-settings.ts";
 import { statusReporter } from "./report-status.ts";
 
 const STOP_DEADLINE_MS = 9_000;
 /** Statuses go out, only slower, while there is no Redis at all. */
 const POLL_MS = 30_000;
 
-const config = readReportWorkerConfig(processEnv());
 const { now } = openClock();
+const config = startSettings(readReportWorkerConfig, { process: "report", now: Date.now });
 const logger = createLogger({ process: "report", level: config.logLevel, now: Date.now });
 const shutdown = installShutdown({ logger, deadlineMs: STOP_DEADLINE_MS });
 const { serverUrl, workerToken: token, githubApiUrl: apiUrl, githubStatusToken } = config;

@@ -5,7 +5,13 @@ import { connect } from "../api-client.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { GROUPS } from "../doctor/check.ts";
 import type { Check } from "../doctor/check.ts";
-import { checkDataDir, checkNode, checkPrograms, checkSettings } from "../doctor/machine.ts";
+import {
+  checkDataDir,
+  checkNode,
+  checkPrograms,
+  checkSettings,
+  checkUnitSettings,
+} from "../doctor/machine.ts";
 import { checkRedis, checkServer } from "../doctor/server.ts";
 import { checkEngine, checkSeparation } from "../doctor/workers.ts";
 import { engineApi } from "../engine-api.ts";
@@ -56,7 +62,8 @@ async function examine({ env, signal }: CommandContext): Promise<readonly Check[
   const limit = AbortSignal.any([signal, AbortSignal.timeout(ENGINE_TIMEOUT_MS)]);
   const openEngine = () => engineApi(env["DOCKER_HOST"] ?? `unix://${ENGINE_SOCKET}`, limit);
   const api = await connect(env, signal);
-  const [data, programs, engine, separation, redis, server] = await Promise.all([
+  const [unitSettings, data, programs, engine, separation, redis, server] = await Promise.all([
+    checkUnitSettings(),
     checkDataDir(dataDir, { freeDiskMinMib: freeDiskMinMib(env), isContainer: isInContainer() }),
     checkPrograms(env),
     checkEngine(openEngine, {
@@ -69,7 +76,13 @@ async function examine({ env, signal }: CommandContext): Promise<readonly Check[
     checkRedis(env, dataDir),
     checkServer(api, { env, dataDir, signal }),
   ]);
-  const machine = [checkNode(), ...checkSettings(env, dataDir), ...data, ...programs];
+  const machine = [
+    checkNode(),
+    ...checkSettings(env, dataDir),
+    ...unitSettings,
+    ...data,
+    ...programs,
+  ];
   return [...machine, ...engine, ...separation, ...redis, ...server];
 }
 

@@ -4,7 +4,7 @@ import { readSupervisorConfig } from "../../shared/config.ts";
 import type { Env, SupervisorConfig } from "../../shared/config.ts";
 import { createLogger } from "../../shared/logger.ts";
 import { redisAway } from "../../shared/redis-address.ts";
-import { checkProcessSettings, unknownSettings } from "../check-settings.ts";
+import { checkProcessSettings, unknownInWords } from "../check-settings.ts";
 import { Interrupted, untilInterrupted } from "../command.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { describeEngine } from "../engine-api.ts";
@@ -36,7 +36,7 @@ export const up: Command = {
     const config = readSupervisorConfig(context.env);
     checkProcessSettings(context.env, config.dataDir);
     if (!context.isJson) sayOk(printer, "settings", describeSettings(context, config));
-    const unknown = unknownSettings(context.env);
+    const unknown = unknownInWords(context.env);
     if (!context.isJson) for (const text of unknown) sayWarn(printer, "settings", text);
 
     const redisTrouble = troubleOfRedis(config);

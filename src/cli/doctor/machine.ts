@@ -1,9 +1,10 @@
 import { execFile } from "node:child_process";
-import { access, constants, stat } from "node:fs/promises";
-import { promisify } from "node:util";
+import { access, constants, readdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { parseEnv, promisify } from "node:util";
 import { ConfigError } from "../../shared/config.ts";
 import type { Env } from "../../shared/config.ts";
-import { checkProcessSettings, unknownSettings } from "../check-settings.ts";
+import { checkProcessSettings, unknownInWords } from "../check-settings.ts";
 import { freeGib } from "../engine-api.ts";
 import { checksOf } from "./check.ts";
 import type { Check } from "./check.ts";
@@ -14,6 +15,7 @@ const FREE_GIB_LOW = 5;
 /** The server begins to warn at so many times the least. */
 const NEAR_FLOOR = 2;
 const SETUP = "sh scripts/setup";
+const UNIT_SETTINGS = "/etc/tatara";
 const VERSION_TIMEOUT_MS = 5_000;
 /** Programs that the processes start, each with the argument that makes it say its version. */
 const PROGRAMS = ["git", "rpm", "gpg", "redis-server", "setpriv", "flock"] as const;
@@ -25,16 +27,28 @@ export function checkNode(version = process.versions.node): Check {
 }
 
 export function checkSettings(env: Env, dataDir: string): readonly Check[] {
+  const unknown = unknownInWords(env).map((text) => warn("settings", text, "correct it in .env"));
   try {
     checkProcessSettings(env, dataDir);
-    const unknown = unknownSettings(env).map((text) =>
-      warn("settings", text, "correct it in .env"),
-    );
     return [ok("settings", "can be read by every process"), ...unknown];
   } catch (err) {
     if (!(err instanceof ConfigError)) throw err;
-    return err.problems.map((problem) => fail("settings", problem, "correct it in .env"));
+    const problems = err.problems.map((text) => fail("settings", text, "correct it in .env"));
+    return [...problems, ...unknown];
   }
+}
+
+/** The environment files of the units that this user may read: each reaches its own process only. */
+export async function checkUnitSettings(folder = UNIT_SETTINGS): Promise<readonly Check[]> {
+  const names = await readdir(folder).catch(() => []);
+  const files = names.filter((name) => name.endsWith(".env")).toSorted();
+  const checks = files.map(async (name) => {
+    const path = join(folder, name);
+    const text = await readFile(path, "utf8").catch(() => "");
+    const unknown = unknownInWords(parseEnv(text));
+    return unknown.map((each) => warn("settings", each, `correct it in ${path}`));
+  });
+  return (await Promise.all(checks)).flat();
 }
 
 export async function checkDataDir(

@@ -5,7 +5,8 @@ import type { Env } from "../../shared/config.ts";
 import { localMessage } from "../../shared/local-messages.ts";
 import type { LocalMessage, LocalRequest } from "../../shared/local-messages.ts";
 import { CommandError, EXIT } from "../exit-codes.ts";
-import { environmentFor, INSTALL_DIR, namesReadBy } from "../processes/process-table.ts";
+import { namesReadBy } from "../../shared/unknown-settings.ts";
+import { environmentFor, INSTALL_DIR } from "../processes/process-table.ts";
 
 const STDERR_CHARACTERS_MAX = 4_000;
 

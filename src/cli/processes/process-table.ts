@@ -1,5 +1,4 @@
 import { resolve } from "node:path";
-import { ConfigError } from "../../shared/config.ts";
 import {
   readBuildWorkerConfig,
   readPublishWorkerConfig,
@@ -7,6 +6,7 @@ import {
   readServerConfig,
 } from "../../shared/config.ts";
 import type { Env } from "../../shared/config.ts";
+import { namesReadBy } from "../../shared/unknown-settings.ts";
 
 /** Where Tatara itself is installed; processes are started by path, never by import. */
 export const INSTALL_DIR = resolve(import.meta.dirname, "../../..");
@@ -77,26 +77,6 @@ export function environmentFor(
   const names = [...PASSED_TO_ALL, ...settings];
   const own = names.map((name) => [name, decided[name] ?? env[name]] as const);
   return Object.fromEntries(own.filter((pair): pair is [string, string] => pair[1] !== undefined));
-}
-
-/** The names of all variables that a reader asks for, found by letting it read from nothing. */
-export function namesReadBy(reader: (env: Env) => unknown): readonly string[] {
-  const names = new Set<string>();
-  const nothing = new Proxy<Env>(
-    {},
-    {
-      get: (_target, name) => {
-        names.add(String(name));
-        return undefined;
-      },
-    },
-  );
-  try {
-    reader(nothing);
-  } catch (err) {
-    if (!(err instanceof ConfigError)) throw err; // Nothing is set, so the reader complains.
-  }
-  return [...names];
 }
 
 function spec<Name extends ProcessName>(

@@ -11,7 +11,7 @@ import {
   readSupervisorConfig,
 } from "../../../src/shared/config.ts";
 import type { Env } from "../../../src/shared/config.ts";
-import { namesReadBy } from "../../../src/cli/processes/process-table.ts";
+import { namesReadBy } from "../../../src/shared/unknown-settings.ts";
 
 const READERS = {
   server: readServerConfig,
