@@ -6,6 +6,7 @@ import { isBuild, isBuildSummary } from "./api-types.ts";
 import type { ApiBuild, ApiBuildSummary, ApiHealth, ApiStatus } from "./api-types.ts";
 import { readEvents } from "./event-stream.ts";
 import { CommandError, EXIT } from "./exit-codes.ts";
+import { serverUrl } from "./own-server.ts";
 
 const CALL_TIMEOUT_MS = 30_000;
 
@@ -55,7 +56,8 @@ export async function connect(env: Env, signal: AbortSignal): Promise<ApiClient>
 export async function readAccess(
   env: Env,
 ): Promise<{ readonly url: string; readonly token: string }> {
-  const { url, token, dataDir } = readClientConfig(env);
+  const { token, dataDir } = readClientConfig(env);
+  const url = serverUrl(env);
   const own = () => readFile(join(dataDir, "admin-token"), "utf8").catch(() => "");
   return { url, token: token ?? (await own()).trim() };
 }

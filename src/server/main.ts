@@ -52,7 +52,8 @@ async function main(): Promise<void> {
   });
   const { port } = http.address() as AddressInfo;
   const host = config.host === "0.0.0.0" || config.host === "::" ? "127.0.0.1" : config.host;
-  const url = `http://${host}:${port}`;
+  const url = `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+  lock.tellAddress(url);
 
   const starting = startServer({
     config,

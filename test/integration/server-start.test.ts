@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { DatabaseSync } from "node:sqlite";
 import { expect, onTestFinished, test } from "vitest";
+import { connect, readAccess } from "../../src/cli/api-client.ts";
 import { processEnv } from "../../src/shared/config.ts";
 import { openDatabase } from "../../src/server/store/database.ts";
 import { recordPush } from "../../src/server/store/deliveries.ts";
@@ -63,6 +64,25 @@ async function digestOf(path: string): Promise<string> {
     .update(await readFile(path))
     .digest("hex");
 }
+
+test("the command line finds a server that took any free port, and none where it is dead", async () => {
+  const dataDir = await aFolder();
+  const drawn = { TATARA_DATA_DIR: dataDir, TATARA_PORT: "0" };
+  const unsaid = { TATARA_DATA_DIR: dataDir };
+  const said = { ...unsaid, TATARA_PORT: "9" };
+  const server = await started(dataDir);
+
+  for (const env of [drawn, unsaid]) {
+    const api = await connect(env, AbortSignal.timeout(60_000));
+    expect(await api.builds({ limit: 1 })).toEqual([]);
+  }
+  expect((await readAccess(said)).url).toBe("http://127.0.0.1:9");
+
+  server.kill("SIGKILL");
+  await once(server, "exit");
+  await expect(readAccess(drawn)).rejects.toThrow(`none says in ${dataDir} which it took`);
+  expect((await readAccess(unsaid)).url).toBe("http://127.0.0.1:8080");
+});
 
 test("a second server on the same folder is refused by the first one's name, and a dead one's lock is free", async () => {
   const dataDir = await aFolder();

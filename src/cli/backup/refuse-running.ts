@@ -1,5 +1,6 @@
 import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { readHolder } from "../../shared/data-holder.ts";
 import { DATA_LOCK_FILES, holdData } from "../../shared/data-lock.ts";
 import { flock } from "../../shared/flock.ts";
 import { CommandError, EXIT } from "../exit-codes.ts";
@@ -26,14 +27,14 @@ async function supervisorOf(dataDir: string, signal: AbortSignal): Promise<strin
 }
 
 async function serverOf(dataDir: string): Promise<string | undefined> {
-  const pid = await readFile(join(dataDir, "server.pid"), "utf8").catch(() => undefined);
+  const holder = readHolder(dataDir);
   const [lockFile = ""] = DATA_LOCK_FILES;
   const isThere = await readFile(join(dataDir, lockFile)).then(
     () => true,
     () => false,
   );
-  if (pid === undefined || !isThere) return undefined;
+  if (holder === undefined || !isThere) return undefined;
   const lock = holdData(dataDir);
   lock?.release();
-  return lock === undefined ? pid.split(" ")[0] : undefined;
+  return lock === undefined ? String(holder.pid) : undefined;
 }

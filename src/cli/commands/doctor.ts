@@ -61,7 +61,6 @@ async function examine({ env, signal }: CommandContext): Promise<readonly Check[
   const { dataDir } = readClientConfig(env);
   const limit = AbortSignal.any([signal, AbortSignal.timeout(ENGINE_TIMEOUT_MS)]);
   const openEngine = () => engineApi(env["DOCKER_HOST"] ?? `unix://${ENGINE_SOCKET}`, limit);
-  const api = await connect(env, signal);
   const [unitSettings, data, programs, engine, separation, redis, server] = await Promise.all([
     checkUnitSettings(),
     checkDataDir(dataDir, { freeDiskMinMib: freeDiskMinMib(env), isContainer: isInContainer() }),
@@ -74,7 +73,7 @@ async function examine({ env, signal }: CommandContext): Promise<readonly Check[
     }),
     checkSeparation(dataDir),
     checkRedis(env, dataDir),
-    checkServer(api, { env, dataDir, signal }),
+    checkServer(() => connect(env, signal), { env, dataDir, signal }),
   ]);
   const machine = [
     checkNode(),

@@ -13,15 +13,16 @@ const REDIS_TIMEOUT_MS = 3_000;
 
 /** The server, and what only it can tell. Nothing more is asked of one that does not answer. */
 export async function checkServer(
-  api: ApiClient,
+  connect: () => Promise<ApiClient>,
   {
     env,
     dataDir,
     signal,
   }: { readonly env: Env; readonly dataDir: string; readonly signal: AbortSignal },
 ): Promise<readonly Check[]> {
-  const startedAt = performance.now();
   try {
+    const api = await connect();
+    const startedAt = performance.now();
     const { status, problems, warnings } = await api.health();
     const ms = (performance.now() - startedAt).toFixed(0);
     return [
@@ -34,7 +35,8 @@ export async function checkServer(
     ];
   } catch (err) {
     if (!(err instanceof CommandError)) throw err;
-    return [fail("answer", err.message, "npm start, or set TATARA_URL to the address of yours")];
+    const wayOut = err.hint ?? "npm start, or set TATARA_URL to the address of yours";
+    return [fail("answer", err.message, wayOut)];
   }
 }
 

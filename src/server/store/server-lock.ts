@@ -1,7 +1,11 @@
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { readHolder, writeHolder } from "../../shared/data-holder.ts";
 import { holdData, type DataLock } from "../../shared/data-lock.ts";
 import { DatabaseUnusable } from "./inspect-database.ts";
+
+export interface ServerLock extends DataLock {
+  /** Says in the folder where its server listens, for the command line. */
+  tellAddress(url: string): void;
+}
 
 /**
  * One server process per data folder. Throws `DatabaseUnusable` with the holder's name, and then
@@ -10,29 +14,18 @@ import { DatabaseUnusable } from "./inspect-database.ts";
 export function lockData(
   dataDir: string,
   { pid, now }: { readonly pid: number; readonly now: () => number },
-): DataLock {
-  const holderPath = join(dataDir, "server.pid");
+): ServerLock {
   const lock = holdData(dataDir);
   if (lock === undefined) {
+    const holder = readHolder(dataDir);
+    const who = holder === undefined ? "unknown" : `${holder.pid}, since ${holder.since}`;
     throw new DatabaseUnusable(
-      `${dataDir} is in use by another server (${holderOf(holderPath)}), or a backup is being ` +
+      `${dataDir} is in use by another server (process ${who}), or a backup is being ` +
         "restored into it. One server process owns a data folder. Nothing was written. Stop that " +
         "one, or set TATARA_DATA_DIR to another folder.",
     );
   }
-  try {
-    writeFileSync(holderPath, `${pid} ${new Date(now()).toISOString()}\n`);
-  } catch {
-    // On a full disk nobody can be told the holder's name; the lock holds all the same.
-  }
-  return lock;
-}
-
-function holderOf(path: string): string {
-  try {
-    const [pid = "?", since = "?"] = readFileSync(path, "utf8").trim().split(" ");
-    return `process ${pid}, since ${since}`;
-  } catch {
-    return "process unknown";
-  }
+  const holder = { pid, since: new Date(now()).toISOString() };
+  writeHolder(dataDir, holder);
+  return { ...lock, tellAddress: (url) => writeHolder(dataDir, { ...holder, url }) };
 }

@@ -148,7 +148,7 @@ test("doctor in a worker's container wants no admin token of it", async () => {
     const env = { TATARA_URL: server.url, TATARA_DATA_DIR: dataDir };
     const tokenOf = async (more: Readonly<Record<string, string>>) => {
       const all = { ...env, ...more };
-      const api = await connect(all, options.signal);
+      const api = () => connect(all, options.signal);
       const checks = await checkServer(api, { env: all, dataDir, ...options });
       return checks.find(({ name }) => name === "token")?.verdict;
     };
