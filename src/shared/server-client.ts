@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { z } from "zod";
 import { Stopped } from "../domain/stop.ts";
 import { UserFault } from "../domain/faults.ts";
+import type { Logger } from "./logger.ts";
 import { LEASE_HEADER } from "./protocol.ts";
 import { refusal } from "./message-parts.ts";
 import { onOwnConnection } from "./own-connection.ts";
@@ -9,6 +10,8 @@ import { onOwnConnection } from "./own-connection.ts";
 const CALL_TIMEOUT_MS = 30_000;
 const RETRY_FIRST_MS = 50;
 const RETRY_MAX_MS = 2_000;
+/** Where all start together the server is the last to be ready. */
+const TOLD_AFTER_MS = 10_000;
 
 export interface ServerClient {
   /** One try; undefined for "nothing to do" (204). Throws `ServerUnavailable`. */
@@ -44,8 +47,30 @@ export class ServerUnavailable extends Error {
   override readonly name = "ServerUnavailable";
 }
 
-/** The workers' side of the protocol. */
-export function serverClient({ url, token }: { url: string; token: string }): ServerClient {
+/** The workers' side of the protocol. A server that stays away is told once, and that it is back. */
+export function serverClient({
+  url,
+  token,
+  logger,
+  toldAfterMs = TOLD_AFTER_MS,
+}: {
+  readonly url: string;
+  readonly token: string;
+  readonly logger?: Logger;
+  /** Tests lower it. */
+  readonly toldAfterMs?: number;
+}): ServerClient {
+  let away: { readonly since: number; isTold: boolean } | undefined;
+  const noteAway = (reason: string): void => {
+    away ??= { since: performance.now(), isTold: false };
+    if (away.isTold || performance.now() - away.since < toldAfterMs) return;
+    away.isTold = true;
+    logger?.warn({ url, reason }, "The server cannot be reached and is asked again");
+  };
+  const noteAnswer = (): void => {
+    if (away?.isTold === true) logger?.info({ url }, "The server can be reached again");
+    away = undefined;
+  };
   const request = async <T>(call: Call<T>, signal: AbortSignal): Promise<Response> => {
     const address = new URL(url + call.path);
     for (const [name, value] of Object.entries(call.query ?? {})) {
@@ -67,8 +92,15 @@ export function serverClient({ url, token }: { url: string; token: string }): Se
   };
 
   const ask = async <T>(call: Call<T>, signal: AbortSignal): Promise<T | undefined> => {
-    const response = await request(call, signal);
-    return await readAnswer(call, response, signal);
+    try {
+      const answer = await readAnswer(call, await request(call, signal), signal);
+      noteAnswer();
+      return answer;
+    } catch (err) {
+      // One that answers, even that it cannot now, is there; it says why in its own log.
+      if (err instanceof ServerUnavailable && err.cause !== undefined) noteAway(reasonOf(err));
+      throw err;
+    }
   };
 
   const send = async <T>(call: Call<T>, signal: AbortSignal): Promise<T> => {
@@ -89,6 +121,12 @@ export function serverClient({ url, token }: { url: string; token: string }): Se
     send,
     open: (path, leaseToken, signal) => request({ path, method: "GET", leaseToken }, signal),
   };
+}
+
+/** `fetch` has the reason in the cause of its error. */
+function reasonOf({ message, cause }: ServerUnavailable): string {
+  const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
+  return inner instanceof Error && inner.message !== "" ? inner.message : message;
 }
 
 function headersOf<T>(call: Call<T>, token: string): Record<string, string> {

@@ -1,5 +1,6 @@
 import { ConfigError, processEnv } from "./config.ts";
 import type { Env } from "./config.ts";
+import { logLibraryLines } from "./library-lines.ts";
 import { createLogger } from "./logger.ts";
 import { unknownSettings } from "./unknown-settings.ts";
 
@@ -16,6 +17,7 @@ export function startSettings<Config>(
 ): Config {
   const env = processEnv();
   const logger = createLogger({ process: name, level: "info", now });
+  logLibraryLines(logger);
   for (const unknown of unknownSettings(env)) {
     logger.warn({ ...unknown }, "A setting is not known and has no effect");
   }

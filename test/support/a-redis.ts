@@ -13,11 +13,11 @@ export interface TestRedis extends AsyncDisposable {
 }
 
 /** A real Redis on a socket of its own, which keeps nothing. */
-export async function startRedis(): Promise<TestRedis> {
+export async function startRedis(policy = "noeviction"): Promise<TestRedis> {
   const dir = await mkdtemp(join(tmpdir(), "tatara-redis-"));
   const socket = join(dir, "redis.sock");
   const config = ["--port", "0", "--unixsocket", socket, "--save", "", "--dir", dir];
-  const redis = spawn("redis-server", [...config, "--maxmemory-policy", "noeviction"], {
+  const redis = spawn("redis-server", [...config, "--maxmemory-policy", policy], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   await untilReady(redis.stdout);

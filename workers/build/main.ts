@@ -61,7 +61,7 @@ const dir = join(config.dataDir, "worker", config.workerName || "build");
 const lock = await lockWorker(dir, process, shutdown.signal);
 shutdown.onClose("lock", lock.release);
 const workerId = await readWorkerId(dir, config.workerName);
-const client = serverClient({ url: config.serverUrl, token: config.workerToken });
+const client = serverClient({ url: config.serverUrl, token: config.workerToken, logger });
 const engine = dockerEngine({
   address: engineAddress(config.dockerHost),
   logger,

@@ -19,7 +19,7 @@ process.umask(0o022);
 const config = startSettings(readPublishWorkerConfig, { process: "publish", now: Date.now });
 const logger = createLogger({ process: "publish", level: config.logLevel, now: Date.now });
 const shutdown = installShutdown({ logger, deadlineMs: SHUTDOWN_MS });
-const server = serverClient({ url: config.serverUrl, token: config.workerToken });
+const server = serverClient({ url: config.serverUrl, token: config.workerToken, logger });
 
 const publisher = await openPublisher(
   {

@@ -6,7 +6,7 @@ import { githubForge } from "../../src/shared/forges/github.ts";
 import { ownForge } from "../../src/shared/forges/own.ts";
 import { createLogger } from "../../src/shared/logger.ts";
 import { consumeTickets } from "../../src/shared/queues.ts";
-import { serverClient } from "../../src/shared/server-client.ts";
+import { ServerUnavailable, serverClient } from "../../src/shared/server-client.ts";
 import { announceReady } from "../../src/shared/ready.ts";
 import { installShutdown } from "../../src/shared/shutdown.ts";
 import { startSettings } from "../../src/shared/start-settings.ts";
@@ -24,7 +24,7 @@ const { serverUrl, workerToken: token, githubApiUrl: apiUrl, githubStatusToken }
 
 const reporter = statusReporter(
   {
-    client: serverClient({ url: serverUrl, token }),
+    client: serverClient({ url: serverUrl, token, logger }),
     worker: `${config.workerName || "report"}-${randomUUID().slice(0, 8)}`,
     forges: {
       own: ownForge({ serverUrl, token, now }),
@@ -56,6 +56,8 @@ announceReady();
 
 while (!shutdown.signal.aborted) {
   await reporter.claimAll().catch((err: unknown) => {
+    // The client tells it, once.
+    if (err instanceof ServerUnavailable) return;
     logger.warn({ err }, "Statuses could not be claimed");
   });
   const pauseMs = POLL_MS * (0.75 + Math.random() / 2);
