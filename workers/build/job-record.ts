@@ -125,6 +125,11 @@ function openJobRecord(
       client.send({ ...call, query: { offset }, bytes }, talking);
     return spooledLog(name, { dir, hidden, memory }, { budget, send: sendChunk });
   });
+  // A server that lost power may lack the end of what an earlier life of this worker told it whole.
+  for (const name of memory.logs.keys()) {
+    if ([...memory.ended.keys()].some((step) => isLogOf(step, name)))
+      tell(() => logs.of(name).end());
+  }
   // Written down before they were told: the server may not have heard of them.
   memory.ended.forEach(({ message }, step) => tell(() => send(PATHS.step(jobId, step), message)));
 
@@ -245,6 +250,11 @@ export function logPath(dir: string, name: string): string {
   return join(dir, `${name}.log`);
 }
 
+/** The step's own, or that of a service beside it. */
+export function isLogOf(step: string, name: string): boolean {
+  return name === step || name.startsWith(`${step}~`);
+}
+
 /** The logs of a job's steps, each opened when it is first asked for. */
 export function jobLogs(open: (name: string) => StepLog) {
   const logs = new Map<string, StepLog>();
@@ -257,7 +267,7 @@ export function jobLogs(open: (name: string) => StepLog) {
     /** A step's own, and those of the services beside it. */
     end: async (step: string): Promise<void> => {
       for (const [name, each] of logs) {
-        if (name === step || name.startsWith(`${step}~`)) await each.end();
+        if (isLogOf(step, name)) await each.end();
       }
     },
     /** Of those that have ended and have any. */

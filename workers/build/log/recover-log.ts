@@ -35,6 +35,18 @@ export async function recoverLog(
   return { mark, tail, spool: { fileBytes, sentBytes, known, markNumber: last?.number ?? 0 } };
 }
 
+/**
+ * The log of a step that ended in an earlier life of this worker: all that it has is on the disk, for a
+ * server that lost the end of it. Undefined: the server has more, so it is not the same log.
+ */
+export async function endedLog(path: string, sentBytes: number): Promise<RecoveredLog | undefined> {
+  const fileBytes = await sizeOf(path);
+  if (fileBytes < sentBytes) return undefined;
+  const tail = await readTail(path, fileBytes);
+  const spool = { fileBytes, sentBytes, known: Buffer.alloc(0), markNumber: 0 };
+  return { mark: undefined, tail, spool };
+}
+
 async function sizeOf(path: string): Promise<number> {
   return await stat(path).then(
     ({ size }) => size,

@@ -2,8 +2,8 @@ import type { BuildGrant } from "../../../src/shared/build-messages.ts";
 import { InfraFault } from "../../../src/domain/faults.ts";
 import type { Logger } from "../../../src/shared/logger.ts";
 import type { AdoptedService, Engine, Leftover, Owner } from "../engine.ts";
-import { logPath } from "../job-record.ts";
-import { recoverLog } from "../log/recover-log.ts";
+import { isLogOf, logPath } from "../job-record.ts";
+import { endedLog, recoverLog } from "../log/recover-log.ts";
 import type { RecoveredLog } from "../log/step-log.ts";
 import type { ReturnedJob } from "./ask-for-jobs.ts";
 import type { AdoptedTest, JobMemory } from "./job-memory.ts";
@@ -37,8 +37,11 @@ export async function rememberJob(
   const containers = new Map([...adopted.values()].flatMap(containersOf));
   const logs = new Map<string, RecoveredLog>();
   for (const [name, sentBytes] of Object.entries(sizes)) {
-    const at = { sentBytes, container: containers.get(name) };
-    const log = await recoverLog(logPath(dir, name), at);
+    const path = logPath(dir, name);
+    const isEnded = [...ended.keys()].some((step) => isLogOf(step, name));
+    const log = isEnded
+      ? await endedLog(path, sentBytes)
+      : await recoverLog(path, { sentBytes, container: containers.get(name) });
     if (log === undefined) {
       throw new InfraFault(
         "INTERNAL",
