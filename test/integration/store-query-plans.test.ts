@@ -58,7 +58,7 @@ test("what a push and a claim ask is planned once, whatever values it is asked w
   await accept(held.store);
   const asked = await askedBy(held, async (tx) => {
     await recordPush(tx, anIntake(aPush()), LIMITS);
-    await pickJob(tx, { arch: "x86_64" });
+    await pickJob(tx, "w1", { arch: "x86_64" });
   });
   using raw = new DatabaseSync(held.path);
   let planned = 0;

@@ -92,6 +92,8 @@ const newestAfter = hotQuery((db, of: OfBuild) =>
     .limit(1),
 );
 
+const PUSH_EVENTS: ReadonlySet<BuildRow["event"]> = new Set(["push", "pull-request"]);
+
 /** A push whose ref has moved. */
 function isOfPush(name: string) {
   const build = sql.id(name);
@@ -155,7 +157,7 @@ export async function hasRefLeft(
   seen: string | null,
 ): Promise<boolean> {
   const build = await findBuild(tx, buildId);
-  if (build === undefined || !isOfPush(build)) return false;
+  if (build?.isReady !== 1 || !PUSH_EVENTS.has(build.event)) return false;
   const later = await tx.db
     .selectFrom("builds")
     .select(["before", "after"])
