@@ -107,7 +107,12 @@ export function createMask(secrets: readonly string[], from: MaskPlace = START):
       [state, shownBytes, missingBytes] = [0, 0, 0];
       return shown;
     },
-    place: () => ({ heldBytes: held.length + missingBytes, shownBytes, covers: [...covers] }),
+    place: () => ({
+      heldBytes: held.length + missingBytes,
+      shownBytes,
+      // They change as more comes, and this is written down a little later.
+      covers: covers.map((cover) => ({ ...cover })),
+    }),
   };
 }
 

@@ -129,3 +129,19 @@ test("bytes that are no text pass unchanged", () => {
 
   expect(maskAll(["some-secret"], [bytes])).toBe(bytes.toString("latin1"));
 });
+
+test("a place that was noted is where the mask was then, whatever it has shown since", () => {
+  const secrets = ["tok-12345"];
+  const mask = createMask(secrets);
+  // It ends where the secret does: whether it is all of it, only the next byte tells.
+  const before = mask.push(Buffer.from("a tok-12345"));
+  const place = mask.place();
+  const noted = structuredClone(place);
+
+  const after = mask.push(Buffer.from(" b\n"));
+
+  expect(place).toEqual(noted);
+  const later = createMask(secrets, place);
+  const again = later.push(Buffer.from("tok-12345 b\n"));
+  expect(Buffer.concat([before, again])).toEqual(Buffer.concat([before, after]));
+});
