@@ -147,9 +147,11 @@ function imageDeps(
   const { engine, outbound, baseImage, limits } = job.deps;
   const { repo, trust } = job.grant.build;
   const isFirst = spec.images[0]?.key === name.cache;
+  const isUntrusted = trust === "fork-pr";
   return {
     engine,
-    outbound,
+    // Who may push reaches the same places from a step, and registries of teams are often inside.
+    outbound: isUntrusted ? outbound : undefined,
     baseImage,
     owner: ownerOf(job, name.owner),
     cacheName: [
@@ -160,7 +162,7 @@ function imageDeps(
       .join(" ")
       .trim(),
     isFresh: spec.fresh,
-    isUntrusted: trust === "fork-pr",
+    isUntrusted,
     timeoutMsMax: limits.timeoutMs,
     secrets: job.grant.secrets satisfies readonly SecretFile[],
   };

@@ -25,7 +25,7 @@ export interface RunJobDeps {
   /** Begins to write down what a later life of this worker goes on from; left out: none comes. */
   readonly openJournal?: (grant: BuildGrant, dir: string) => Promise<Journal>;
   readonly engine: Engine;
-  /** Undefined: what the commit names may be anywhere. */
+  /** Looks at what a stranger's commit names; undefined: that may be anywhere. */
   readonly outbound: Pick<Outbound, "refusal"> | undefined;
   readonly git: Git;
   readonly mirrors: Mirrors;

@@ -3,10 +3,10 @@ import { InfraFault, UserFault } from "../../src/domain/faults.ts";
 import type { Outbound } from "../../src/shared/outbound.ts";
 import type { Engine } from "./engine.ts";
 
-/** What looks at the names that a commit gives to the engine. */
+/** What looks at the names that a stranger's commit gives to the engine. */
 export interface OutsideDeps {
   readonly engine: Pick<Engine, "findImage">;
-  /** Undefined: whoever wrote the commit is the operator (`tatara run`). */
+  /** Undefined: whoever wrote the commit may reach the same places anyway. */
   readonly outbound: Pick<Outbound, "refusal"> | undefined;
 }
 
