@@ -48,7 +48,7 @@ export function credentialsOf(facts: CallerFacts): Readonly<Record<Caller, Crede
   const { server, cookies, clones } = facts;
   const { adminToken } = server;
   const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
-  const longAgo = () => Date.now() - SESSION_MS - 1;
+  const longAgo = () => Date.now() - SESSION_MS - 3_600_000;
   return {
     nobody: {},
     admin: bearer(adminToken),
