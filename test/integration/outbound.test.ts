@@ -26,6 +26,8 @@ import {
 const HOSTS = [...Object.values(INTERNAL_HOSTS).flat(), ...Object.keys(NAMES_THAT_LEAD_INSIDE)];
 const never = new AbortController().signal;
 const SHA = "a".repeat(40);
+/** What is let out may wait for an address that nobody has. */
+const LIMIT_MS = 10_000;
 
 /** Answers for the names of the table; of nothing else anything is known. */
 const lookup: Lookup = (host, done) => {
@@ -124,7 +126,9 @@ describe("redirects of a mirror", () => {
     await using mirror = await aRedirector((path) => ({ location: formAt(forms, path) }));
 
     const ends = await Promise.allSettled(
-      forms.map((_form, at) => outbound.get(new URL(`${mirror.url}/${at}/repomd.xml`), never)),
+      forms.map((_form, at) =>
+        outbound.get(new URL(`${mirror.url}/${at}/repomd.xml`), AbortSignal.timeout(LIMIT_MS)),
+      ),
     );
 
     const reached = forms.filter((_form, at) => {
@@ -263,7 +267,7 @@ describe("git", () => {
     const git = openGit({ path: process.env["PATH"] ?? "" });
     const forms = addresses();
     await using forge = await aRedirector((path) => ({ location: formAt(forms, path) }));
-    const mirrors = openMirrors({ dir, git, httpPrefixes: [forge.url] });
+    const mirrors = openMirrors({ dir, git, httpPrefixes: [forge.url], fetchMs: LIMIT_MS });
     const fetch = async (url: string) =>
       await mirrors
         .fetch(
