@@ -154,7 +154,8 @@ async function syncTree(folder: string): Promise<void> {
 
 async function syncOne(path: string): Promise<void> {
   const file = await open(path, "r").catch((err: NodeJS.ErrnoException) => {
-    if (err.code === "ENOENT") return undefined;
+    // Where we may not look, the folder was made for us, long ago.
+    if (err.code === "ENOENT" || err.code === "EACCES") return undefined;
     throw err;
   });
   await file?.sync().finally(() => file.close());
