@@ -1,12 +1,15 @@
 import { execFile } from "node:child_process";
-import { readdir, stat } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { dearmour } from "../yum/detached-signature.ts";
 import type { Violation } from "../invariants/violation.ts";
 import { openRecords } from "../records.ts";
 import type { Records } from "../records.ts";
 
 const run = promisify(execFile);
+const ENV = { PATH: "/usr/bin:/bin", HOME: "/nonexistent", LC_ALL: "C", TZ: "UTC" };
+const OUTPUT_BYTES_MAX = 2 ** 24;
 const LOOK_EVERY_MS = 200;
 /** What is recorded may differ so much from what was seen on a busy machine; the least jump is 90 s. */
 const SLACK_MS = 45_000;
@@ -14,9 +17,9 @@ const SLACK_MS = 45_000;
 const SKEW_MS = 60_000;
 
 /** Looks by a clock of its own how long builds and steps take. */
-export interface DurationWatch {
+export interface DurationWatch extends Disposable {
   /** Those of which the records say something else. */
-  stop(): readonly Violation[];
+  found(): readonly Violation[];
 }
 
 interface Seen {
@@ -44,11 +47,11 @@ export function watchDurations(dataDir: string): DurationWatch {
   look();
   const timer = setInterval(look, LOOK_EVERY_MS);
   return {
-    stop: () => {
-      clearInterval(timer);
+    found: () => {
       look();
       return [...told.values()];
     },
+    [Symbol.dispose]: () => clearInterval(timer),
   };
 }
 
@@ -88,28 +91,56 @@ export function checkNoneLost(dataDir: string): readonly Violation[] {
 export async function checkSignatures(dataDir: string): Promise<readonly Violation[]> {
   const yumDir = join(dataDir, "yum");
   const names = await readdir(yumDir, { recursive: true }).catch(() => []);
+  const all = names.map((name) => join(yumDir, name));
+  const packages = all.filter((path) => path.endsWith(".rpm"));
+  const metadata = all.filter((path) => path.endsWith("repomd.xml.asc"));
+  const signed = [...(await datesOfPackages(packages)), ...(await datesOfMetadata(metadata))];
   const violations: Violation[] = [];
-  for (const name of names) {
-    const signedAt = await signedAtOf(join(yumDir, name));
-    const file = signedAt && (await stat(join(yumDir, name)).catch(() => undefined));
-    if (!signedAt || !file) continue;
-    const aheadMs = signedAt - file.ctimeMs;
+  for (const { path, at } of signed) {
+    const { ctimeMs } = await stat(path);
+    const aheadMs = at - ctimeMs;
     if (aheadMs < SKEW_MS) continue;
-    const what = `${name} was signed ${Math.round(aheadMs / 1_000)} s in the future`;
+    const what = `${path} was signed ${Math.round(aheadMs / 1_000)} s in the future`;
     violations.push({ figure: "broken", what });
   }
   return violations;
 }
 
-async function signedAtOf(path: string): Promise<number | undefined> {
-  if (path.endsWith(".rpm")) {
-    const query = ["-qp", "--nosignature", "--qf", "%{RSAHEADER:pgpsig}", path];
-    const { stdout } = await run("rpm", query, { env: { ...PATH, LC_ALL: "C", TZ: "UTC" } });
-    return Date.parse(stdout.split(", ")[1] ?? "");
-  }
-  if (!path.endsWith("repomd.xml.asc")) return undefined;
-  const { stdout } = await run("gpg", ["--list-packets", path]);
-  return Number(/created (\d+)/.exec(stdout)?.[1]) * 1_000;
+interface SignedAt {
+  readonly path: string;
+  readonly at: number;
 }
 
-const PATH = { PATH: "/usr/bin:/bin" };
+/** `RSA/SHA512, Sun Nov 22 12:54:59 2026, Key ID …`, a line for each. */
+async function datesOfPackages(paths: readonly string[]): Promise<readonly SignedAt[]> {
+  if (paths.length === 0) return [];
+  const query = ["-qp", "--nosignature", "--qf", "%{RSAHEADER:pgpsig}\n", ...paths];
+  const { stdout } = await run("rpm", query, { env: ENV, maxBuffer: OUTPUT_BYTES_MAX });
+  const dates = stdout.trim().split("\n");
+  return zipped(
+    paths,
+    dates.map((line) => Date.parse(`${line.split(", ")[1] ?? ""} UTC`)),
+  );
+}
+
+/** Packets one behind the other are listed one after the other. */
+async function datesOfMetadata(paths: readonly string[]): Promise<readonly SignedAt[]> {
+  if (paths.length === 0) return [];
+  const packets = await Promise.all(
+    paths.map(async (path) => dearmour(await readFile(path, "utf8"))),
+  );
+  const listing = run("gpg", ["--list-packets"], { env: ENV, maxBuffer: OUTPUT_BYTES_MAX });
+  listing.child.stdin?.end(Buffer.concat(packets));
+  const { stdout } = await listing;
+  const dates = [...stdout.matchAll(/, created (\d+), md5len/g)].map(
+    ([, seconds]) => Number(seconds) * 1_000,
+  );
+  return zipped(paths, dates);
+}
+
+function zipped(paths: readonly string[], dates: readonly number[]): readonly SignedAt[] {
+  const isRead = dates.length === paths.length && dates.every((at) => at > 0);
+  if (!isRead)
+    throw new Error(`Dates of ${paths.length} signatures cannot be read: ${String(dates)}`);
+  return paths.map((path, index) => ({ path, at: dates[index] ?? 0 }));
+}

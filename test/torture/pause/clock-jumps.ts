@@ -20,7 +20,7 @@ const LENGTHS = {
 const SLEW = { short: 25, long: 100, everyMs: 100, stepMs: 20 } as const;
 /** Looks so often whether it was read; whoever is idle reads it in its next heartbeat. */
 const LOOK_EVERY_MS = 50;
-const READ_MS = 10_000;
+const READ_MS = 20_000;
 
 /** What each is in the middle of when its clock is set; one that is idle would show little. */
 const AT_WORK = {

@@ -27,7 +27,8 @@ interface Packet {
   readonly body: Buffer;
 }
 
-function dearmour(text: string): Buffer {
+/** The packets in armoured texts. */
+export function dearmour(text: string): Buffer {
   const blocks = text.matchAll(
     /-----BEGIN [^-]+-----\n(?:\S+: .*\n)*\n([\s\S]*?)\n=.{4}\n-----END/g,
   );
