@@ -128,7 +128,8 @@ describe("a forge that refuses", () => {
     line.server.want({ ...wish, state: "success" });
     await line.reporter.claimAll();
     await until(line.kinds, ["parked"]);
-    expect(line.reporter.lines.join("")).toContain('"level":"error"');
+    // Said after the server was told.
+    await until(() => line.reporter.lines.join("").includes('"level":"error"'), true);
 
     line.server.unpark();
     await using repaired = startReporter(line, { token: "a-new-token" });
@@ -281,7 +282,7 @@ describe("stopping", () => {
 });
 
 describe("the process", () => {
-  test("hears tickets, and ends on SIGTERM within ten seconds", async () => {
+  test("hears tickets, and ends on SIGTERM within its deadline", async () => {
     await using server = await startReportServer();
     await using redis = await startRedis();
     const worker = spawn(process.execPath, ["workers/report/main.ts"], {
@@ -314,12 +315,11 @@ describe("the process", () => {
     );
     await until(() => server.row(wish).sentVersion, 1, { deadlineMs: 60_000 });
     await tickets.close();
-    const stoppedAt = performance.now();
     worker.kill("SIGTERM");
     const [code] = (await exited) as [number | null];
 
+    // Past its deadline it ends itself with another status.
     expect(code, log.join("")).toBe(0);
-    expect(performance.now() - stoppedAt).toBeLessThan(10_000);
     expect(log.join("")).not.toContain(server.token);
   });
 });

@@ -220,7 +220,8 @@ test("two consumers get one ticket of a scheduler's tick", async () => {
     new Redis(redis.url.replace("unix://", ""), { maxRetriesPerRequest: null }),
     (open) => open.disconnect(),
   );
-  const all = [{ id: "s-1", repo: REPO, pattern: "* * * * *" }];
+  // Once a year: no tick comes by itself while these are counted.
+  const all = [{ id: "s-1", repo: REPO, pattern: "0 0 1 1 *" }];
   await until(
     () =>
       Promise.all(schedulers.map((one) => one.set(all))).then(
