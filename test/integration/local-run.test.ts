@@ -5,9 +5,9 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { Interrupted } from "../../src/cli/command.ts";
 import { aGitWorkTree } from "../support/git-work-tree.ts";
 import type { GitWorkTree } from "../support/git-work-tree.ts";
-import { realEngine } from "../support/engine-rig.ts";
-import { leftByRuns, shellEnv, tataraAlone } from "../support/local-run.ts";
+import { containersOfOwnRun, leftByRuns, shellEnv, tataraAlone } from "../support/local-run.ts";
 import { tinyRepo } from "../support/sample-files.ts";
+import { until } from "../support/until.ts";
 
 let folder = "";
 let tree: GitWorkTree;
@@ -135,9 +135,8 @@ test("Ctrl-C removes everything that it had started", async () => {
   const interrupt = new AbortController();
 
   const running = run(["--log"], interrupt.signal);
-  await expect
-    .poll(async () => (await containersOfRuns()) > 0, { timeout: 60_000, interval: 200 })
-    .toBe(true);
+  const hasContainer = async () => (await containersOfOwnRun()) > 0;
+  await until(hasContainer, true, { deadlineMs: 120_000, everyMs: 200 });
   interrupt.abort(new Interrupted("SIGINT"));
   const ended = await running;
 
@@ -163,11 +162,4 @@ async function state(): Promise<readonly string[]> {
   const refs = await tree.git("for-each-ref");
   const objects = await tree.git("count-objects", "-v");
   return [status.output, refs.output, objects.output];
-}
-
-async function containersOfRuns(): Promise<number> {
-  const found = await realEngine().listLeftovers(AbortSignal.timeout(30_000));
-  return found.filter(
-    ({ kind, workerId }) => kind === "container" && workerId?.startsWith("local-"),
-  ).length;
 }

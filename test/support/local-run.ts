@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { localWorkerId } from "../../workers/build/local/reap-dead-runs.ts";
 import { realEngine } from "./engine-rig.ts";
@@ -24,6 +25,19 @@ export async function leftByRuns(): Promise<readonly string[]> {
     if (workerId !== localWorkerId(hostname(), pid) || isRunning(pid)) return [];
     return [`${kind} ${id} of ${workerId}`];
   });
+}
+
+/** Containers of a run that this process has started, and that goes on; others may run beside us. */
+export async function containersOfOwnRun(): Promise<number> {
+  const found = await realEngine().listLeftovers(AbortSignal.timeout(60_000));
+  const workers = found.flatMap(({ kind, workerId }) => (kind === "container" ? workerId : []));
+  const parents = workers.map((worker) => parentOf(Number(/-(\d+)$/.exec(worker ?? "")?.[1])));
+  return (await Promise.all(parents)).filter((parent) => parent === process.pid).length;
+}
+
+async function parentOf(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
+  return Number(/^PPid:\t(\d+)$/m.exec(status)?.[1]);
 }
 
 function isRunning(pid: number): boolean {
