@@ -10,6 +10,7 @@ import {
   engine,
   never,
   newJob,
+  onceSaid,
   removeImage,
   runToEnd,
   tarOf,
@@ -191,11 +192,7 @@ describe("a Dockerfile that needs BuildKit", () => {
     const context = tarOf({
       Dockerfile: `FROM ${BASE_IMAGE}\nRUN ${MOUNT} echo be""gun ${job.jobId}; sleep 60345\n`,
     });
-    const onOutput = (chunk: Buffer) => {
-      if (chunk.toString().includes("\nbegun") || chunk.toString().startsWith("begun")) {
-        stop.abort(new Stopped("cancelled"));
-      }
-    };
+    const onOutput = onceSaid(/^begun /m, () => stop.abort(new Stopped("cancelled")));
     const building = engine.buildImage(buildOptions(job, context, onOutput), stop.signal);
     await expect(building).rejects.toEqual(new Stopped("cancelled"));
     await until(() => processes(/sleep 60345/), 0);

@@ -28,9 +28,11 @@ async function openHost() {
   return { port, [Symbol.asyncDispose]: async () => void server.close() };
 }
 
+/** Without those of the engine's own networks: other jobs' come and go. */
 function hostAddresses(): string[] {
-  const all = Object.values(networkInterfaces()).flat();
-  return all.flatMap((found) => (found?.family === "IPv4" && !found.internal ? found.address : []));
+  const lasting = Object.entries(networkInterfaces()).filter(([name]) => !name.startsWith("br-"));
+  const all = lasting.flatMap(([, found]) => found ?? []);
+  return all.flatMap((found) => (found.family === "IPv4" && !found.internal ? found.address : []));
 }
 
 /** Tries each `host:port` and prints those that answered. */

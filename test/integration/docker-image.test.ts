@@ -11,6 +11,7 @@ import {
   engine,
   never,
   newJob,
+  onceSaid,
   openRoad,
   realEngine,
   removeImage,
@@ -177,9 +178,7 @@ describe("building an image", () => {
     await using _job = job;
     const stop = new AbortController();
     const context = tarOf({ Dockerfile: `FROM ${BASE_IMAGE}\nRUN echo be""gun; sleep 600\n` });
-    const onOutput = (chunk: Buffer) => {
-      if (chunk.toString() === "begun\n") stop.abort(new Stopped("cancelled"));
-    };
+    const onOutput = onceSaid(/^begun$/m, () => stop.abort(new Stopped("cancelled")));
 
     const building = engine.buildImage(buildOptions(job, context, onOutput), stop.signal);
 

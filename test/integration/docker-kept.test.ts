@@ -151,7 +151,6 @@ describe("a shell in it", () => {
     await using _job = job;
     const network = await engine.createNetwork(job.owner("network"), { egress: "internet" }, never);
     await using kept = await newKept({ network });
-    const images = await keptImages();
     const session = await (await kept.find())?.openShell(SIZE, never);
     if (!session) throw new Error("Not found.");
     const { say, heard } = drive(session);
@@ -159,11 +158,13 @@ describe("a shell in it", () => {
     say("ls /sys/class/net; echo E''ND");
     const said = await heard(/END/);
     const during = await kept.job.leftovers();
+    const imagesDuring = await keptImages(kept.job.jobId);
     await session.close();
 
     expect(said).toContain("eth0");
     expect(during).toEqual([]);
-    expect(await keptImages()).toEqual(images);
+    expect(imagesDuring).toHaveLength(1);
+    expect(await keptImages(kept.job.jobId)).toEqual([]);
     expect((await kept.leftoversLater()).filter(({ kind }) => kind !== "volume")).toHaveLength(1);
     expect(await kept.find()).toBeDefined();
   });
@@ -181,10 +182,12 @@ describe("a shell in it", () => {
     }
   });
 
-  async function keptImages() {
+  /** Others open shells on this engine too. */
+  async function keptImages(jobId: string) {
     const images = await docker.listImages({
       filters: JSON.stringify({ reference: ["tatara-kept"] }),
     });
-    return images.flatMap(({ RepoTags }) => RepoTags ?? []);
+    const tags = images.flatMap(({ RepoTags }) => RepoTags ?? []);
+    return tags.filter((tag) => tag.includes(jobId));
   }
 });

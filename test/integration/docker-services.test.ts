@@ -53,7 +53,7 @@ async function newWorld(egress: "internet" | "none" = "internet"): Promise<World
     command: null,
     env: {},
     ready: null,
-    readyTimeoutMs: 20_000,
+    readyTimeoutMs: 120_000,
     network,
     cpus: 1,
     memoryBytes: 128 * MIB,
@@ -116,7 +116,7 @@ describe("a service", () => {
     );
     await using world = await newWorld();
 
-    await startedIn(world, { image: checked.image, readyTimeoutMs: 15_000 });
+    await startedIn(world, { image: checked.image, readyTimeoutMs: 120_000 });
   });
 
   test("without any of these is ready once it has run for a second", async () => {
@@ -157,15 +157,30 @@ describe("a service", () => {
       image: plain,
       command,
       ready: "exit 2",
-      readyTimeoutMs: 2_500,
+      readyTimeoutMs: 5_000,
     });
 
     expect(started).toEqual({
       kind: "not-ready",
-      why: "it was not ready within 2.5 s: exit 2 exited 2",
+      why: "it was not ready within 5 s: exit 2 exited 2",
       lastLines: "starting",
     });
     expect(await containersOf(world)).toEqual([]);
+  });
+
+  test("whose last answer does not come in time is told by the one before", async () => {
+    await using world = await newWorld();
+    const asked = "test -e /tmp/asked && exec sleep 60; touch /tmp/asked; exit 2";
+
+    const started = await world.start({
+      image: plain,
+      command: sh("exec sleep 600"),
+      ready: asked,
+      readyTimeoutMs: 5_000,
+    });
+
+    const why = `it was not ready within 5 s: ${asked} exited 2`;
+    expect(started).toMatchObject({ kind: "not-ready", why });
   });
 
   test("whose command does not exist is not ready, and says so", async () => {
@@ -197,6 +212,7 @@ describe("a service", () => {
     await using world = await newWorld();
     const line = "trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.1; done";
     const service = await startedIn(world, { image: plain, command: sh(line) });
+    await until(() => world.output.text(), "up\n");
 
     await service.stop(never);
     await service.stop(never);

@@ -121,7 +121,8 @@ describe("output and end", () => {
   test("a command over its time is told so first, and its last words are kept", async () => {
     const line = "trap 'echo goodbye; exit 0' TERM; echo ready; while :; do sleep 0.1; done";
 
-    const { end, output } = await runLine(line, { limits: { ...LIMITS, timeoutMs: 1_000 } });
+    // So much longer than it takes until it is ready.
+    const { end, output } = await runLine(line, { limits: { ...LIMITS, timeoutMs: 3_000 } });
 
     expect(end).toEqual({ how: "over-time" });
     expect(output).toMatch(/^ready\n[^]*goodbye\n$/);
@@ -131,11 +132,10 @@ describe("output and end", () => {
     const line = "trap '' TERM; while :; do sleep 0.1; done";
     const begun = performance.now();
 
-    const { end } = await runLine(line, { limits: { ...LIMITS, timeoutMs: 300 } });
+    const { end } = await runLine(line, { limits: { ...LIMITS, timeoutMs: 2_000 } });
 
     expect(end).toEqual({ how: "over-time" });
-    expect(performance.now() - begun).toBeGreaterThan(10_000);
-    expect(performance.now() - begun).toBeLessThan(15_000);
+    expect(performance.now() - begun).toBeGreaterThan(12_000);
   });
 
   test("daemons that a step leaves behind end with it", async () => {

@@ -46,7 +46,7 @@ describe.each(engines)("%s", (_name, open) => {
           command: ["sh", "-c", line],
           env: {},
           ready: name === "ready" ? "true" : "false",
-          readyTimeoutMs: 20_000,
+          readyTimeoutMs: 120_000,
           network,
           cpus: 1,
           memoryBytes: 64 * MIB,

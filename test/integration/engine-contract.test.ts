@@ -163,12 +163,12 @@ describe.each(engines)("%s", (_name, open) => {
   test("time at the gate does not count", async () => {
     const { job } = await newJob();
     await using _job = job;
-    const limits = { ...LIMITS, timeoutMs: 600, idleTimeoutMs: 600 };
+    const limits = { ...LIMITS, timeoutMs: 2_000, idleTimeoutMs: 2_000 };
     const spec = job.spec("passes", STEPS.passes.command, { gate: true, limits });
     const container = await engine.createContainer(spec, never);
     await container.start(() => undefined, never);
     const ending = container.wait(never);
-    await sleep(1_000);
+    await sleep(2_500);
 
     await container.openGate(never);
 
@@ -178,8 +178,8 @@ describe.each(engines)("%s", (_name, open) => {
   test("the command's own exit code is told before its end is, and no other end looks like a pass", async () => {
     const { job } = await newJob();
     await using _job = job;
-    const exitOf = async (step: StepName) => {
-      const limits = { ...LIMITS, memoryBytes: 32 * MIB, timeoutMs: 2_000 };
+    const exitOf = async (step: StepName, { timeoutMs } = LIMITS) => {
+      const limits = { ...LIMITS, memoryBytes: 32 * MIB, timeoutMs };
       const spec = job.spec(step, STEPS[step].command, { limits });
       const container = await engine.createContainer(spec, never);
       await container.start(() => undefined, never);
@@ -193,7 +193,7 @@ describe.each(engines)("%s", (_name, open) => {
 
     expect(await exitOf("passes")).toEqual({ code: 0, wasOver: false });
     expect(await exitOf("fails")).toMatchObject({ code: 3 });
-    expect((await exitOf("hangs")).code).not.toBe(0);
+    expect((await exitOf("hangs", { ...LIMITS, timeoutMs: 2_000 })).code).not.toBe(0);
     expect((await exitOf("eats-memory")).code).not.toBe(0);
   });
 
@@ -329,7 +329,7 @@ describe.each(engines)("%s", (_name, open) => {
         secrets: [],
         isFresh: false,
         onOutput: output.take,
-        timeoutMs: 60_000,
+        timeoutMs: LIMITS.timeoutMs,
       };
       const built = await engine.buildImage(options, never);
       if (built.kind === "built") await removeImage(engine, built.image);

@@ -30,8 +30,8 @@ export const LIMITS: ContainerLimits = {
   cpus: 2,
   pids: 256,
   diskBytes: 0,
-  timeoutMs: 60_000,
-  idleTimeoutMs: 60_000,
+  timeoutMs: 240_000,
+  idleTimeoutMs: 240_000,
 };
 
 export const never = new AbortController().signal;
@@ -128,6 +128,18 @@ export function collector() {
   };
 }
 
+/** Reads output, and calls once when it has matched: chunks end anywhere. */
+export function onceSaid(pattern: RegExp, call: () => void): (chunk: Buffer) => void {
+  let said = "";
+  let isCalled = false;
+  return (chunk) => {
+    said += chunk.toString();
+    if (isCalled || !pattern.test(said)) return;
+    isCalled = true;
+    call();
+  };
+}
+
 /** A tar of these files, as a worker would send it. */
 export function tarOf(
   files: Readonly<Record<string, string>>,
@@ -221,7 +233,7 @@ export function buildOptions(
     secrets: [],
     isFresh: false,
     onOutput,
-    timeoutMs: 60_000,
+    timeoutMs: 240_000,
   };
 }
 
