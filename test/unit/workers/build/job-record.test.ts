@@ -67,6 +67,8 @@ test("what a server lost of an ended step's log is sent by a later life of its w
   const record = await resume();
   await record.end(END);
 
+  // What its card is made of, if the step failed.
+  expect(record.log("unit").tail()).toEqual({ text: UNIT, firstLineNumber: 1 });
   expect(text()).toEqual({ unit: UNIT, "unit~db": SERVICE });
 });
 
