@@ -1,7 +1,7 @@
 import type { Request } from "express";
 import { isSameSecret } from "./auth.ts";
 import { isCloneToken } from "./credentials.ts";
-import type { GitCaller } from "./git-remote.ts";
+import type { GitCaller } from "./git-hook.ts";
 import type { Store } from "./store/store.ts";
 
 /** Who may use the own remote, by HTTP Basic: the admin pushes, a job's clone credential reads. */
