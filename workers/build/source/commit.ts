@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
 import { UserFault } from "../../../src/domain/faults.ts";
 import type { Git } from "./git.ts";
-import type { Mirror } from "./mirrors.ts";
+import type { Mirror } from "./fetch-commit.ts";
 
 /** What a commit's tree may have. */
 export const TREE_MAX = {

@@ -4,7 +4,8 @@ import type { BuildGrant } from "../../../src/shared/build-messages.ts";
 import { isChangedName, readCommit } from "../source/commit.ts";
 import type { Commit } from "../source/commit.ts";
 import type { Git } from "../source/git.ts";
-import type { Mirror, Mirrors } from "../source/mirrors.ts";
+import type { Mirror } from "../source/fetch-commit.ts";
+import type { Mirrors } from "../source/mirrors.ts";
 
 /** Each is a run of git; a file that only the warning is about is not worth more. */
 const WARNING_READS_MAX = 10;
