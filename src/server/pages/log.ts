@@ -1,7 +1,7 @@
 import { shortRef } from "../../domain/push.ts";
 import type { RowsAnswer } from "../log-lines.ts";
 import type { BuildView } from "../views.ts";
-import { titleOf } from "./build.ts";
+import { titleOf } from "./build-head.ts";
 import { html, said, type Html } from "./html.ts";
 import { stateIcon, stateWord } from "./icons.ts";
 import { logPanel } from "./log-panel.ts";
