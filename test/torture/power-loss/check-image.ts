@@ -154,14 +154,19 @@ async function readRepo(files: ImageFiles, image: CrashImage, path: string) {
   return files.readIn(image, concerns, async (folder) => {
     const dir = join(folder, path);
     const env = { PATH: "/usr/local/bin:/usr/bin:/bin", GIT_CONFIG_NOSYSTEM: "1", HOME: "/" };
-    const args = ["--git-dir", dir, "rev-list", "--objects", "--no-object-names", "--all"];
-    const said = await run("git", args, { env, timeout: GIT_MS }).catch(
-      (err: { readonly stderr?: string; readonly stdout?: string }) => ({
-        stdout: err.stdout ?? "",
-        stderr: err.stderr ?? "git did not end in time",
-      }),
-    );
-    const problem = said.stderr
+    const git = (...args: readonly string[]) =>
+      run("git", ["--git-dir", dir, ...args], { env, timeout: GIT_MS }).catch(
+        (err: { readonly stderr?: string; readonly stdout?: string }) => ({
+          stdout: err.stdout ?? "",
+          stderr: err.stderr ?? "git did not end in time",
+        }),
+      );
+    const said = await git("rev-list", "--objects", "--no-object-names", "--all");
+    // The list asks for the names of files alone, and not for their bytes.
+    const checked = said.stderr === "" ? await git("fsck", "--full", "--no-progress") : said;
+    // It also says that a branch is not born yet, and then it is content.
+    const problem = checked.stderr
+      .replaceAll(/^notice: .*$/gm, "")
       .replaceAll(dir, "")
       .replaceAll(/[0-9a-f]{40}/g, "…")
       .trim();
