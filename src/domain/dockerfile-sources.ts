@@ -128,7 +128,7 @@ function listOf(words: readonly string[]): readonly string[] {
 type Place = Pick<DockerfileSource, "host" | "port">;
 
 /** The registry that an image's name begins with; undefined: the engine's default one, or a stage. */
-export function registryOf(name: string): Place | undefined {
+function registryOf(name: string): Place | undefined {
   const slash = name.indexOf("/");
   const first = slash < 0 ? "" : name.slice(0, slash);
   if (first.includes("$") || (slash < 0 && name.includes("$"))) return NOWHERE;

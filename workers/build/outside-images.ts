@@ -1,4 +1,4 @@
-import { dockerfileSources, registryOf } from "../../src/domain/dockerfile-sources.ts";
+import { dockerfileSources } from "../../src/domain/dockerfile-sources.ts";
 import { InfraFault, UserFault } from "../../src/domain/faults.ts";
 import type { Outbound } from "../../src/shared/outbound.ts";
 import type { Engine } from "./engine.ts";
@@ -11,25 +11,10 @@ export interface OutsideDeps {
 }
 
 /**
- * The engine pulls from inside the operator's network, and from beside whatever listens on its machine.
- * An image that lies there already is asked of nobody.
+ * Images that a Dockerfile names, and addresses that ADD would be sent to: the engine would ask for them
+ * from inside the operator's network. An image that lies on the engine already is asked of nobody. The
+ * images of a pipeline file need no look: a fork's counts only if somebody has read and approved it.
  */
-export async function refuseInsideImage(
-  { engine, outbound }: OutsideDeps,
-  wanted: { readonly name: string; readonly pull: "missing" | "always" },
-  signal: AbortSignal,
-): Promise<void> {
-  const place = registryOf(wanted.name);
-  if (place?.host === undefined) return;
-  const refusal = await outbound?.refusal(place.host, place.port);
-  if (refusal === undefined) return;
-  if (wanted.pull === "missing" && (await isHere(engine, wanted.name, signal))) return;
-  throw new UserFault("IMAGE_UNKNOWN", `"${wanted.name}" is not pulled: ${refusal}`, {
-    hint: HINT,
-  });
-}
-
-/** The same for what a Dockerfile names, and for the addresses that ADD would be sent to. */
 export async function refuseInsideDockerfile(
   { engine, outbound }: OutsideDeps,
   file: {
