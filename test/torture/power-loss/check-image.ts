@@ -41,7 +41,7 @@ export function imageChecks({ files, last }: Parts): ImageChecks {
   const git = gitReader(files);
   return {
     check: async (image, records, told) => {
-      const commits = await git(image);
+      const commits = await git(image, records);
       const yumKey = [
         digestOf(image, "yum"),
         JSON.stringify([records.all("channels"), records.all("listings")]),
@@ -129,18 +129,21 @@ function checkRepos({ problems }: Commits, records: ImageRecords): readonly Viol
     .map(({ repo, what }) => broken(`git of ${repo}: ${what}`));
 }
 
-/** What the refs of the own remote lead to, read by git itself. */
-function gitReader(files: ImageFiles): (image: CrashImage) => Promise<Commits> {
+/** What the refs of the own remote lead to once a start has been over them, read by git itself. */
+function gitReader(
+  files: ImageFiles,
+): (image: CrashImage, records: ImageRecords) => Promise<Commits> {
   const known = new Map<string, Awaited<ReturnType<typeof readRepo>>>();
-  return async (image) => {
+  return async (image, records) => {
     const commits = new Map<string, ReadonlySet<string>>();
     const problems: Commits["problems"][number][] = [];
     for (const path of pathsIn(image, "git")) {
       const repo = /^git\/([^/]+\/[^/]+)\.git$/.exec(path)?.[1];
       // Without it the server makes the repo anew.
       if (repo === undefined || !image.has(`${path}/HEAD`)) continue;
-      const key = digestOf(image, path);
-      const found = known.get(key) ?? (await readRepo(files, image, path));
+      const moves = untoldMoves(records, repo);
+      const key = `${digestOf(image, path)} ${JSON.stringify(moves)}`;
+      const found = known.get(key) ?? (await readRepo(files, image, { path, moves }));
       known.set(key, found);
       commits.set(repo, found.objects);
       if (found.problem !== "") problems.push({ repo, what: found.problem });
@@ -149,7 +152,26 @@ function gitReader(files: ImageFiles): (image: CrashImage) => Promise<Commits> {
   };
 }
 
-async function readRepo(files: ImageFiles, image: CrashImage, path: string) {
+interface Move {
+  readonly ref: string;
+  readonly before: string;
+  readonly after: string;
+}
+
+/** Pushes that are recorded and were not told to be taken, the newest first. */
+function untoldMoves(records: ImageRecords, repo: string): readonly Move[] {
+  return records
+    .all("builds")
+    .filter((build) => build.repo === repo && build.state === "queued" && !build.isReady)
+    .toSorted((one, other) => other.number - one.number)
+    .map(({ ref, before, after }) => ({ ref, before, after }));
+}
+
+async function readRepo(
+  files: ImageFiles,
+  image: CrashImage,
+  { path, moves }: { readonly path: string; readonly moves: readonly Move[] },
+) {
   const concerns = (each: string): boolean => each === path || each.startsWith(`${path}/`);
   return files.readIn(image, concerns, async (folder) => {
     const dir = join(folder, path);
@@ -161,6 +183,7 @@ async function readRepo(files: ImageFiles, image: CrashImage, path: string) {
           stderr: err.stderr ?? "git did not end in time",
         }),
       );
+    for (const move of moves) await moveBack(git, move);
     const said = await git("rev-list", "--objects", "--no-object-names", "--all");
     // The list asks for the names of files alone, and not for their bytes.
     const checked = said.stderr === "" ? await git("fsck", "--full", "--no-progress") : said;
@@ -172,6 +195,21 @@ async function readRepo(files: ImageFiles, image: CrashImage, path: string) {
       .trim();
     return { objects: new Set(said.stdout.split("\n")), problem };
   });
+}
+
+type Git = (
+  ...args: readonly string[]
+) => Promise<{ readonly stdout: string; readonly stderr: string }>;
+
+/** As a start does with a push that nobody was told of and that is not whole. */
+async function moveBack(git: Git, { ref, before, after }: Move): Promise<void> {
+  const now = await git("rev-parse", "--verify", "--quiet", ref);
+  if (now.stdout.trim() !== after) return;
+  const whole = await git("rev-list", "--objects", "--quiet", ref);
+  if (whole.stderr === "") return;
+  // git writes a ref as a new file, so the bytes that images share stay as they are.
+  const change = /^0+$/.test(before) ? ["-d", ref] : [ref, before];
+  await git("update-ref", ...change);
 }
 
 /** Files that a job's end, or a step, was answered for. */
