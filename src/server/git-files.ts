@@ -60,10 +60,14 @@ const LOCK_STALE_MS = 10_000;
  * Removes locks that nobody holds any more: git itself never does, and a repo with one refuses every
  * push for ever.
  */
-export async function removeStaleLocks(gitDir: string, now: number): Promise<void> {
+export async function removeStaleLocks(
+  gitDir: string,
+  now: number,
+  staleMs = LOCK_STALE_MS,
+): Promise<void> {
   for await (const path of glob(["*.lock", "refs/**/*.lock"], { cwd: gitDir })) {
     const found = await stat(join(gitDir, path)).catch(() => undefined);
-    if (found !== undefined && now - found.mtimeMs > LOCK_STALE_MS) {
+    if (found !== undefined && now - found.mtimeMs > staleMs) {
       await rm(join(gitDir, path), { force: true });
     }
   }

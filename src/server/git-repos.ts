@@ -165,8 +165,10 @@ export function openGitRepos({ dir, path }: { readonly dir: string; readonly pat
       const args = ["rev-list", "--objects", "--quiet", ...brought];
       return (await git(repo, args).catch(unlessItSaidNo)) !== undefined;
     },
-    /** Takes a push back, if its ref still is where it led. */
+    /** Takes a push back whose objects a loss of power took, if its ref still is where it led. */
     moveBack: async (repo: string, ref: string, { before, after }: RefMove): Promise<void> => {
+      // The git that held them went with the power.
+      await removeStaleLocks(dirOf(repo), Date.now(), -Infinity);
       const change = ZERO_SHA.test(before) ? ["-d", ref, after] : [ref, before, after];
       await git(repo, ["update-ref", ...change]);
     },

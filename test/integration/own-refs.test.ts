@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -139,6 +139,8 @@ test("a ref moves back whose objects a loss of power took, so that the push can 
   await record(first, second);
   await moveRef("main");
   await lose(`${second}:README.md`);
+  // git holds this one while it moves a ref that HEAD names.
+  await writeFile(join(deps.repos.dir, `${REPO}.git`, "HEAD.lock"), "");
 
   await settleUnreadyBuilds(deps, { isStarting: true });
 

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { execFile } from "node:child_process";
 import { join } from "node:path";
-import { mkdir, readFile } from "node:fs/promises";
+import { glob, mkdir, readFile, rm } from "node:fs/promises";
 import { promisify } from "node:util";
 import { checkChannels } from "../../../src/invariants/check-channels.ts";
 import type { Look } from "../../../src/invariants/world.ts";
@@ -183,7 +183,7 @@ async function readRepo(
           stderr: err.stderr ?? "git did not end in time",
         }),
       );
-    for (const move of moves) await moveBack(git, move);
+    for (const move of moves) await moveBack(git, dir, move);
     const said = await git("rev-list", "--objects", "--no-object-names", "--all");
     // The list asks for the names of files alone, and not for their bytes.
     const checked = said.stderr === "" ? await git("fsck", "--full", "--no-progress") : said;
@@ -202,11 +202,13 @@ type Git = (
 ) => Promise<{ readonly stdout: string; readonly stderr: string }>;
 
 /** As a start does with a push that nobody was told of and that is not whole. */
-async function moveBack(git: Git, { ref, before, after }: Move): Promise<void> {
+async function moveBack(git: Git, dir: string, { ref, before, after }: Move): Promise<void> {
   const now = await git("rev-parse", "--verify", "--quiet", ref);
   if (now.stdout.trim() !== after) return;
   const whole = await git("rev-list", "--objects", "--quiet", ref);
   if (whole.stderr === "") return;
+  for await (const lock of glob(["*.lock", "refs/**/*.lock"], { cwd: dir }))
+    await rm(join(dir, lock));
   // git writes a ref as a new file, so the bytes that images share stay as they are.
   const change = /^0+$/.test(before) ? ["-d", ref] : [ref, before];
   await git("update-ref", ...change);
