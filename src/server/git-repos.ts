@@ -92,6 +92,12 @@ function gitInit(dir: string, env: Record<string, string>) {
   });
 }
 
+async function listRepos(dir: string): Promise<readonly string[]> {
+  const found: string[] = [];
+  for await (const path of glob("*/*.git", { cwd: dir })) found.push(path.slice(0, -".git".length));
+  return found.filter(isRepoName).toSorted();
+}
+
 /** The bare repositories behind the own remote. */
 export function openGitRepos({ dir, path }: { readonly dir: string; readonly path: string }) {
   const env = gitEnv(path);
@@ -177,12 +183,7 @@ export function openGitRepos({ dir, path }: { readonly dir: string; readonly pat
       await git(repo, ["update-ref", "-d", ref]);
     },
     /** Every repo that anything was ever pushed to. */
-    names: async (): Promise<readonly string[]> => {
-      const found: string[] = [];
-      for await (const path of glob("*/*.git", { cwd: dir }))
-        found.push(path.slice(0, -".git".length));
-      return found.filter(isRepoName).toSorted();
-    },
+    names: () => listRepos(dir),
     /** What its branches and tags name; nothing of a repo that git has not made yet. */
     refs: async (
       repo: string,
