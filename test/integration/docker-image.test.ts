@@ -16,6 +16,7 @@ import {
   realEngine,
   removeImage,
   tarOf,
+  withAnotherTry,
 } from "../support/engine-rig.ts";
 import { aRegistryThatHangs } from "../support/hanging-registry.ts";
 import { until } from "../support/until.ts";
@@ -25,8 +26,10 @@ describe("building an image", () => {
     const { job } = await newJob();
     await using _job = job;
     const output = collector();
-    const options = buildOptions(job, tarOf({ Dockerfile: dockerfile }), output.take);
-    const built = await engine.buildImage({ ...options, ...changes }, never);
+    const built = await withAnotherTry(() => {
+      const options = buildOptions(job, tarOf({ Dockerfile: dockerfile }), output.take);
+      return engine.buildImage({ ...options, ...changes }, never);
+    });
     if (built.kind === "built") await removeImage(engine, built.image);
     return { built, output: output.text() };
   };
@@ -230,10 +233,10 @@ describe("leftovers", () => {
     await using _job = job;
     const cacheName = `test/${job.jobId}`;
     const build = async (text: string) => {
-      const context = tarOf({
-        Dockerfile: `FROM ${BASE_IMAGE}\nLABEL test=${job.jobId}-${text}\n`,
-      });
-      const built = await engine.buildImage({ ...buildOptions(job, context), cacheName }, never);
+      const Dockerfile = `FROM ${BASE_IMAGE}\nLABEL test=${job.jobId}-${text}\n`;
+      const built = await withAnotherTry(() =>
+        engine.buildImage({ ...buildOptions(job, tarOf({ Dockerfile })), cacheName }, never),
+      );
       if (built.kind !== "built") throw new Error("The image was not built.");
       return built.image.id;
     };
@@ -256,8 +259,10 @@ describe("leftovers", () => {
     await using _job = job;
     const cacheName = `test/${job.jobId}`;
     const tag = `tatara-build:${safe(cacheName)}`;
-    const context = tarOf({ Dockerfile: `FROM ${BASE_IMAGE}\nLABEL test=${job.jobId}\n` });
-    await engine.buildImage({ ...buildOptions(job, context), cacheName }, never);
+    const Dockerfile = `FROM ${BASE_IMAGE}\nLABEL test=${job.jobId}\n`;
+    await withAnotherTry(() =>
+      engine.buildImage({ ...buildOptions(job, tarOf({ Dockerfile })), cacheName }, never),
+    );
     const weekMs = 7 * 24 * 3_600_000;
     const at = (ms: number) => realEngine({ imageTtlMs: weekMs, now: () => Date.now() + ms });
     const named = async (found: Engine) =>
@@ -286,8 +291,10 @@ describe("leftovers", () => {
       ].join("\n");
     const reused = async (end: string, changes: Partial<BuildImageOptions>) => {
       const output = collector();
-      const context = tarOf({ Dockerfile: dockerfile(end) });
-      await engine.buildImage({ ...buildOptions(job, context, output.take), ...changes }, never);
+      await withAnotherTry(() => {
+        const context = tarOf({ Dockerfile: dockerfile(end) });
+        return engine.buildImage({ ...buildOptions(job, context, output.take), ...changes }, never);
+      });
       return output.text().match(/Using cache/g)?.length ?? 0;
     };
     const own = { cacheName: `test/${job.jobId}` };
@@ -315,7 +322,9 @@ describe("leftovers", () => {
     await using _job = job;
     const base = `FROM ${BASE_IMAGE}\nRUN echo ${job.jobId} > /layer\n`;
     const build = (more: string, onOutput: (chunk: Buffer) => void) =>
-      engine.buildImage(buildOptions(job, tarOf({ Dockerfile: base + more }), onOutput), never);
+      withAnotherTry(() =>
+        engine.buildImage(buildOptions(job, tarOf({ Dockerfile: base + more }), onOutput), never),
+      );
     await build("RUN exit 1\n", () => undefined);
     const output = collector();
 

@@ -277,3 +277,21 @@ test("the XML of headers with anything in them is createrepo_c's where that is X
   expect(taken).toBeGreaterThan(RPMS_PER_RUN);
   expect(refused).toBeGreaterThan(10);
 });
+
+test("a name and a version that read the same in a row are two things", async () => {
+  const relation = ([name, version, sense]: readonly number[], who: string, evr: string) => [
+    texts(name ?? 0, [who]),
+    texts(version ?? 0, [evr]),
+    int32(sense ?? 0, [0]),
+  ];
+  const main = [
+    ...PLAIN,
+    ...relation([1047, 1113, 1112], "", "a:1-2"),
+    ...relation([1049, 1050, 1048], "a", ":1-2"),
+  ];
+
+  const [compared] = await compare([rpmBytes({ main, signature: [] })]);
+
+  expect(compared?.differences).toEqual([]);
+  expect(compared?.ours).toMatchObject({ primary: expect.stringContaining('<rpm:entry name="a"') });
+});

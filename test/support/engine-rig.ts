@@ -8,6 +8,7 @@ import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import Dockerode from "dockerode";
 import { extract, pack } from "tar-stream";
+import { InfraFault } from "../../src/domain/faults.ts";
 import type { Logger } from "../../src/shared/logger.ts";
 import { dockerEngine } from "../../workers/build/docker/docker-engine.ts";
 import type {
@@ -254,4 +255,21 @@ export async function buildFrom(lines: string) {
       await removeImage(engine, built.image);
     },
   };
+}
+
+const TRIES_MAX = 3;
+
+/**
+ * As the server grants another attempt: a layer may go while it is made, for other tests tidy up on the
+ * same engine.
+ */
+export async function withAnotherTry<T>(work: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await work();
+    } catch (err) {
+      const isEngines = err instanceof InfraFault && err.code === "ENGINE_FAILED";
+      if (!isEngines || tries === TRIES_MAX) throw err;
+    }
+  }
 }

@@ -73,7 +73,7 @@ function metBy({ relations, files }: RpmPackage): (relation: Relation) => boolea
 }
 
 function identity({ name, comparison, evr }: Relation): string {
-  return name + comparison + evr;
+  return [name, comparison, evr].join("\0");
 }
 
 function isSame(a: Relation | undefined, b: Relation): boolean {
