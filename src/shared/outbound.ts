@@ -22,7 +22,7 @@ export interface Outbound {
   get(url: URL, signal: AbortSignal): Promise<IncomingMessage>;
 }
 
-export const INTERNAL_HOSTS_SETTING = "TATARA_INTERNAL_HOSTS";
+const INTERNAL_HOSTS_SETTING = "TATARA_INTERNAL_HOSTS";
 const REDIRECTS_MAX = 10;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 

@@ -88,6 +88,11 @@ export async function underLoad(options: SuiteOptions, plan: LoadPlan): Promise<
 }
 
 function environmentFor(forge: ForgeDouble): Record<string, string> {
+  return { ...forgeSettings(forge), TATARA_TARGETS };
+}
+
+/** Of a Tatara that builds what the forge double tells and hosts. */
+export function forgeSettings(forge: ForgeDouble): Record<string, string> {
   return {
     TATARA_GITHUB_URL: forge.url,
     TATARA_GITHUB_API_URL: forge.apiUrl,
@@ -95,7 +100,6 @@ function environmentFor(forge: ForgeDouble): Record<string, string> {
     TATARA_GITHUB_WEBHOOK_SECRET: WEBHOOK_SECRET,
     TATARA_HTTP_FORGES: forge.url,
     TATARA_BUILD_SLOTS: "3",
-    TATARA_TARGETS,
   };
 }
 

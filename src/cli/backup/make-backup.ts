@@ -1,6 +1,7 @@
-import { access, chmod, constants, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { access, chmod, constants, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { copyDatabase, readCopy } from "../../shared/database-copy.ts";
+import { syncPath } from "../../shared/durable.ts";
 import { VERSION } from "../../shared/version.ts";
 import { withRingLock } from "../../yum/keys/key-store.ts";
 import { yumLayout } from "../../yum/layout.ts";
@@ -90,7 +91,7 @@ async function fillBackup(
   const header = { format: 1 as const, version: VERSION, takenAt, migrations: [...migrations] };
   await writeManifest(partial, { header: { ...header, folders: { ...folders } }, entries });
   await rename(partial, folder);
-  await syncFolder(dirname(folder));
+  await syncPath(dirname(folder));
   const all = [...entries.values()];
   return {
     folder,
@@ -222,13 +223,4 @@ async function isThere(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path);
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }

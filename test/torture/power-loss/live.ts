@@ -16,7 +16,7 @@ import { untilQuiet } from "../quiet.ts";
 import { randomOf } from "../random.ts";
 import type { PushKind } from "../sample-push.ts";
 import type { SuiteOptions } from "../suite.ts";
-import { WEBHOOK_SECRET } from "../under-load.ts";
+import { forgeSettings, WEBHOOK_SECRET } from "../under-load.ts";
 import { crashImage } from "./crash-image.ts";
 import { Disk } from "./disk.ts";
 import { openRecorder } from "./record.ts";
@@ -48,17 +48,6 @@ const END_MS = 240_000;
 /** Made anew by every start, or of those who are not recorded. */
 const NOT_KEPT = /^(?:(?:cache|log|redis|worker)(?:\/|$)|.*-shm$)/;
 
-export function settingsFor(forge: ForgeDouble): Readonly<Record<string, string>> {
-  return {
-    TATARA_GITHUB_URL: forge.url,
-    TATARA_GITHUB_API_URL: forge.apiUrl,
-    TATARA_GITHUB_STATUS_TOKEN: forge.statusToken,
-    TATARA_GITHUB_WEBHOOK_SECRET: WEBHOOK_SECRET,
-    TATARA_HTTP_FORGES: forge.url,
-    TATARA_BUILD_SLOTS: "3",
-  };
-}
-
 /** Whether a disk keeps it from one start to the next. */
 export function isKept(path: string): boolean {
   return !NOT_KEPT.test(path);
@@ -73,7 +62,7 @@ export async function recordLife(
   try {
     const recorder = await openRecorder(dir);
     const { processes } = recorder;
-    await using tatara = await startTatara({ env: settingsFor(forge), processes });
+    await using tatara = await startTatara({ env: forgeSettings(forge), processes });
     const notes = openNotes(tatara);
     await live({ tatara, forge, notes, seed, isShort });
     if (!(await untilQuiet(tatara.dataDir))) throw new Error("The recorded life has no end.");

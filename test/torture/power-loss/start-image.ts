@@ -9,9 +9,9 @@ import { untilQuiet } from "../quiet.ts";
 import { openRecords } from "../records.ts";
 import type { SuiteOptions } from "../suite.ts";
 import { verifyInvariants } from "../verify-invariants.ts";
+import { forgeSettings } from "../under-load.ts";
 import { noteFinals } from "../workload.ts";
 import type { ImageFiles } from "./image-files.ts";
-import { settingsFor } from "./live.ts";
 import type { Told } from "./live.ts";
 import type { Chosen } from "./sift.ts";
 
@@ -30,7 +30,7 @@ export async function startOn(chosen: Chosen, parts: StartParts): Promise<readon
   const { files, forge, options } = parts;
   const prepare = (dataDir: string) => files.writeTo(image, dataDir);
   // The forge has gone on since then: a sweep would find pushes of the time after the loss.
-  const env = { ...settingsFor(forge), TATARA_SWEEP_SECONDS: "0" };
+  const env = { ...forgeSettings(forge), TATARA_SWEEP_SECONDS: "0" };
   const found = await startTatara({ env, keep: options.keep, prepare }).then(
     (tatara) => checkStarted(tatara, parts),
     (err: unknown): readonly Violation[] => [broken(`it does not start: ${wordsOf(err)}`)],
